@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The batch signature: one Ed25519 signed note over the Merkle root of N bodies; each body carries its path.
+ * N = 1 is the same format. Source: proto/README.md, section Batch signature.
+ *
+ *   text = <key name> "/batch/" <batch_no> LF <N> LF <base64 root> LF
+ */
+#pragma once
+
+#include <tmx/bytes.h>
+#include <tmx/note.h>
+
+struct tmx_signature {
+    uint32_t key_id;
+    uint64_t batch_no;
+    uint32_t size;
+    uint32_t index;
+    uint32_t path_n;
+    struct tmx_hash path[TMX_BATCH_PATH_MAX];
+    uint8_t sig[64];
+};
+
+/* Signs n bodies (1..TMX_BATCH_MAX) under one signature; fills ret_signatures[0..n). */
+void tmx_batch_sign(const struct tmx_bytes *bodies, size_t n, uint64_t batch_no, const struct tmx_verify_key *key,
+                    const uint8_t secret[64], struct tmx_signature *ret_signatures);
+
+/* Remembers verified batches (key id, batch_no, size, root), so that a batch costs one Ed25519 check.
+ * Zero-initialise. Bounded: direct-mapped, newest wins. */
+#define TMX_BATCH_CACHE 256u
+struct tmx_batch_cache {
+    struct tmx_batch_seen {
+        bool used;
+        uint8_t key[32];
+        uint64_t batch_no;
+        uint32_t size;
+        struct tmx_hash root;
+        uint8_t sig[64];
+    } seen[TMX_BATCH_CACHE];
+};
+
+/* Verifies `signature` over `body`; `cache` may be NULL. Never true for another key, body, index or path. */
+bool tmx_batch_verify(struct tmx_bytes body, const struct tmx_signature *signature, const struct tmx_verify_key *key,
+                      struct tmx_batch_cache *cache) TMX_MUST_CHECK;

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Every bound of the system, in one place. Sizes in bytes, times in milliseconds.
+ * A limit marked (protocol) is part of the specification: proto/README.md, section Limits.
+ */
+#pragma once
+
+#include <stdint.h>
+
+/* identifiers */
+#define TMX_MEMBER_MAX 8u              /* member code, [A-Z0-9]{2,8} (protocol) */
+#define TMX_ID_SIZE 16u                /* message id, UUIDv7 (protocol) */
+#define TMX_HASH_SIZE 32u
+#define TMX_LABEL_SIZE 16u             /* movement label (protocol) */
+#define TMX_TYPE_MAX 16u               /* message type code (protocol) */
+#define TMX_REFERENCE_MAX 64u          /* an application's own reference */
+#define TMX_FEDERATION_MAX 64u
+#define TMX_SHARD_MAX 16u
+#define TMX_KEYNAME_MAX 128u           /* signed-note key name */
+
+/* envelope (protocol) */
+#define TMX_PAYLOAD_MAX (20u << 20)
+#define TMX_CONTAINER_MAX (TMX_PAYLOAD_MAX + 65536u)
+#define TMX_HEADER_MAX 16384u
+#define TMX_RECIPIENTS_MAX 64u
+#define TMX_BATCH_MAX 64u              /* bodies under one signature */
+#define TMX_BATCH_PATH_MAX 6u          /* hashes: log2(TMX_BATCH_MAX) */
+#define TMX_PADDING 256u
+#define TMX_PRIORITY_MAX 9u
+#define TMX_EXPIRY_MAX_MS (30ull * 86400000ull)
+#define TMX_REASON_MAX 512u            /* text of a refusal */
+
+/* link (protocol) */
+#define TMX_CONTROL_MAX 16384u         /* one control message */
+#define TMX_LINK_ITEMS_MAX 64u         /* messages in one ZeroMQ message */
+#define TMX_LINK_BYTES_MAX (1u << 20)  /* bytes in one ZeroMQ message */
+#define TMX_CHUNK_SIZE (256u << 10)    /* larger containers travel in chunks of this size */
+#define TMX_CHUNKS_IN_FLIGHT 4u
+#define TMX_FRAME_MAX (TMX_CHUNK_SIZE + 65536u)
+#define TMX_FRAMES_MAX (1u + 2u * TMX_LINK_ITEMS_MAX)
+
+/* log */
+#define TMX_ENTRY_MAX 20480u           /* leaf bytes: header, signature, path and room */
+#define TMX_TREE_DEPTH_MAX 48u         /* hashes of an inclusion proof: 2^48 entries */
+#define TMX_CHECKPOINT_MAX 1024u       /* text and log signature, no cosignatures */
+#define TMX_NOTE_MAX 65536u
+#define TMX_TILE_WIDTH 256u
+#define TMX_TILE_SIZE (TMX_TILE_WIDTH * TMX_HASH_SIZE)
+
+/* directory */
+#define TMX_MEMBERS_MAX 128u
+#define TMX_DIRECTORY_MAX (256u << 10)
+#define TMX_AUTHORITY_KEYS_MAX 16u
+#define TMX_KEYS_PER_MEMBER_MAX 8u
+#define TMX_PREKEYS_MAX 62u            /* dated keys of one set */
+#define TMX_PREKEY_DAYS 30u
+
+/* queues and flow */
+#define TMX_DELIVERY_WINDOW 512u       /* messages in flight to one destination */
+#define TMX_DELIVERY_WINDOW_BYTES (32u << 20)
+#define TMX_SEND_WINDOW 4096u          /* sequence numbers granted ahead per pair */
+#define TMX_RETRY_MIN_MS 1000u
+#define TMX_RETRY_MAX_MS 300000u
+#define TMX_LEASE_DEFAULT_MS 60000u
+#define TMX_LEASE_MAX_MS 3600000u
+#define TMX_LEASE_RENEWALS_MAX 10u
+#define TMX_LEASES_LAPSED_MAX 5u       /* then the delivery is held and an alarm raised */
+
+/* turns */
+#define TMX_TURN_EVENTS_MAX 1024u
+#define TMX_TURN_BYTES_MAX (16u << 20) /* below LMDB's spill point */
+#define TMX_STEP_OPS_MAX 1024u         /* row operations of one event */
+#define TMX_STEP_SENDS_MAX 256u
+
+/* storage */
+#define TMX_ROW_CHUNK 4080u            /* one overflow page: reference measurement, finding 11 */
+#define TMX_KEY_MAX 64u                /* spool row key */
+#define TMX_SPOOL_VERSION 1u

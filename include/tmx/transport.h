@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The ZeroMQ transport (proto/README.md, section Transport). lib/io/transport_zmq.c is the only file that
+ * includes <zmq.h>. One context, one thread; the ZAP handler is polled with everything else.
+ *
+ * The transport may lose anything at any time: whoever stands on it retransmits.
+ */
+#pragma once
+
+#include <tmx/bytes.h>
+#include <tmx/limits.h>
+
+struct tmx_transport;
+struct tmx_socket;
+
+struct tmx_curve {
+    uint8_t public[32];
+    uint8_t secret[32];
+};
+
+/* One admitted key. `member` and `tag` come back with each message of a peer that holds it. */
+struct tmx_admit {
+    uint8_t key[32];
+    char member[TMX_MEMBER_MAX + 1];   /* or the application's name at a node */
+};
+
+struct tmx_message {
+    uint8_t route[8];        /* ROUTER: opaque peer handle, to answer with; zero on DEALER */
+    uint8_t route_size;
+    char peer[65];           /* ROUTER with CURVE: name of the admitted key; "" on ipc and DEALER */
+    size_t n_frames;         /* without the identity frame */
+    struct tmx_bytes frames[TMX_FRAMES_MAX];   /* borrowed until the next receive on this socket */
+};
+
+/* Creates the context; with `server`, binds the ZAP handler first and proves with a self-test that an unknown
+ * key is refused and a known one is named. -EPROTO when the self-test fails. */
+int tmx_transport_new(bool server, struct tmx_transport **ret_transport) TMX_MUST_CHECK;
+struct tmx_transport *tmx_transport_free(struct tmx_transport *t);
+
+/* Replaces the admitted keys (of the CURVE server sockets of this process). Takes effect on new handshakes at
+ * once, and on messages of established connections too: they are discarded unparsed. */
+int tmx_transport_admit(struct tmx_transport *t, const struct tmx_admit *admits, size_t n) TMX_MUST_CHECK;
+
+/* ROUTER. curve == NULL only for ipc:// (mode 0660 is set on the socket file). -EINVAL for other schemes,
+ * -EADDRINUSE … from bind. */
+int tmx_socket_serve(struct tmx_transport *t, const char *endpoint, const struct tmx_curve *curve,
+                     struct tmx_socket **ret_socket) TMX_MUST_CHECK;
+/* DEALER. curve == NULL only for ipc://; else own keys and the server's public key. */
+int tmx_socket_connect(struct tmx_transport *t, const char *endpoint, const struct tmx_curve *curve,
+                       const uint8_t server_key[32], struct tmx_socket **ret_socket) TMX_MUST_CHECK;
+struct tmx_socket *tmx_socket_close(struct tmx_socket *s);
+
+enum tmx_socket_condition {
+    TMX_SOCKET_OK,
+    TMX_SOCKET_E_AGAIN = 1,   /* nothing to receive; or the peer is gone, unknown or slow: what was sent is lost */
+};
+/* Never blocks. Messages of peers without a valid token, with too many frames or too many bytes are counted and
+ * skipped (see tmx_transport_counters). */
+int tmx_socket_receive(struct tmx_socket *s, struct tmx_message *ret_message) TMX_MUST_CHECK;
+/* Copies the frames. On a ROUTER `route` is the message's; on a DEALER NULL. */
+int tmx_socket_send(struct tmx_socket *s, const struct tmx_message *to, const struct tmx_bytes *frames, size_t n)
+    TMX_MUST_CHECK;
+
+/* Waits until a socket or one of the descriptors is readable (or writable where asked), at most timeout_ms (-1:
+ * for ever). *ret_ready gets a bit per entry. EINTR returns 0 with nothing ready. */
+struct tmx_poll {
+    struct tmx_socket *socket;   /* or NULL and */
+    int fd;
+    bool want_write;
+    bool ready;                  /* out */
+    bool writable;               /* out */
+};
+int tmx_transport_poll(struct tmx_transport *t, struct tmx_poll *items, size_t n, int timeout_ms) TMX_MUST_CHECK;
+
+struct tmx_transport_counters {
+    uint64_t zap_accepted, zap_refused, unnamed, oversize, too_many_frames, send_again;
+};
+const struct tmx_transport_counters *tmx_transport_counters(const struct tmx_transport *t);
+
+/* CURVE keys. */
+void tmx_curve_generate(struct tmx_curve *ret_curve);
+void tmx_curve_public(const uint8_t secret[32], uint8_t ret_public[32]);
