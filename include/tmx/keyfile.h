@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Private keys on disk. One file, one key, text, mode 0400:
+ *
+ *   tmx-key 1 <purpose>
+ *   public <base64>
+ *   secret <base64>
+ *
+ * A file is created whole (temporary file, fsync, link, fsync of the folder) and never overwritten. On loading the
+ * public half is computed again and compared: a secret with a wrong public half would leak when it signs.
+ *
+ *   purpose                                   secret                     public
+ *   signing, witness, log, authority          64, Ed25519 (seed||public) Ed25519
+ *   curve, last-resort, gate                  32, X25519                 X25519
+ *   archive, label                            32 random bytes            zeros
+ */
+#pragma once
+
+#include <tmx/err.h>
+
+#define TMX_KEYFILE_SECRET_MAX 64u
+
+/* The size of a purpose's secret; asserts that the purpose is one of the table. */
+size_t tmx_keyfile_secret_size(const char *purpose);
+
+/* Draws a key of that purpose; ret_secret has room for its secret. */
+void tmx_keyfile_generate(const char *purpose, uint8_t ret_public[32], uint8_t *ret_secret);
+
+/* Writes a new key file. -EEXIST when there is one; -EINVAL when the public half is not that of the secret. */
+int tmx_keyfile_create(const char *path, const char *purpose, const uint8_t public[32], const uint8_t *secret,
+                       size_t secret_size) TMX_MUST_CHECK;
+
+/* Reads one. secret_size is that of the purpose. -EPERM: others may read the file. -EINVAL: not a key file of this
+ * purpose, or its halves do not belong together. Any negative errno: ret_error (capacity bytes) holds one sentence
+ * with path, cause and remedy, never key bytes. */
+int tmx_keyfile_load(const char *path, const char *purpose, uint8_t ret_public[32], uint8_t *ret_secret,
+                     size_t secret_size, char *ret_error, size_t capacity) TMX_MUST_CHECK;
+
+/* Creates the file with a fresh key unless it exists, then checks it and gives its public half. Errors as above. */
+int tmx_keyfile_ensure(const char *path, const char *purpose, uint8_t ret_public[32], char *ret_error,
+                       size_t capacity) TMX_MUST_CHECK;

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Private key files: created once, never overwritten, checked on every load. Format: tmx/keyfile.h.
+ */
+#include <tmx/keyfile.h>
+
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <tmx/text.h>
+
+#define KEYFILE_MAX 512u
+
+enum key_form { FORM_ED25519, FORM_X25519, FORM_RANDOM };
+
+static const struct purpose {
+    const char *name;
+    enum key_form form;
+} purposes[] = {
+    { "signing", FORM_ED25519 },    { "witness", FORM_ED25519 }, { "log", FORM_ED25519 },
+    { "authority", FORM_ED25519 },  { "curve", FORM_X25519 },    { "gate", FORM_X25519 },
+    { "last-resort", FORM_X25519 }, { "archive", FORM_RANDOM },  { "label", FORM_RANDOM },
+};
+
+static enum key_form form_of(const char *purpose)
+{
+    for (size_t i = 0; i < TMX_N(purposes); i++) {
+        if (strcmp(purposes[i].name, purpose) == 0) {
+            return purposes[i].form;
+        }
+    }
+    assert(!"a purpose of the table");
+    return FORM_RANDOM;
+}
+
+size_t tmx_keyfile_secret_size(const char *purpose)
+{
+    return form_of(purpose) == FORM_ED25519 ? 64 : 32;
+}
+
+void tmx_keyfile_generate(const char *purpose, uint8_t ret_public[32], uint8_t *ret_secret)
+{
+    switch (form_of(purpose)) {
+    case FORM_ED25519:
+        crypto_sign_ed25519_keypair(ret_public, ret_secret);
+        break;
+    case FORM_X25519:
+        randombytes_buf(ret_secret, 32);
+        assert(crypto_scalarmult_base(ret_public, ret_secret) == 0);
+        break;
+    case FORM_RANDOM:
+        randombytes_buf(ret_secret, 32);
+        memset(ret_public, 0, 32);
+        break;
+    }
+}
+
+/* Does the public half belong to the secret? */
+static bool halves_match(const char *purpose, const uint8_t public[32], const uint8_t *secret)
+{
+    uint8_t computed[32] = { 0 };
+    uint8_t full[64];
+    bool same = true;
+    switch (form_of(purpose)) {
+    case FORM_ED25519:
+        crypto_sign_ed25519_seed_keypair(computed, full, secret);
+        same = sodium_memcmp(full, secret, sizeof(full)) == 0;
+        sodium_memzero(full, sizeof(full));
+        break;
+    case FORM_X25519:
+        same = crypto_scalarmult_base(computed, secret) == 0;
+        break;
+    case FORM_RANDOM:
+        break;
+    }
+    return same && memcmp(computed, public, 32) == 0;
+}
+
+static int write_all(int fd, struct tmx_bytes b)
+{
+    while (b.size > 0) {
+        ssize_t n = write(fd, b.data, b.size);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return -errno;
+        }
+        b = tmx_bytes_slice(b, (size_t)n, b.size - (size_t)n);
+    }
+    return 0;
+}
+
+/* The folder's entry is durable too before the key is used. */
+static int sync_folder_of(const char *path)
+{
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    int n = slash == NULL ? snprintf(folder, sizeof(folder), ".")
+                          : snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path + 1), path);
+    if (n < 0 || (size_t)n >= sizeof(folder)) {
+        return -ENAMETOOLONG;
+    }
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    int r = fsync(fd) < 0 ? -errno : 0;
+    close(fd);
+    return r;
+}
+
+/* A temporary file that becomes `path` by link(2): whole or not at all, and never over an existing one. */
+static int write_new_file(const char *path, struct tmx_bytes text)
+{
+    char temporary[4096];
+    int n = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
+    if (n < 0 || (size_t)n >= sizeof(temporary)) {
+        return -ENAMETOOLONG;
+    }
+    int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    int r = fchmod(fd, 0400) < 0 ? -errno : write_all(fd, text);
+    if (r == 0 && fsync(fd) < 0) {
+        r = -errno;
+    }
+    close(fd);
+    if (r == 0 && link(temporary, path) < 0) {
+        r = -errno;
+    }
+    unlink(temporary);
+    return r < 0 ? r : sync_folder_of(path);
+}
+
+int tmx_keyfile_create(const char *path, const char *purpose, const uint8_t public[32], const uint8_t *secret,
+                       size_t secret_size)
+{
+    assert(secret_size == tmx_keyfile_secret_size(purpose));
+    if (!halves_match(purpose, public, secret)) {
+        return -EINVAL;
+    }
+    char public_text[TMX_BASE64_SIZE(32)];
+    char secret_text[TMX_BASE64_SIZE(TMX_KEYFILE_SECRET_MAX)];
+    char text[KEYFILE_MAX];
+    tmx_base64(TMX_BYTES(public, 32), public_text);
+    tmx_base64(TMX_BYTES(secret, secret_size), secret_text);
+    struct tmx_writer w = TMX_WRITER_OF(text);
+    tmx_write_fmt(&w, "tmx-key 1 %s\npublic %s\nsecret %s\n", purpose, public_text, secret_text);
+    int r = write_new_file(path, tmx_written(&w));
+    sodium_memzero(secret_text, sizeof(secret_text));
+    sodium_memzero(text, sizeof(text));
+    return r;
+}
+
+/* The next line must be `word`, a space and a value; gives the value. */
+static bool take_line(struct tmx_bytes *text, const char *word, struct tmx_bytes *ret_value)
+{
+    size_t size = strlen(word);
+    const uint8_t *end = text->size > 0 ? memchr(text->data, '\n', text->size) : NULL;
+    if (end == NULL || (size_t)(end - text->data) <= size || memcmp(text->data, word, size) != 0 ||
+        text->data[size] != ' ') {
+        return false;
+    }
+    size_t line = (size_t)(end - text->data);
+    *ret_value = tmx_bytes_slice(*text, size + 1, line - size - 1);
+    *text = tmx_bytes_slice(*text, line + 1, text->size - line - 1);
+    return true;
+}
+
+/* What is wrong with the text, or NULL. */
+static const char *parse(struct tmx_bytes text, const char *purpose, uint8_t ret_public[32], uint8_t *ret_secret,
+                         size_t secret_size)
+{
+    struct tmx_bytes kind, public_text, secret_text;
+    char wanted[32];
+    size_t size = 0;
+    snprintf(wanted, sizeof(wanted), "1 %s", purpose);
+    if (!take_line(&text, "tmx-key", &kind) || !take_line(&text, "public", &public_text) ||
+        !take_line(&text, "secret", &secret_text) || text.size != 0) {
+        return "not a tmx key file";
+    }
+    if (!tmx_bytes_eq(kind, tmx_bytes_str(wanted))) {
+        return "a key of another purpose";
+    }
+    if (!tmx_unbase64(public_text, ret_public, 32, &size) || size != 32 ||
+        !tmx_unbase64(secret_text, ret_secret, secret_size, &size) || size != secret_size) {
+        return "a key of the wrong size or not base64";
+    }
+    return halves_match(purpose, ret_public, ret_secret) ? NULL : "its public half does not belong to its secret";
+}
+
+static int read_text(const char *path, char ret_text[KEYFILE_MAX], size_t *ret_size, char *ret_error, size_t capacity)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        int r = -errno;
+        snprintf(ret_error, capacity, "%s: cannot open the key file: %s", path, strerror(-r));
+        return r;
+    }
+    struct stat st;
+    ssize_t n = 0;
+    int r = 0;
+    if (fstat(fd, &st) < 0) {
+        r = -errno;
+        snprintf(ret_error, capacity, "%s: cannot stat the key file: %s", path, strerror(-r));
+    } else if (!S_ISREG(st.st_mode)) {
+        r = -EINVAL;
+        snprintf(ret_error, capacity, "%s: not a regular file", path);
+    } else if ((st.st_mode & 077) != 0) {
+        r = -EPERM;
+        snprintf(ret_error, capacity, "%s: mode %04o lets others at the private key: chmod 0400, and replace the key if "
+                 "anybody may have read it", path, (unsigned)(st.st_mode & 07777));
+    } else if ((n = read(fd, ret_text, KEYFILE_MAX)) < 0) {
+        r = -errno;
+        snprintf(ret_error, capacity, "%s: cannot read the key file: %s", path, strerror(-r));
+    } else {
+        *ret_size = (size_t)n;
+    }
+    close(fd);
+    return r;
+}
+
+int tmx_keyfile_load(const char *path, const char *purpose, uint8_t ret_public[32], uint8_t *ret_secret,
+                     size_t secret_size, char *ret_error, size_t capacity)
+{
+    assert(secret_size == tmx_keyfile_secret_size(purpose));
+    char text[KEYFILE_MAX];
+    size_t size = 0;
+    int r = read_text(path, text, &size, ret_error, capacity);
+    if (r < 0) {
+        return r;
+    }
+    uint8_t public[32];
+    uint8_t secret[TMX_KEYFILE_SECRET_MAX];
+    const char *wrong = size == KEYFILE_MAX ? "too long for a key file"
+                                            : parse(TMX_BYTES(text, size), purpose, public, secret, secret_size);
+    if (wrong != NULL) {
+        snprintf(ret_error, capacity, "%s: %s: a key file for '%s' is needed here", path, wrong, purpose);
+        r = -EINVAL;
+    } else {
+        memcpy(ret_public, public, 32);
+        memcpy(ret_secret, secret, secret_size);
+    }
+    sodium_memzero(text, sizeof(text));
+    sodium_memzero(secret, sizeof(secret));
+    return r;
+}
+
+int tmx_keyfile_ensure(const char *path, const char *purpose, uint8_t ret_public[32], char *ret_error,
+                       size_t capacity)
+{
+    size_t size = tmx_keyfile_secret_size(purpose);
+    uint8_t public[32];
+    uint8_t secret[TMX_KEYFILE_SECRET_MAX];
+    int r = 0;
+    if (access(path, F_OK) < 0 && errno == ENOENT) {
+        tmx_keyfile_generate(purpose, public, secret);
+        r = tmx_keyfile_create(path, purpose, public, secret, size);
+        if (r == -EEXIST) {
+            r = 0;   /* somebody was faster: theirs is loaded */
+        } else if (r < 0) {
+            snprintf(ret_error, capacity, "%s: cannot create the key file: %s", path, strerror(-r));
+        }
+    }
+    if (r == 0) {
+        r = tmx_keyfile_load(path, purpose, ret_public, secret, size, ret_error, capacity);
+    }
+    sodium_memzero(secret, sizeof(secret));
+    return r;
+}
