@@ -28,6 +28,7 @@
 #define TMX_PRIORITY_MAX 9u
 #define TMX_EXPIRY_MAX_MS (30ull * 86400000ull)
 #define TMX_REASON_MAX 512u            /* text of a refusal */
+#define TMX_ATTACHMENT_MAX 1024u         /* the sealed reason text */
 
 /* link (protocol) */
 #define TMX_CONTROL_MAX 16384u         /* one control message */
@@ -37,6 +38,9 @@
 #define TMX_CHUNKS_IN_FLIGHT 4u
 #define TMX_FRAME_MAX (TMX_CHUNK_SIZE + 65536u)
 #define TMX_FRAMES_MAX (1u + 2u * TMX_LINK_ITEMS_MAX)
+
+/* unpacking */
+#define TMX_CODEC_FIELDS_MAX 65536u   /* fields of one message, nested ones included */
 
 /* log */
 #define TMX_ENTRY_MAX 20480u           /* leaf bytes: header, signature, path and room */
