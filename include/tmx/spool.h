@@ -51,6 +51,7 @@ struct tmx_spool_vtable {
 
 struct tmx_spool {
     const struct tmx_spool_vtable *vtable;
+    bool in_turn;   /* kept by lib/queue/spool.c: implementations need not check the turn discipline */
 };
 
 struct tmx_spool_stat {
@@ -66,11 +67,13 @@ enum tmx_spool_condition {
 };
 
 /* Reads see the open turn if there is one, else the last commit. Values and keys are borrowed until the next
- * call of any spool function. Return 0, TMX_SPOOL_E_NONE or a negative errno. */
+ * call of any spool function (so never hand them to apply). Return 0, TMX_SPOOL_E_NONE or a negative errno. */
 int tmx_spool_get(struct tmx_spool *s, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value) TMX_MUST_CHECK;
 /* The first row with key >= from. */
 int tmx_spool_seek(struct tmx_spool *s, uint8_t table, struct tmx_bytes from, struct tmx_bytes *ret_key,
                    struct tmx_bytes *ret_value) TMX_MUST_CHECK;
+/* begin, apply, commit: 0 or a negative errno; after an error of any of them the spool answers -EIO to everything
+ * but close. */
 int tmx_spool_begin(struct tmx_spool *s) TMX_MUST_CHECK;
 int tmx_spool_apply(struct tmx_spool *s, const struct tmx_op *ops, size_t n) TMX_MUST_CHECK;
 int tmx_spool_commit(struct tmx_spool *s) TMX_MUST_CHECK;
