@@ -23,13 +23,14 @@ struct tmx_signature {
 void tmx_batch_sign(const struct tmx_bytes *bodies, size_t n, uint64_t batch_no, const struct tmx_verify_key *key,
                     const uint8_t secret[64], struct tmx_signature *ret_signatures);
 
-/* Remembers verified batches (key id, batch_no, size, root), so that a batch costs one Ed25519 check.
+/* Remembers verified batches (key with its name, batch_no, size, root, signature), so that a batch costs one
+ * Ed25519 check.
  * Zero-initialise. Bounded: direct-mapped, newest wins. */
 #define TMX_BATCH_CACHE 256u
 struct tmx_batch_cache {
     struct tmx_batch_seen {
         bool used;
-        uint8_t key[32];
+        struct tmx_verify_key key;
         uint64_t batch_no;
         uint32_t size;
         struct tmx_hash root;

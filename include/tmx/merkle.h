@@ -55,6 +55,11 @@ bool tmx_merkle_path_root(uint64_t index, uint64_t size, const struct tmx_hash *
 bool tmx_merkle_verify_consistency(uint64_t first, const struct tmx_hash *first_root, uint64_t second,
                                    const struct tmx_hash *second_root, struct tmx_bytes proof) TMX_MUST_CHECK;
 
-/* Root and paths of a small list (a batch): n in 1..TMX_BATCH_MAX. paths[i] may be NULL. */
-struct tmx_hash tmx_merkle_list_root(const struct tmx_hash *leaves, size_t n);
-void tmx_merkle_list_path(const struct tmx_hash *leaves, size_t n, size_t index, struct tmx_proof *ret_path);
+/* A small list (a batch) with every perfect subtree hashed once: n in 1..TMX_BATCH_MAX. */
+struct tmx_merkle_list {
+    size_t n;
+    struct tmx_hash root;
+    struct tmx_hash node[TMX_BATCH_PATH_MAX + 1][TMX_BATCH_MAX];   /* [level][index] */
+};
+void tmx_merkle_list_init(const struct tmx_hash *leaves, size_t n, struct tmx_merkle_list *ret_list);
+void tmx_merkle_list_path(const struct tmx_merkle_list *list, size_t index, struct tmx_proof *ret_path);

@@ -18,7 +18,9 @@ struct tmx_verify_key {
     uint32_t id;   /* SHA-256(name || 0A || type || key)[0:4] */
 };
 
-/* Fills *ret_key and its id. False: bad name (empty, space, '+', control) or not a valid point. */
+/* 1..TMX_KEYNAME_MAX printable ASCII characters without space and '+'. */
+bool tmx_key_name_ok(struct tmx_bytes name);
+/* Fills *ret_key and its id. False: bad name or not a valid point of the main subgroup. */
 bool tmx_verify_key_init(struct tmx_bytes name, uint8_t type, const uint8_t key[32], struct tmx_verify_key *ret_key)
     TMX_MUST_CHECK;
 /* vkey text: name+hex8+base64. */
