@@ -48,8 +48,10 @@ size_t tmx_gate_message_size(const struct tmx_message *m);
  * frame (too large, unknown kind): the gate is to be stopped. */
 int tmx_gate_split(struct tmx_bytes stream, enum tmx_gate_kind *ret_kind, struct tmx_bytes *ret_body,
                    size_t *ret_used) TMX_MUST_CHECK;
-/* Decoders of bodies; false when malformed. */
+/* Decoders of bodies; false when malformed: what *ret_* then holds is not to be used (these are large, and filled in
+ * place). A message is also malformed beyond the bounds of TRA-4; its frames borrow from the body. */
 bool tmx_gate_get_config(struct tmx_bytes body, struct tmx_gate_config *ret_config) TMX_MUST_CHECK;
 bool tmx_gate_get_admit(struct tmx_bytes body, struct tmx_admit *ret_admits, size_t max, size_t *ret_n) TMX_MUST_CHECK;
+bool tmx_gate_get_failed(struct tmx_bytes body, struct tmx_bytes *ret_text) TMX_MUST_CHECK;
 bool tmx_gate_get_message(struct tmx_bytes body, struct tmx_message *ret_message) TMX_MUST_CHECK;
 bool tmx_gate_get_counters(struct tmx_bytes body, struct tmx_transport_counters *ret_counters) TMX_MUST_CHECK;

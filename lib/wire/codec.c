@@ -56,7 +56,7 @@ static unsigned wire_type(const ProtobufCFieldDescriptor *field)
     case PROTOBUF_C_TYPE_ENUM:
         return PROTOBUF_C_WIRE_TYPE_VARINT;
     default:
-        assert(!"a field type protobuf-c does not generate");
+        assert(false && "a field type protobuf-c does not generate");
         return 0;
     }
 }
