@@ -28,6 +28,7 @@
 #define TMX_PRIORITY_MAX 9u
 #define TMX_EXPIRY_MAX_MS (30ull * 86400000ull)
 #define TMX_REASON_MAX 512u            /* text of a refusal */
+#define TMX_CONTENT_MAX 16384u         /* the Content message inside the seal */
 #define TMX_ATTACHMENT_MAX 1024u         /* the sealed reason text */
 
 /* link (protocol) */
@@ -38,6 +39,34 @@
 #define TMX_CHUNKS_IN_FLIGHT 4u
 #define TMX_FRAME_MAX (TMX_CHUNK_SIZE + 65536u)
 #define TMX_FRAMES_MAX (1u + 2u * TMX_LINK_ITEMS_MAX)
+
+/* shell */
+#define TMX_POLL_MAX 256u              /* entries of one wait */
+#define TMX_GATE_MEMORY_DEFAULT (256u << 20) /* writable memory of a gate */
+#define TMX_GATE_BACKOFF_MIN_MS 100u
+#define TMX_GATE_BACKOFF_MAX_MS 30000u
+#define TMX_GATE_START_MS 10000u       /* from its start to READY */
+
+/* application interface */
+#define TMX_APP_RESPONSE_MAX (1u << 20)   /* control frame of an answer to an application */
+
+/* operators: log, configuration, control socket */
+#define TMX_LOG_LINE_MAX 1024u         /* bytes of a line; longer ones are cut */
+#define TMX_LOG_VALUE_MAX 160u         /* bytes of one value */
+#define TMX_LOG_EVENTS_MAX 128u        /* events whose rate is known */
+#define TMX_LOG_RATE_LINES 1000u       /* of one event */
+#define TMX_LOG_RATE_MS 10000u         /* in this time */
+#define TMX_CONFIG_SIZE_MAX (256u << 10)
+#define TMX_CONFIG_SECTIONS_MAX 256u
+#define TMX_CONFIG_ERRORS_MAX 8192u    /* bytes of text */
+#define TMX_CONTROL_CLIENTS_MAX 16u
+#define TMX_CONTROL_FDS_MAX (TMX_CONTROL_CLIENTS_MAX + 1u)
+#define TMX_CONTROL_WORDS_MAX 8u
+#define TMX_CONTROL_LINE_MAX 4096u
+#define TMX_CONTROL_ATTACHMENT_MAX TMX_DIRECTORY_MAX
+#define TMX_CONTROL_REPLY_MAX (4u << 20)
+#define TMX_CONTROL_CLIENT_MS 10000u   /* to say the request; and again to take the reply */
+#define TMX_CONTROL_QUEUE_ROWS 100u
 
 /* unpacking */
 #define TMX_CODEC_FIELDS_MAX 65536u   /* fields of one message, nested ones included */
@@ -54,6 +83,9 @@
 #define TMX_MEMBERS_MAX 128u
 #define TMX_DIRECTORY_MAX (256u << 10)
 #define TMX_AUTHORITY_KEYS_MAX 16u
+#define TMX_LOGS_MAX 64u               /* shards listed */
+#define TMX_ENDPOINT_MAX 255u
+#define TMX_NAME_MAX 255u              /* a member's name for people */
 #define TMX_KEYS_PER_MEMBER_MAX 8u
 #define TMX_PREKEYS_MAX 62u            /* dated keys of one set */
 #define TMX_PREKEY_DAYS 30u
@@ -62,6 +94,7 @@
 #define TMX_DELIVERY_WINDOW 512u       /* messages in flight to one destination */
 #define TMX_DELIVERY_WINDOW_BYTES (32u << 20)
 #define TMX_SEND_WINDOW 4096u          /* sequence numbers granted ahead per pair */
+#define TMX_FEED_SKIP_MAX 4096u        /* leaves passed over for one Feed frame */
 #define TMX_RETRY_MIN_MS 1000u
 #define TMX_RETRY_MAX_MS 300000u
 #define TMX_LEASE_DEFAULT_MS 60000u

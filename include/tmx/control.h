@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The operators' control socket of a daemon, and the contract of what is said on it.
+ *
+ * A Unix stream socket (mode 0660: its group are the operators). One request a connection:
+ *
+ *     word { SP word } LF [attachment]     then the client shuts down its writing side
+ *
+ * In a word, bytes up to 0x20, 0x7f and '%' are written %XX. The answer is one JSON document; then the daemon closes.
+ * Servers bound everything: clients, sizes, time. Whoever may connect may ask for everything; the handler knows the
+ * peer's uid and pid, for the log and for actions that need more.
+ *
+ * Requests, and what the answers hold. Members marked ? may be missing; all times are milliseconds, wall clock where
+ * the name ends in _at_ms, otherwise ages. Further members may be added at any time; readers ignore what they do not know.
+ *
+ *   every failure     {"error": "a sentence: what is wrong and what to do", "code"?: "unknown-command"}
+ *
+ *   status            {"role": "broker" | "node", "member"?: "DE" (node), "federation", "version", "pid", "at_ms",
+ *                      "uptime_ms",
+ *                      "health": "ok" | "warning" | "critical",
+ *                      "problems": [{"severity": "warning" | "critical", "text"}],
+ *                      "log": {"origin", "size", "root" (hex), "checkpoint_age_ms"?},   node: its verified head
+ *                      "spool": {"used_bytes", "capacity_bytes", "percent", "generation"},
+ *                      "directory": {"serial", "expires_at_ms"},
+ *                      "gates"?: [{"member", "endpoint", "state": "up" | "starting" | "waiting" | "ending", "restarts",
+ *                                  "failed"?: "why the last one ended"}],              broker only
+ *                      "link"?: {"state": "up" | "down" | "never", "endpoint", "last_seen_ms"?, "last_error"?},  node only
+ *                      "destinations": [{"member", "link"?: "up" | "down" | "never" (broker), "queued", "queued_bytes"?,
+ *                                        "oldest_ms"?, "in_flight", "last_error"?, "last_seen_ms"?}],
+ *                      "inbox"?: {"offered", "leased", "held"},                        node only
+ *                      "counters": {NAME: NUMBER, …}}
+ *   peers             {"peers": [{"member", "name"?, "status": "active" | "suspended" | "revoked", "link"?: "up" | "down" |
+ *                      "never", "session"?, "last_seen_ms"?, "feed_next"?, "feed_acked"?, "last_error"?, "prekeys_until_at_ms"?}]}
+ *   queue [MEMBER]    without MEMBER {"queues": [{"member", "queued", "queued_bytes"?, "oldest_ms"?, "in_flight"}]};
+ *                     with {"member", "queued", "messages": [{"id", "sender", "recipient"?, "type", "priority", "age_ms",
+ *                      "bytes", "state"}]}: the first TMX_CONTROL_QUEUE_ROWS in the order they will go
+ *   message ID        {"id", "sender", "type"?, "priority"?, "bytes"?, "sent_at_ms"?, "expires_at_ms"?, "index"?,
+ *                      "deliveries": [{"recipient", "seq"?, "state", "index"?, "at_ms"?, "attempts"?, "code"?}]}
+ *                     several senders may use one id: then {"messages": [that, …]}
+ *   directory show    {"serial", "federation", "issued_at_ms", "expires_at_ms", "members": [{"member", "name", "status"}],
+ *                      "catalogue"?}
+ *   directory install (attachment: the file)   {"installed": true, "serial"}
+ *   release ID        (node) offers a held message again              {"released": true}
+ *   trust             (node) an operator has looked into a wrong head {"trusted": true}
+ *   reload            as SIGHUP                                       {"reloaded": true}
+ */
+#pragma once
+
+#include <jansson.h>
+#include <sys/types.h>
+
+#include <tmx/bytes.h>
+#include <tmx/limits.h>
+
+/* ---- the daemon's side ---- */
+
+struct tmx_control;
+
+struct tmx_control_request {
+    uint64_t client;      /* to answer with */
+    uid_t uid;
+    gid_t gid;
+    pid_t pid;
+    size_t n_words;       /* at least 1 */
+    const char *words[TMX_CONTROL_WORDS_MAX];   /* valid until the reply */
+    struct tmx_bytes attachment;                /* valid until the reply */
+};
+
+struct tmx_control_fd {
+    int fd;
+    bool want_write;      /* otherwise it waits for input */
+};
+
+/* Listens at `path`. A socket file nobody listens on is replaced; -EADDRINUSE when somebody does, -ENAMETOOLONG,
+ * -EEXIST when something else is there, -EACCES … */
+int tmx_control_new(const char *path, struct tmx_control **ret_control) TMX_MUST_CHECK;
+/* Removes the socket file. */
+struct tmx_control *tmx_control_free(struct tmx_control *c);
+
+/* What to wait for: at most TMX_CONTROL_FDS_MAX, returns how many. They change with every step. */
+size_t tmx_control_fds(const struct tmx_control *c, struct tmx_control_fd ret_fds[TMX_CONTROL_FDS_MAX]);
+/* When to step at the latest (a client's time is up); UINT64_MAX = only when a descriptor is ready. */
+uint64_t tmx_control_due(const struct tmx_control *c);
+/* Accepts, reads and writes whatever is ready, without blocking, and closes clients that are too slow or say too much.
+ * now_ms is monotonic. Call it whenever a descriptor is ready, it is due, or at every turn: it costs little. */
+void tmx_control_step(struct tmx_control *c, uint64_t now_ms);
+/* The next complete request, each once; false when there is none. */
+bool tmx_control_next(struct tmx_control *c, struct tmx_control_request *ret_request);
+/* Takes over the reference to `reply` (NULL, as after a failed json_pack, is answered with an error). May come any
+ * number of turns after the request; ignored when the client is gone. */
+void tmx_control_reply(struct tmx_control *c, uint64_t client, json_t *reply);
+/* {"error": text} */
+void tmx_control_refuse(struct tmx_control *c, uint64_t client, const char *code, const char *fmt, ...) TMX_PRINTF(4, 5);
+
+/* Writes `document` at `path` by a temporary file and a rename, mode 0640. Takes no reference. Negative errno. */
+int tmx_control_snapshot(const char *path, const json_t *document) TMX_MUST_CHECK;
+
+/* Names within a daemon's folder. */
+#define TMX_CONTROL_SOCKET "control"
+#define TMX_CONTROL_SNAPSHOT "status.json"
+
+/* ---- the tool's side ---- */
+
+/* Asks and waits at most timeout_ms in all. -ENOENT, -ECONNREFUSED, -EACCES …: not reachable; -ETIMEDOUT;
+ * -EBADMSG: the answer is not one whole JSON object; -EMSGSIZE: the question or the answer is too large. */
+int tmx_control_call(const char *path, const char *const *words, size_t n_words, struct tmx_bytes attachment,
+                     uint64_t timeout_ms, json_t **ret_reply) TMX_MUST_CHECK;
