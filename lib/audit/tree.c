@@ -10,7 +10,8 @@
 #define TILE_HEIGHT 8u
 #define TILE_MASK (TMX_TILE_WIDTH - 1)
 
-/* Row s holds the nodes s levels above the tile's hashes. Row 8, the tile's root, is row 0 of the level above. */
+/* Row s holds the nodes s levels above the tile's hashes. Row 8, the tile's root, serves loading only: proofs find
+ * it as row 0 of the level above. */
 struct fat_tile {
     struct tmx_hash node[2 * TMX_TILE_WIDTH - 1];
 };
@@ -204,10 +205,9 @@ static void completed(void *ctx, unsigned level, uint64_t index, const struct tm
 
     if (row == 0 && level > 0) {
         /* The root of a tile: the tile below is full and leaves the edge. */
-        struct fat_tile *below = &a->t->edge[tile_level - 1];
+        const struct fat_tile *below = &a->t->edge[tile_level - 1];
         struct cached_tile *c = cache_evict(a->t);
 
-        below->node[row_start(TILE_HEIGHT)] = *hash;
         c->tile = *below;
         cache_keep(a->t, c, tile_level - 1, index);
         if (a->full != NULL) {

@@ -167,6 +167,24 @@ static void test_cache_is_exact(void **state)
     other = key;
     other.type = TMX_NOTE_COSIGNATURE;
     expect_bad(bodies[1], &signatures[1], &other);
+    /* Another number in the same slot. */
+    for (uint64_t no = 6; no < 6 + 8 * TMX_BATCH_CACHE; no++) {
+        struct tmx_signature s = signatures[1];
+
+        s.batch_no = no;
+        assert_false(tmx_batch_verify(bodies[1], &s, &key, &cache));
+    }
+}
+
+/* A path length whose size in bytes wraps around to the right one. */
+static void test_path_length_wraps(void **state)
+{
+    struct tmx_signature s;
+
+    tmx_batch_sign(bodies, 1, 8, &key, secret, signatures);
+    s = signatures[0];
+    s.path_n = 1u << 27;
+    expect_bad(bodies[0], &s, &key);
 }
 
 /* What failed is not remembered, and a remembered batch survives failures beside it. */
@@ -226,6 +244,7 @@ int main(void)
         cmocka_unit_test_setup(test_every_size, clear_cache),
         cmocka_unit_test_setup(test_bent, clear_cache),
         cmocka_unit_test_setup(test_cache_is_exact, clear_cache),
+        cmocka_unit_test_setup(test_path_length_wraps, clear_cache),
         cmocka_unit_test_setup(test_cache_keeps_only_verified, clear_cache),
         cmocka_unit_test_setup(test_cache_overflow, clear_cache),
         cmocka_unit_test_setup(test_strict_ed25519, clear_cache),

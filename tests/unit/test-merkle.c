@@ -286,6 +286,10 @@ static void bend_consistency(size_t m, size_t n, struct tmx_proof *p, const stru
         assert_false(tmx_merkle_verify_consistency(m, old_root, n, root, TMX_BYTES_NULL));
         assert_false(tmx_merkle_verify_consistency(n, root, m, old_root, proof_bytes(p)));
     }
+    /* A size with more levels needs more hashes, whatever the roots are. */
+    for (uint64_t more = 2 * SIZES; more > 2 * n; more /= 2) {
+        assert_false(tmx_merkle_verify_consistency(m, old_root, more, root, proof_bytes(p)));
+    }
 }
 
 static void test_bad_consistency(void **state)
