@@ -15,6 +15,11 @@ struct tmx_authority {           /* the pinned keys: who may sign the next direc
     struct tmx_verify_key keys[TMX_AUTHORITY_KEYS_MAX];
 };
 
+/* The text of authority.pub, which broker, nodes and auditors pin: "threshold K", then one vkey line per key
+ * ("tmx.<federation>/authority/<n>+…"), all of one federation. False: not such a text. */
+bool tmx_authority_parse(struct tmx_bytes text, struct tmx_authority *ret_authority) TMX_MUST_CHECK;
+void tmx_authority_format(const struct tmx_authority *a, struct tmx_writer *w);
+
 struct tmx_directory;
 
 enum tmx_directory_error {
@@ -27,12 +32,16 @@ enum tmx_directory_error {
 };
 const char *tmx_directory_error_text(int error);
 
-/* Verifies `file` (SignedDirectory) against the pinned authority and, when not NULL, the directory in force
- * (a change of authority keys needs k of the old and k of the new). Owns a copy of the bytes. -ENOMEM or
- * enum tmx_directory_error. An expired directory loads: expiry is asked with tmx_directory_expired. */
+/* Verifies `file` (SignedDirectory) against the authority keys of the directory in force, or without one (NULL)
+ * against the pinned ones; a directory that changes the authority keys needs k of the old and k of the new. Owns a
+ * copy of the bytes. -ENOMEM or enum tmx_directory_error. An expired directory loads: expiry is asked with
+ * tmx_directory_expired. After a change of authority keys, tmx_directory_authority is what a restart has to pin. */
 int tmx_directory_load(struct tmx_bytes file, const struct tmx_authority *pinned, const struct tmx_directory *in_force,
                        struct tmx_directory **ret_directory) TMX_MUST_CHECK;
-struct tmx_directory *tmx_directory_free(struct tmx_directory *d);
+struct tmx_directory *tmx_directory_free(struct tmx_directory *d);   /* NULL is fine; returns NULL */
+/* The rules of DIR-1 on a directory nobody signed yet: TMX_DIRECTORY_OK, E_MALFORMED or E_KEYS. *ret_where (may be
+ * NULL) says which part breaks one. */
+int tmx_directory_check(const Tmx__Directory *pb, const char **ret_where) TMX_MUST_CHECK;
 
 const Tmx__Directory *tmx_directory_pb(const struct tmx_directory *d);
 struct tmx_bytes tmx_directory_file(const struct tmx_directory *d);
@@ -52,6 +61,9 @@ const struct tmx_verify_key *tmx_directory_signing_key(const struct tmx_director
                                                        uint32_t key_id);
 /* The log key of a shard; NULL when not listed. */
 const struct tmx_verify_key *tmx_directory_log_key(const struct tmx_directory *d, struct tmx_bytes shard);
+/* DIR-7. May submit: active only. May collect and report: all but revoked. NULL (not listed) may nothing. */
+bool tmx_member_may_submit(const Tmx__Member *m);
+bool tmx_member_may_collect(const Tmx__Member *m);
 /* May the member send this type? */
 bool tmx_directory_type_allowed(const Tmx__Member *m, struct tmx_bytes type);
 
@@ -60,3 +72,4 @@ void tmx_directory_text(struct tmx_bytes federation, uint64_t serial, struct tmx
 /* Names: "tmx.<federation>/node/<CODE>", "tmx.<federation>/log/<shard>", "tmx.<federation>/authority/<n>". */
 void tmx_node_key_name(const char *federation, struct tmx_bytes member, struct tmx_writer *w);
 void tmx_log_origin(const char *federation, struct tmx_bytes shard, struct tmx_writer *w);
+void tmx_authority_key_name(const char *federation, unsigned n, struct tmx_writer *w);

@@ -90,6 +90,10 @@
 #define TMX_PREKEYS_MAX 62u            /* dated keys of one set */
 #define TMX_PREKEY_DAYS 30u
 
+/* catalogue */
+#define TMX_CATALOGUE_MAX (256u << 10)   /* its file */
+#define TMX_CATALOGUE_TYPES_MAX 256u
+
 /* queues and flow */
 #define TMX_DELIVERY_WINDOW 512u       /* messages in flight to one destination */
 #define TMX_DELIVERY_WINDOW_BYTES (32u << 20)

@@ -27,13 +27,12 @@ static const struct purpose {
 
 static enum key_form form_of(const char *purpose)
 {
-    for (size_t i = 0; i < TMX_N(purposes); i++) {
-        if (strcmp(purposes[i].name, purpose) == 0) {
-            return purposes[i].form;
-        }
+    size_t i = 0;
+    while (i < TMX_N(purposes) && strcmp(purposes[i].name, purpose) != 0) {
+        i++;
     }
-    assert(!"a purpose of the table");
-    return FORM_RANDOM;
+    assert(i < TMX_N(purposes));
+    return purposes[i].form;
 }
 
 size_t tmx_keyfile_secret_size(const char *purpose)
@@ -213,8 +212,8 @@ static int read_text(const char *path, char ret_text[KEYFILE_MAX], size_t *ret_s
         snprintf(ret_error, capacity, "%s: not a regular file", path);
     } else if ((st.st_mode & 077) != 0) {
         r = -EPERM;
-        snprintf(ret_error, capacity, "%s: mode %04o lets others at the private key: chmod 0400, and replace the key if "
-                 "anybody may have read it", path, (unsigned)(st.st_mode & 07777));
+        snprintf(ret_error, capacity, "%s: mode %04o lets others at the private key: chmod 0400, and replace the key "
+                 "if anybody may have read it", path, (unsigned)(st.st_mode & 07777));
     } else if ((n = read(fd, ret_text, KEYFILE_MAX)) < 0) {
         r = -errno;
         snprintf(ret_error, capacity, "%s: cannot read the key file: %s", path, strerror(-r));
