@@ -233,35 +233,34 @@ static void test_no_room(void **state)
     }
 }
 
-/* The lines of tests/vectors/container.txt called `field`, in order; text in quotes stands for itself. */
+/* The nth value of `field` in a vector file; names are text, the rest is hex. */
 static size_t vector(const char *file, const char *field, size_t nth, uint8_t *ret_data, size_t capacity)
 {
-    char line[2048];
+    char line[2048], prefix[32];
     size_t size = 0;
     bool found = false;
     FILE *f = fopen(file, "r");
     assert_non_null(f);
+    size_t length = (size_t)snprintf(prefix, sizeof(prefix), "%s = ", field);
     while (!found && fgets(line, sizeof(line), f) != NULL) {
-        struct tmx_bytes value;
-        line[strcspn(line, "\n")] = 0;
-        char *space = strchr(line, ' ');
-        if (space == NULL || (size_t)(space - line) != strlen(field) || memcmp(line, field, strlen(field)) != 0 ||
-            nth-- != 0) {
+        if (strncmp(line, prefix, length) != 0 || nth-- != 0) {
             continue;
         }
-        value = tmx_bytes_str(space + 1);
+        line[strcspn(line, "\n")] = 0;
+        struct tmx_bytes value = tmx_bytes_str(line + length);
         found = true;
-        if (value.data[0] == '"') {
-            size = value.size - 2;
+        if (strcmp(field, "sender") == 0 || strcmp(field, "recipient") == 0) {
+            size = value.size;
             assert_true(size <= capacity);
-            memcpy(ret_data, value.data + 1, size);
+            memcpy(ret_data, value.data, size);
         } else {
             size = value.size / 2;
             assert_true(size <= capacity && tmx_unhex(value, ret_data, size));
         }
     }
     fclose(f);
-    return found ? size : 0;
+    assert_true(found);
+    return size;
 }
 
 /* SEAL-2 (digest), and the container bytes: the answers were computed by independent code. */

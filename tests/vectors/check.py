@@ -8,11 +8,14 @@ Run without arguments: checks the files beside this script.
 import base64
 import hashlib
 import pathlib
+import struct
 import sys
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 DASH = "\u2014 "
 ED25519 = b"\x01"
@@ -249,9 +252,87 @@ def check_checkpoint(cases):
             check_checkpoint_signing(case)
 
 
+# --- the sealed container -----------------------------------------------------------------------------------------
+
+
+def hchacha20(key, nonce):
+    state = list(struct.unpack("<16I", b"expand 32-byte k" + key + nonce))
+
+    def turn(a, b, d, bits):
+        state[a] = (state[a] + state[b]) & 0xffffffff
+        mixed = state[d] ^ state[a]
+        state[d] = (mixed << bits | mixed >> (32 - bits)) & 0xffffffff
+
+    def quarter(a, b, c, d):
+        turn(a, b, d, 16)
+        turn(c, d, b, 12)
+        turn(a, b, d, 8)
+        turn(c, d, b, 7)
+
+    for _ in range(10):
+        for i in range(4):
+            quarter(i, 4 + i, 8 + i, 12 + i)
+        for i in range(4):
+            quarter(i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4)
+    return struct.pack("<8I", *(state[0:4] + state[12:16]))
+
+
+def xchacha20poly1305(key, nonce, plaintext, ad):
+    return ChaCha20Poly1305(hchacha20(key, nonce[:16])).encrypt(bytes(4) + nonce[16:], plaintext, ad)
+
+
+def blake2b(key, data, size=32):
+    return hashlib.blake2b(data, key=key, digest_size=size).digest()
+
+
+def sized(name):
+    return bytes([len(name)]) + name
+
+
+def x25519_public(secret):
+    return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes(
+        serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+
+
+def seal(message_id, sender, recipients, esk, prekeys, salt, random, plaintext):
+    """The pair keys, the content key and the container."""
+    epk = x25519_public(esk)
+    context = message_id + sized(sender) + bytes([len(recipients)]) + b"".join(map(sized, recipients))
+    content_key = blake2b(random, message_id + plaintext)
+    head = b"TMX1" + bytes([1, len(recipients), 0, 0]) + epk + salt
+    pairs, slots = [], b""
+    for prekey, to in zip(prekeys, recipients):
+        shared = X25519PrivateKey.from_private_bytes(esk).exchange(X25519PublicKey.from_public_bytes(prekey))
+        pairs.append(blake2b(bytes(32), b"TMX1 pair\0" + shared + epk + prekey + sized(sender) + sized(to)))
+        kid = sha256(prekey)[:8]
+        kek = blake2b(pairs[-1], b"TMX1 kek\0" + salt)
+        slots += kid + ChaCha20Poly1305(kek).encrypt(bytes(12), content_key, head + kid)
+    k = blake2b(content_key, b"TMX1 cek\0" + head + slots + context, 64)
+    front = head + slots + k[32:]
+    return pairs, content_key, front + xchacha20poly1305(k[:32], bytes(24), plaintext, front + context)
+
+
+def check_container(cases):
+    known = hchacha20(bytes(range(32)), bytes.fromhex("000000090000004a0000000031415927"))
+    assert known.hex() == "82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc", "draft-irtf-cfrg-xchacha"
+    for case in cases:
+        data = {key: bytes.fromhex(case[key]) for key in ("message_id", "esk", "salt", "random", "plaintext")}
+        prekeys = [x25519_public(bytes.fromhex(secret)) for secret in case.all("prekey_secret")]
+        pairs, content_key, container = seal(
+            sender=case["sender"].encode(), recipients=[name.encode() for name in case.all("recipient")],
+            prekeys=prekeys, **data)
+        equal(case, "epk", case["epk"], x25519_public(data["esk"]).hex())
+        equal(case, "prekeys", case.all("prekey"), [key.hex() for key in prekeys])
+        equal(case, "pair keys", case.all("ps"), [ps.hex() for ps in pairs])
+        equal(case, "content key", case["content_key"], content_key.hex())
+        equal(case, "container", case["container"], container.hex())
+        equal(case, "digest", case["container_digest"], blake2b(b"", container).hex())
+
+
 CHECKS = {
     "batch.txt": check_batch,
     "checkpoint.txt": check_checkpoint,
+    "container.txt": check_container,
 }
 
 
