@@ -11,13 +11,15 @@
 
 #include <cmocka.h>
 
-#include <tmx/spool.h>
+#include <tmx/spool_lmdb.h>
 
 /* An implementation under test. */
 struct fixture {
     struct tmx_spool *spool;
     void (*crash)(struct fixture *f);   /* loses what is not committed, and goes on */
     unsigned rounds;                    /* of the random test */
+    char folder[64];                    /* LMDB */
+    char path[80];
 };
 
 /* --- one line per operation ------------------------------------------------------------------------------ */
@@ -607,6 +609,56 @@ static void ram_clone_holds_the_committed_rows(void **state)
     assert_null(tmx_spool_close(NULL));
 }
 
+/* --- LMDB --------------------------------------------------------------------------------------------------- */
+
+#define CAPACITY (128u << 20)
+
+static int lmdb_open(struct fixture *f)
+{
+    char error[256];
+    int r = tmx_spool_lmdb_open(f->path, CAPACITY, "broker", &f->spool, error, sizeof(error));
+    if (r < 0) {
+        print_error("%s\n", error);
+    }
+    return r;
+}
+
+static void lmdb_crash(struct fixture *f)
+{
+    f->spool = tmx_spool_close(f->spool);
+    assert_int_equal(lmdb_open(f), 0);
+}
+
+static int lmdb_setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    *state = f;
+    f->crash = lmdb_crash;
+    f->rounds = 600;
+    (void)snprintf(f->folder, sizeof(f->folder), "/tmp/tmx-spool-XXXXXX");
+    if (mkdtemp(f->folder) == NULL) {
+        return -1;
+    }
+    (void)snprintf(f->path, sizeof(f->path), "%s/spool", f->folder);
+    int r = tmx_spool_lmdb_create(f->path, CAPACITY, 1, "broker");
+    return r < 0 ? r : lmdb_open(f);
+}
+
+static int lmdb_teardown(void **state)
+{
+    static const char *const names[] = { "/spool/data.mdb", "/spool/lock.mdb", "/spool/owner.lock" };
+    struct fixture *f = *state;
+    f->spool = tmx_spool_close(f->spool);
+    for (size_t i = 0; i < TMX_N(names); i++) {
+        char name[96];
+        (void)snprintf(name, sizeof(name), "%s%s", f->folder, names[i]);
+        (void)unlink(name);
+    }
+    int r = rmdir(f->path) < 0 || rmdir(f->folder) < 0 ? -errno : 0;
+    free(f);
+    return r;
+}
+
 #define ON(implementation, test) \
     { #implementation " " #test, test, implementation##_setup, implementation##_teardown, NULL }
 #define CONFORMANCE(implementation) \
@@ -623,6 +675,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CONFORMANCE(ram),
         ON(ram, ram_clone_holds_the_committed_rows),
+        CONFORMANCE(lmdb),
     };
     return cmocka_run_group_tests_name("spool", tests, NULL, NULL);
 }

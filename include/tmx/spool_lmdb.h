@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The spool on disk (LMDB), and the marker beside it.
+ *
+ * PATH is a directory with data.mdb, lock.mdb and owner.lock; local ext4 or XFS only. One process owns it: the lock
+ * is held from open to close. The file is preallocated to its capacity, so that somebody else filling the disk does
+ * no harm. After a failed begin, apply or commit the handle answers -EIO to everything: what the turn became is
+ * unknown, the process has to end. -ENOSPC from them means the capacity is used up (or the disk is).
+ *
+ * Generations (design, rule 9): a spool carries its generation; a restore starts a new one. The marker file, kept
+ * OUTSIDE the spool, holds the generation and turn last seen, so that a spool put back from an old copy is noticed.
+ */
+#pragma once
+
+#include <tmx/spool.h>
+
+#define TMX_SPOOL_ROLE_MAX 16u
+
+/* A new, empty spool; all of it or nothing is at `path` whatever happens. -EEXIST when something is there,
+ * -ENOSPC when the capacity cannot be reserved. `capacity` is rounded down to whole pages, at least 256 KiB. */
+int tmx_spool_lmdb_create(const char *path, uint64_t capacity, uint64_t generation, const char *role) TMX_MUST_CHECK;
+
+/* Opens what create made; never creates. A child process looks at the file first (bounded in time), for LMDB trusts
+ * its file and a damaged one may kill its reader. On failure a line for the operator is in `ret_error`:
+ * -ENOENT none there, -EBUSY owned by another process, -EPROTO written by a newer version, -EINVAL of another role,
+ * -EBADMSG damaged, -ENOSPC no room to reserve the capacity. */
+int tmx_spool_lmdb_open(const char *path, uint64_t capacity, const char *role, struct tmx_spool **ret_spool,
+                        char *ret_error, size_t error_size) TMX_MUST_CHECK;
+
+/* How far a spool is: its generation and, within it, its last committed turn. */
+struct tmx_spool_mark {
+    uint64_t generation;
+    uint64_t turn;
+};
+
+void tmx_spool_lmdb_mark(struct tmx_spool *s, struct tmx_spool_mark *ret_mark);
+/* Starts a new generation, durably, in a turn of its own; no turn may be open. */
+int tmx_spool_lmdb_set_generation(struct tmx_spool *s, uint64_t generation) TMX_MUST_CHECK;
+
+enum tmx_marker_condition {
+    TMX_MARKER_OK,
+    TMX_MARKER_E_OLD = 1,    /* the spool is older than its marker: not to be started by itself */
+    TMX_MARKER_E_NONE = 2,   /* no marker at `path` */
+};
+
+/* Compares what a spool says with its marker. A condition or a negative errno; -EBADMSG: not a marker. */
+int tmx_spool_marker_check(const char *path, struct tmx_spool_mark mark) TMX_MUST_CHECK;
+/* Replaces the marker, durably and at once. Write only what is committed. */
+int tmx_spool_marker_write(const char *path, struct tmx_spool_mark mark) TMX_MUST_CHECK;
