@@ -26,7 +26,7 @@ struct tmx_catalogue;
 int tmx_catalogue_parse(struct tmx_bytes text, struct tmx_catalogue **ret_catalogue, unsigned *ret_line,
                         char *ret_reason, size_t capacity) TMX_MUST_CHECK;
 struct tmx_catalogue *tmx_catalogue_free(struct tmx_catalogue *c);
-const char *tmx_catalogue_version(const struct tmx_catalogue *c);
+const char *tmx_catalogue_version(const struct tmx_catalogue *c);   /* a decimal number, "2023120100" */
 size_t tmx_catalogue_count(const struct tmx_catalogue *c);
 const struct tmx_message_type *tmx_catalogue_at(const struct tmx_catalogue *c, size_t i);
 /* NULL when unknown or not valid at that time. */

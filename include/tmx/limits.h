@@ -52,7 +52,7 @@
 
 /* operators: log, configuration, control socket */
 #define TMX_LOG_LINE_MAX 1024u         /* bytes of a line; longer ones are cut */
-#define TMX_LOG_VALUE_MAX 160u         /* bytes of one value */
+#define TMX_LOG_VALUE_MAX 256u         /* bytes of one value */
 #define TMX_LOG_EVENTS_MAX 128u        /* events whose rate is known */
 #define TMX_LOG_RATE_LINES 1000u       /* of one event */
 #define TMX_LOG_RATE_MS 10000u         /* in this time */
