@@ -3,7 +3,7 @@
  *
  * Unknown sections and keys, repeated ones, values outside their bounds and missing required keys are errors, all of
  * them reported with `file:line:`, what is allowed and the nearest known name. Relative paths are relative to the
- * file's folder. `#` and `;` begin comments.
+ * file's folder. Comments are lines of their own that begin with `#` or `;`.
  *
  * A section is plain, `[broker]`: it is there with its defaults even when the file has none; or named,
  * `[application NTA]`: any number of them, each with its own name of [A-Za-z0-9_-]{1,64}.
@@ -31,7 +31,7 @@ struct tmx_config_key {
     enum tmx_config_type type;
     bool required;
     const char *fallback;        /* as it would stand in the file; NULL = unset */
-    uint64_t min, max;           /* NUMBER, SIZE, DURATION: bounds; max 0 = UINT64_MAX. STRING: length, max 0 = 1024 */
+    uint64_t min, max;           /* NUMBER, SIZE, DURATION: bounds; max 0 = UINT64_MAX. STRING: length, max 0 = 512 */
     const char *const *choices;  /* NULL-terminated, or NULL */
     const char *help;            /* a sentence or two */
 };
@@ -51,9 +51,9 @@ struct tmx_config_schema {
 
 struct tmx_config;
 
-/* What is wrong with a file, one line each, NUL-terminated; ends with "…" when there is more. */
+/* What is wrong with a file: one line each, in the order of the file; NUL-terminated. */
 struct tmx_config_errors {
-    size_t n;
+    size_t n;      /* errors found; `text` holds as many of them as fit */
     size_t used;
     char text[TMX_CONFIG_ERRORS_MAX];
 };
@@ -74,10 +74,12 @@ struct tmx_config *tmx_config_free(struct tmx_config *c);
 /* Values. `section` is the heading: "broker" or "application NTA". A section, key or type the schema does not know is
  * a programmer error. Strings and lists live as long as the configuration; NULL, 0, false or empty when unset. */
 const char *tmx_config_string(const struct tmx_config *c, const char *section, const char *key);   /* and paths */
-uint64_t tmx_config_u64(const struct tmx_config *c, const char *section, const char *key);   /* number, size, duration */
+/* numbers, sizes, durations */
+uint64_t tmx_config_u64(const struct tmx_config *c, const char *section, const char *key);
 bool tmx_config_bool(const struct tmx_config *c, const char *section, const char *key);
 const char *const *tmx_config_list(const struct tmx_config *c, const char *section, const char *key, size_t *ret_n);
-bool tmx_config_is_set(const struct tmx_config *c, const char *section, const char *key);   /* in the file or by default */
+/* in the file or by default */
+bool tmx_config_is_set(const struct tmx_config *c, const char *section, const char *key);
 
 /* The i-th named section of this kind in the order of the file, NULL past the last: its heading ("application NTA") for
  * the functions above, and its name ("NTA"). */

@@ -9,39 +9,39 @@
  * Servers bound everything: clients, sizes, time. Whoever may connect may ask for everything; the handler knows the
  * peer's uid and pid, for the log and for actions that need more.
  *
- * Requests, and what the answers hold. Members marked ? may be missing; all times are milliseconds, wall clock where
- * the name ends in _at_ms, otherwise ages. Further members may be added at any time; readers ignore what they do not know.
+ * Requests and their answers. Members marked ? may be missing. Times are milliseconds: of the wall clock where the name
+ * ends in _at_ms, otherwise how long ago or how long. Members may be added; readers ignore what they do not know.
  *
- *   every failure     {"error": "a sentence: what is wrong and what to do", "code"?: "unknown-command"}
+ *   every failure   {"error": "what is wrong and what to do", "code"?: "unknown-command"}
  *
- *   status            {"role": "broker" | "node", "member"?: "DE" (node), "federation", "version", "pid", "at_ms",
- *                      "uptime_ms",
- *                      "health": "ok" | "warning" | "critical",
- *                      "problems": [{"severity": "warning" | "critical", "text"}],
- *                      "log": {"origin", "size", "root" (hex), "checkpoint_age_ms"?},   node: its verified head
- *                      "spool": {"used_bytes", "capacity_bytes", "percent", "generation"},
- *                      "directory": {"serial", "expires_at_ms"},
- *                      "gates"?: [{"member", "endpoint", "state": "up" | "starting" | "waiting" | "ending", "restarts",
- *                                  "failed"?: "why the last one ended"}],              broker only
- *                      "link"?: {"state": "up" | "down" | "never", "endpoint", "last_seen_ms"?, "last_error"?},  node only
- *                      "destinations": [{"member", "link"?: "up" | "down" | "never" (broker), "queued", "queued_bytes"?,
- *                                        "oldest_ms"?, "in_flight", "last_error"?, "last_seen_ms"?}],
- *                      "inbox"?: {"offered", "leased", "held"},                        node only
- *                      "counters": {NAME: NUMBER, …}}
- *   peers             {"peers": [{"member", "name"?, "status": "active" | "suspended" | "revoked", "link"?: "up" | "down" |
- *                      "never", "session"?, "last_seen_ms"?, "feed_next"?, "feed_acked"?, "last_error"?, "prekeys_until_at_ms"?}]}
- *   queue [MEMBER]    without MEMBER {"queues": [{"member", "queued", "queued_bytes"?, "oldest_ms"?, "in_flight"}]};
- *                     with {"member", "queued", "messages": [{"id", "sender", "recipient"?, "type", "priority", "age_ms",
- *                      "bytes", "state"}]}: the first TMX_CONTROL_QUEUE_ROWS in the order they will go
- *   message ID        {"id", "sender", "type"?, "priority"?, "bytes"?, "sent_at_ms"?, "expires_at_ms"?, "index"?,
- *                      "deliveries": [{"recipient", "seq"?, "state", "index"?, "at_ms"?, "attempts"?, "code"?}]}
- *                     several senders may use one id: then {"messages": [that, …]}
- *   directory show    {"serial", "federation", "issued_at_ms", "expires_at_ms", "members": [{"member", "name", "status"}],
- *                      "catalogue"?}
- *   directory install (attachment: the file)   {"installed": true, "serial"}
- *   release ID        (node) offers a held message again              {"released": true}
- *   trust             (node) an operator has looked into a wrong head {"trusted": true}
- *   reload            as SIGHUP                                       {"reloaded": true}
+ *   status          {"role": "broker" | "node", "member"?: "DE" (node), "federation", "version", "pid", "at_ms",
+ *                    "uptime_ms", "health": "ok" | "warning" | "critical",
+ *                    "problems": [{"severity": "warning" | "critical", "text"}],
+ *                    "log": {"origin", "size", "root" (hex), "checkpoint_age_ms"?},        a node's: its verified head
+ *                    "spool": {"used_bytes", "capacity_bytes", "percent", "generation"},
+ *                    "directory": {"serial", "expires_at_ms"},
+ *                    "gates"? (broker): [{"member", "endpoint", "state": "up" | "starting" | "waiting" | "ending",
+ *                                         "restarts", "failed"?: "why the last one ended"}],
+ *                    "link"? (node): {"state": "up" | "down" | "never", "endpoint", "last_seen_ms"?, "last_error"?},
+ *                    "destinations": [{"member", "link"? (broker): "up" | "down" | "never", "queued",
+ *                                      "queued_bytes"?, "oldest_ms"?, "in_flight"?, "last_error"?, "last_seen_ms"?}],
+ *                    "inbox"? (node): {"offered", "leased", "held"},
+ *                    "counters": {NAME: NUMBER, ...}}
+ *   peers           {"peers": [{"member", "name"?, "status": "active" | "suspended" | "revoked",
+ *                               "link"?: "up" | "down" | "never", "session"?, "last_seen_ms"?, "feed_next"?,
+ *                               "feed_acked"?, "last_error"?, "prekeys_until_at_ms"?}]}
+ *   queue           {"queues": [{"member", "queued", "queued_bytes"?, "oldest_ms"?, "in_flight"?}]}
+ *   queue MEMBER    {"member", "queued", "messages": [{"id", "sender", "recipient"?, "type", "priority", "age_ms",
+ *                    "bytes", "state"}]}: the first TMX_CONTROL_QUEUE_ROWS, in the order they will go
+ *   message ID      {"id", "sender", "type"?, "priority"?, "bytes"?, "sent_at_ms"?, "expires_at_ms"?, "index"?,
+ *                    "deliveries": [{"recipient", "seq"?, "state", "index"?, "at_ms"?, "attempts"?, "code"?}]};
+ *                   when several senders used that id: {"messages": [one such, ...]}
+ *   directory show  {"serial", "federation", "issued_at_ms", "expires_at_ms",
+ *                    "members": [{"member", "name", "status"}]}
+ *   directory install, with the file attached                             {"installed": true, "serial"}
+ *   release ID      (node) offers a held message again                    {"released": true}
+ *   trust           (node) an operator has looked into a wrong head       {"trusted": true}
+ *   reload          as SIGHUP                                             {"reloaded": true}
  */
 #pragma once
 
@@ -89,7 +89,8 @@ bool tmx_control_next(struct tmx_control *c, struct tmx_control_request *ret_req
  * number of turns after the request; ignored when the client is gone. */
 void tmx_control_reply(struct tmx_control *c, uint64_t client, json_t *reply);
 /* {"error": text} */
-void tmx_control_refuse(struct tmx_control *c, uint64_t client, const char *code, const char *fmt, ...) TMX_PRINTF(4, 5);
+void tmx_control_refuse(struct tmx_control *c, uint64_t client, const char *code, const char *fmt, ...)
+    TMX_PRINTF(4, 5);
 
 /* Writes `document` at `path` by a temporary file and a rename, mode 0640. Takes no reference. Negative errno. */
 int tmx_control_snapshot(const char *path, const json_t *document) TMX_MUST_CHECK;

@@ -57,7 +57,11 @@
 #define TMX_LOG_RATE_LINES 1000u       /* of one event */
 #define TMX_LOG_RATE_MS 10000u         /* in this time */
 #define TMX_CONFIG_SIZE_MAX (256u << 10)
+#define TMX_CONFIG_LINE_MAX 1000u
 #define TMX_CONFIG_SECTIONS_MAX 256u
+#define TMX_CONFIG_NAME_MAX 64u        /* of a named section */
+#define TMX_CONFIG_STRING_MAX 512u
+#define TMX_CONFIG_WORDS_MAX 256u      /* of a list */
 #define TMX_CONFIG_ERRORS_MAX 8192u    /* bytes of text */
 #define TMX_CONTROL_CLIENTS_MAX 16u
 #define TMX_CONTROL_FDS_MAX (TMX_CONTROL_CLIENTS_MAX + 1u)

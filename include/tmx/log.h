@@ -35,6 +35,7 @@ struct tmx_log_line {
     const char *event;
     enum tmx_log_level level;
     bool on;      /* passes the level filter */
+    bool cut;     /* a pair did not fit: the line ends in cut=1 */
     size_t used;
     char text[TMX_LOG_LINE_MAX];
 };
@@ -57,7 +58,8 @@ void tmx_log_end(struct tmx_log_line *l);
 
 /* Lines without pairs, or with one text. */
 void tmx_log_event(enum tmx_log_level level, const char *event);
-void tmx_log_text(enum tmx_log_level level, const char *event, const char *fmt, ...) TMX_PRINTF(3, 4);   /* text="…" */
+void tmx_log_text(enum tmx_log_level level, const char *event, const char *fmt, ...)   /* text="…" */
+    TMX_PRINTF(3, 4);
 
 /* Reports what was suppressed of events that have ended. Call it about once a second. */
 void tmx_log_tick(void);

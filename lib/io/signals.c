@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Signals as a descriptor of the poll loop: no handler ever runs.
+ */
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <tmx/notify.h>
+
+static sigset_t watched(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    return set;
+}
+
+int tmx_signals_open(int *ret_fd)
+{
+    sigset_t set = watched();
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || sigaction(SIGPIPE, &ignore, NULL) < 0) {
+        return -errno;
+    }
+    int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int tmx_signals_next(int fd)
+{
+    struct signalfd_siginfo info;
+    ssize_t n = read(fd, &info, sizeof(info));
+    if (n < 0) {
+        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    }
+    assert(n == sizeof(info));
+    return (int)info.ssi_signo;
+}
+
+void tmx_signals_reset(void)
+{
+    struct sigaction normal = { .sa_handler = SIG_DFL };
+    (void)sigaction(SIGPIPE, &normal, NULL);
+    sigset_t set = watched();
+    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
