@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The broker's core: every decision of the exchange, without a socket, file, clock or thread.
+ *
+ * A turn: the shell collects events; tmx_broker_turn steps them in order inside one spool turn, closes it (signs the
+ * checkpoint, assembles what is to be sent), commits, and only then hands out the sends. The same events on the same
+ * spool give the same state and the same bytes. An error of the spool is fatal: the process ends, start is recovery.
+ */
+#pragma once
+
+#include <tmx/directory.h>
+#include <tmx/note.h>
+#include <tmx/spool.h>
+
+#include "tables.h"
+
+struct tmx_broker;
+
+struct tmx_broker_config {
+    const char *shard;
+    const uint8_t *log_secret;             /* Ed25519, 64 bytes; borrowed for the broker's life */
+    uint8_t log_public[32];
+    struct tmx_authority authority;        /* pinned */
+    uint64_t generation;                   /* of the spool */
+    uint64_t queue_max;                    /* messages per destination before its send window stops growing */
+    struct tmx_bytes directory;            /* the directory file a new spool starts with; later ones come as events */
+    struct tmx_bytes previous_checkpoint;  /* a new shard after a loss: last known head of the old one; or empty */
+};
+
+enum tmx_broker_event_kind {
+    TMX_BROKER_MESSAGE,      /* one ZeroMQ message of an authenticated member */
+    TMX_BROKER_GATE_DOWN,    /* the member's gate died: its session is over */
+    TMX_BROKER_TICK,         /* time passed */
+    TMX_BROKER_DIRECTORY,    /* an operator installs a directory file */
+    TMX_BROKER_DISK,         /* the spool's fill level crossed the high-water mark, either way */
+};
+
+struct tmx_broker_event {
+    enum tmx_broker_event_kind kind;
+    uint64_t mono_ms;                      /* monotonic, never falls within a process */
+    uint64_t wall_us;
+    struct tmx_bytes member;               /* MESSAGE, GATE_DOWN */
+    struct tmx_bytes route;                /* MESSAGE: opaque, at most 8 bytes */
+    size_t n_frames;
+    const struct tmx_bytes *frames;
+    struct tmx_bytes file;                 /* DIRECTORY */
+    bool disk_full;                        /* DISK */
+};
+
+struct tmx_broker_send {
+    uint8_t member[TMX_MEMBER_KEY];
+    uint8_t route[8];
+    uint8_t route_size;
+    size_t n_frames;
+    const struct tmx_bytes *frames;
+};
+
+/* What happened, for the shell's log. Texts are static; bytes are valid until the next turn. */
+struct tmx_broker_notice {
+    const char *event;                     /* "message.accepted" */
+    bool alarm;
+    uint8_t member[TMX_MEMBER_KEY];
+    uint8_t message_id[TMX_ID_SIZE];       /* zero = none */
+    unsigned code;
+    uint64_t number;
+};
+
+#define TMX_BROKER_NOTICES_MAX 4096u
+#define TMX_BROKER_SENDS_MAX 16384u
+
+struct tmx_broker_output {
+    size_t n_sends;
+    const struct tmx_broker_send *sends;
+    size_t n_notices;
+    const struct tmx_broker_notice *notices;
+    uint64_t notices_lost;
+    uint64_t deadline_ms;                  /* mono_ms of the next TICK; 0 = at once */
+    int directory_result;                  /* of the last DIRECTORY event: enum tmx_directory_error */
+    bool directory_changed;                /* gates must admit anew: see tmx_broker_directory */
+};
+
+/* Recovers from the spool, or begins a new shard in an empty one; its leaves are committed before it returns.
+ * -ENOMEM, -EIO …; -EBADMSG: the spool contradicts itself; -EINVAL: the directory or key does not fit. */
+int tmx_broker_new(struct tmx_spool *spool, const struct tmx_broker_config *config, uint64_t mono_ms, uint64_t wall_us,
+                   struct tmx_broker **ret_broker) TMX_MUST_CHECK;
+struct tmx_broker *tmx_broker_free(struct tmx_broker *b);
+
+/* Views in *ret_output are valid until the next turn. */
+int tmx_broker_turn(struct tmx_broker *b, const struct tmx_broker_event *events, size_t n,
+                    struct tmx_broker_output *ret_output) TMX_MUST_CHECK;
+
+/* Views for status; read between turns. */
+const struct tmx_directory *tmx_broker_directory(const struct tmx_broker *b);
+struct tmx_bytes tmx_broker_checkpoint(const struct tmx_broker *b);
+uint64_t tmx_broker_log_size(const struct tmx_broker *b);
+
+struct tmx_broker_link_view {
+    bool ever;                             /* a session was opened since start */
+    bool up;
+    uint64_t session;
+    uint64_t last_frame_ms;                /* mono */
+    size_t in_flight;
+    uint64_t feed_next, feed_acked;
+    unsigned last_code;                    /* last refusal or deferral of this member */
+    struct tmx_row_destination destination;
+    uint64_t oldest_ms;                    /* leaf time of the oldest queued message; 0 = none */
+};
+/* `member` need not be listed: then everything is zero. */
+int tmx_broker_link(struct tmx_broker *b, struct tmx_bytes member, struct tmx_broker_link_view *ret_view) TMX_MUST_CHECK;
+
+struct tmx_broker_state_view {
+    bool halted;                           /* shown a head beyond its tree: signs nothing */
+    bool disk_full, clock_doubt, directory_expired;
+    uint64_t accepted, refused, reports, expired, deferred, malformed, duplicates;
+};
+void tmx_broker_state(const struct tmx_broker *b, struct tmx_broker_state_view *ret_view);
+
+/* Rows for operators, auditors and invariants. */
+void tmx_member_key(struct tmx_bytes code, uint8_t ret_key[TMX_MEMBER_KEY]);
+struct tmx_bytes tmx_member_code(const uint8_t key[TMX_MEMBER_KEY]);
+bool tmx_row_message_get(struct tmx_bytes value, struct tmx_row_message *ret_row) TMX_MUST_CHECK;
+bool tmx_row_delivery_get(struct tmx_bytes value, struct tmx_row_delivery *ret_row) TMX_MUST_CHECK;
+bool tmx_row_destination_get(struct tmx_bytes value, struct tmx_row_destination *ret_row) TMX_MUST_CHECK;

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Private to broker/core: the state between turns and what the files offer each other.
+ *
+ *   turn.c       the turn; start and recovery          admission.c  headers -> acceptance or refusal
+ *   rows.c       row layouts, reading and writing      reports.c    reports -> state of a delivery
+ *   ledger.c     leaves, feeds, checkpoint             queue.c      lanes, what is ready, outcome bookkeeping
+ *   link.c       sessions, frames in                   outgoing.c   feed, deliveries, limits: frames out
+ *   deliver.c    deliveries under credit               members.c    directory and prekeys
+ *   staging.c    large containers, in chunks           timers.c     expiry, retries, clock
+ *   status.c     views for operators
+ */
+#pragma once
+
+#include <tmx/code.h>
+#include <tmx/envelope.h>
+#include <tmx/seal.h>
+#include <tmx/tree.h>
+
+#include "broker.h"
+#include "link.pb-c.h"
+
+#define TMX_FLIGHT_SLOTS (TMX_DELIVERY_WINDOW * 2u)
+
+#define FEEDS_IN_FLIGHT 64u
+#define AGAIN_MAX 4096u
+
+/* A delivery in flight to a member: volatile; after a restart or a new session everything is queued again. */
+struct flight {
+    bool used;
+    uint8_t priority;              /* of its READY row */
+    uint8_t attempts;
+    uint64_t index;
+    uint64_t retry_ms;
+    uint32_t bytes;
+    uint8_t message_id[TMX_ID_SIZE];
+};
+
+struct peer {
+    uint8_t key[TMX_MEMBER_KEY];
+    bool ever, up;
+    uint8_t route[8];
+    uint8_t route_size;
+    uint64_t session;
+    uint64_t in_number, out_number;    /* last seen, last used */
+    uint64_t last_frame_ms, last_bye_ms;
+    int64_t clock_base_ms;             /* its wall clock minus our monotonic one, at the last frame that said */
+    bool welcome_due, directory_due;
+    uint64_t opened_ms;                /* of the session */
+    unsigned displaced;                /* sessions in a row that a hello from elsewhere ended young */
+    uint8_t nonce[16];                 /* of the hello to answer */
+    bool feed_complete;
+    uint64_t feed_next;                /* next index to look at */
+    uint64_t feed_acked;               /* highest ever acknowledged in this shard */
+    bool feed_ack_dirty;
+    size_t n_feeds;                    /* Feed frames not acknowledged yet, and what each would acknowledge */
+    uint64_t feeds[FEEDS_IN_FLIGHT];
+    uint64_t head_size;                /* of the last head sent in this session; 0 = none */
+    uint64_t credit_messages, credit_bytes, sent_messages, sent_bytes;
+    struct flight *flights;            /* TMX_FLIGHT_SLOTS, open addressing by index; NULL until first used */
+    size_t n_flights;
+    uint64_t flight_bytes;
+    uint64_t next_retry_ms;
+    uint64_t scan_from[TMX_PRIORITY_MAX + 1];  /* READY rows below were sent in this session */
+    bool scan_done;                    /* nothing new in READY since the last scan */
+    uint64_t granted[TMX_MEMBERS_MAX]; /* max_seq told, by peer slot of the recipient */
+    bool limits_due;
+    bool starved;                      /* some destination was over its quota when limits were told */
+    uint8_t staging[TMX_ID_SIZE];      /* the large container being pulled from it; zero = none */
+    uint64_t staging_ms;
+    unsigned last_code;
+};
+
+struct tmx_broker {
+    struct tmx_broker_config config;
+    char shard[TMX_SHARD_MAX + 1];
+    char origin[TMX_KEYNAME_MAX + 1];
+    struct tmx_verify_key log_key;
+    struct tmx_spool *spool;
+    int fault;                         /* first error of the spool: ends the turn and the process */
+    struct tmx_arena control;          /* the control frame of one event */
+    struct tmx_arena scratch;          /* one item */
+    struct tmx_arena out;              /* frames of this turn */
+    struct tmx_tree *tree;
+    struct tmx_directory *directory;
+    struct tmx_batch_cache *cache;
+    uint64_t now_ms, wall_ms, wall_us;
+    uint64_t leaf_ms;                  /* time of the last leaf */
+    uint64_t signed_size;              /* of the checkpoint below */
+    uint8_t checkpoint[TMX_CHECKPOINT_MAX];
+    size_t checkpoint_size;
+    bool halted, disk_full, clock_doubt;
+    int64_t clock_base_ms;             /* wall - monotonic when it was last trusted */
+    bool dirty;                        /* rows were written in this turn */
+    uint64_t last_session;
+    uint64_t next_due_ms;              /* wall: first row of DUE, at the latest */
+    uint64_t last_beat_ms;
+    size_t n_peers, first_peer;        /* first_peer rotates: who is served first */
+    struct peer peers[TMX_MEMBERS_MAX];
+    struct tmx_broker_state_view counters;
+    size_t n_sends;
+    struct tmx_broker_send *sends;     /* TMX_BROKER_SENDS_MAX */
+    size_t n_notices;
+    struct tmx_broker_notice *notices; /* TMX_BROKER_NOTICES_MAX */
+    uint64_t notices_lost;
+    bool more;                         /* outgoing work was left for the next turn */
+    size_t n_again;
+    struct again {
+        struct peer *peer;
+        uint64_t index;
+    } *again;                          /* AGAIN_MAX: leaves to feed again, with a proof at this turn's head */
+    int directory_result;
+    bool directory_changed;
+};
+
+/* rows.c: reads and writes in the open turn. A spool error sets fault; then reads find nothing, writes do nothing. */
+bool row_get(struct tmx_broker *b, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value);
+/* The first row at or after `from` whose key starts with its first `prefix` bytes. */
+bool row_seek(struct tmx_broker *b, uint8_t table, struct tmx_bytes from, size_t prefix, struct tmx_bytes *ret_key,
+              struct tmx_bytes *ret_value);
+void row_insert(struct tmx_broker *b, uint8_t table, struct tmx_bytes key, struct tmx_bytes value);
+void row_update(struct tmx_broker *b, uint8_t table, struct tmx_bytes key, struct tmx_bytes value);
+void row_put(struct tmx_broker *b, uint8_t table, struct tmx_bytes key, struct tmx_bytes value);
+void row_delete(struct tmx_broker *b, uint8_t table, struct tmx_bytes key);
+void broker_fault(struct tmx_broker *b, int error);
+/* Keys are built in a small writer. */
+struct key {
+    uint8_t data[TMX_KEY_MAX];
+    size_t size;
+};
+struct key key_u64(uint64_t v);
+struct key key_member(const uint8_t member[TMX_MEMBER_KEY]);
+struct key key_members(const uint8_t a[TMX_MEMBER_KEY], const uint8_t b[TMX_MEMBER_KEY]);
+struct key key_member_u64(const uint8_t member[TMX_MEMBER_KEY], uint64_t v);
+struct key key_delivery(const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY]);
+struct key key_container(const uint8_t id[TMX_ID_SIZE], uint32_t chunk);
+struct key key_ready(const uint8_t destination[TMX_MEMBER_KEY], uint8_t priority, uint64_t index);
+struct key key_lane(const uint8_t destination[TMX_MEMBER_KEY], const struct tmx_row_delivery *d);
+struct key key_due(uint64_t expires_ms, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY]);
+static inline struct tmx_bytes key_bytes(const struct key *k)
+{
+    return TMX_BYTES(k->data, k->size);
+}
+uint64_t value_u64(struct tmx_bytes value);
+bool message_read(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], struct tmx_row_message *ret_row);
+void message_write(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_message *row, bool insert);
+bool delivery_read(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY],
+                   struct tmx_row_delivery *ret_row);
+void delivery_write(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY],
+                    const struct tmx_row_delivery *row, bool insert);
+void destination_read(struct tmx_broker *b, const uint8_t member[TMX_MEMBER_KEY], struct tmx_row_destination *ret_row);
+void destination_write(struct tmx_broker *b, const uint8_t member[TMX_MEMBER_KEY],
+                       const struct tmx_row_destination *row);
+void state_write(struct tmx_broker *b);
+bool state_read(struct tmx_broker *b, uint64_t *ret_size);
+
+/* ledger.c. Appends a leaf and returns its index; fills time and directory serial of `entry`. */
+uint64_t ledger_append(struct tmx_broker *b, Tmx__LogEntry *entry);
+void ledger_feed(struct tmx_broker *b, const uint8_t member[TMX_MEMBER_KEY], uint64_t index, enum tmx_feed_kind kind);
+void ledger_feed_everyone(struct tmx_broker *b, uint64_t index);
+/* Signs the head when the log grew in this turn. */
+void ledger_close(struct tmx_broker *b);
+bool ledger_load(struct tmx_broker *b, uint64_t size);
+bool ledger_read_tile(void *ctx, unsigned tile_level, uint64_t n, uint8_t ret_tile[TMX_TILE_SIZE]);
+
+/* admission.c, reports.c, members.c, staging.c: one item of a frame each. */
+void admission_submit(struct tmx_broker *b, struct peer *p, struct tmx_bytes item, struct tmx_bytes container,
+                      bool resubmission);
+/* The verdict on a header whose container is complete; used again when staging ends. */
+void admission_decide(struct tmx_broker *b, struct peer *p, const Tmx__Signed *envelope,
+                      const struct tmx_signature *signature, const Tmx__Header *header, struct tmx_bytes container,
+                      const uint8_t *staged_digest, bool resubmission);
+void report_submit(struct tmx_broker *b, struct peer *p, struct tmx_bytes item);
+void members_publish(struct tmx_broker *b, struct peer *p, struct tmx_bytes item);
+void members_install(struct tmx_broker *b, struct tmx_bytes file);
+/* Logs the directory in force as a leaf and stores it. */
+void members_record(struct tmx_broker *b);
+/* Creates slots for the members of the directory; NULL when not a member. */
+void members_sync(struct tmx_broker *b);
+struct peer *peer_find(struct tmx_broker *b, const uint8_t key[TMX_MEMBER_KEY]);
+const Tmx__Member *peer_member(struct tmx_broker *b, const struct peer *p);
+bool members_slot_valid(struct tmx_broker *b, struct tmx_bytes recipient, const uint8_t key_id[8]);
+void staging_begin(struct tmx_broker *b, struct peer *p, struct tmx_bytes item, struct tmx_bytes body,
+                   const Tmx__Header *header, bool resubmission);
+void staging_chunk(struct tmx_broker *b, struct peer *p, const Tmx__Chunk *chunk, struct tmx_bytes data);
+void staging_abandon(struct tmx_broker *b, struct peer *p);
+
+/* A refusal of a signed body becomes a leaf, once; a second time it is fed again. */
+void refuse(struct tmx_broker *b, struct peer *p, const Tmx__Signed *envelope, struct tmx_bytes message_id, unsigned code,
+            uint64_t winner, bool consumed, const Tmx__Header *header);
+void defer(struct tmx_broker *b, struct peer *p, struct tmx_bytes message_id, unsigned code);
+void count_malformed(struct tmx_broker *b, struct peer *p, unsigned code);
+
+/* queue.c */
+void queue_enqueue(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY],
+                   struct tmx_row_delivery *d);
+/* The delivery leaves the queue (CoA or outcome): its lane opens, its container may go. Updates row *m only in memory
+ * and storage together. `d` is changed, not written. */
+void queue_leave(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY],
+                 struct tmx_row_delivery *d, struct tmx_row_message *m);
+/* A terminal outcome by the broker itself: leaf of `kind`, feeds, rows. */
+void queue_end(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY],
+               enum tmx_delivery_state state, unsigned code);
+struct flight *flight_find(struct peer *p, uint64_t index);
+struct flight *flight_add(struct tmx_broker *b, struct peer *p, uint64_t index);
+void flight_remove(struct peer *p, uint64_t index);
+void flight_clear(struct peer *p);
+
+/* link.c */
+void link_message(struct tmx_broker *b, const struct tmx_broker_event *ev);
+void link_down(struct tmx_broker *b, struct peer *p, const char *why);
+
+/* outgoing.c: what a member is sent. */
+void send_link(struct tmx_broker *b, struct peer *p, Tmx__Link *link, const struct tmx_bytes *payload, size_t n);
+void send_bye(struct tmx_broker *b, struct peer *p, unsigned code, uint64_t session);
+void send_directory(struct tmx_broker *b, struct peer *p);
+/* A leaf the member has had before: again, with a proof at this turn's head. */
+void send_again(struct tmx_broker *b, struct peer *p, uint64_t index);
+void outgoing_close(struct tmx_broker *b);
+
+/* deliver.c: queued deliveries, under credit; chunks of large containers on request. */
+bool deliver_close(struct tmx_broker *b, struct peer *p);   /* false: nothing more now */
+void deliver_chunk(struct tmx_broker *b, struct peer *p, const Tmx__ChunkRequest *request);
+/* Room in this turn for another frame of payload. */
+bool outgoing_room(struct tmx_broker *b);
+bool outgoing_head(struct tmx_broker *b, struct peer *p, Tmx__HeadUpdate *ret_head);
+/* A FeedItem frame in the out arena; false when there is no room or the leaf is not there. */
+bool outgoing_item(struct tmx_broker *b, uint64_t index, struct tmx_bytes attachment, struct tmx_bytes *ret_frame);
+
+/* timers.c */
+#define TICK_MS 1000u
+void timers_run(struct tmx_broker *b);
+uint64_t timers_deadline(struct tmx_broker *b);
+void clock_observe(struct tmx_broker *b, uint64_t mono_ms, uint64_t wall_us);
+
+void notice(struct tmx_broker *b, const char *event, bool alarm, const uint8_t *member, const uint8_t *message_id,
+            unsigned code, uint64_t number);

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Large containers: pulled chunk by chunk before their admission is decided (LINK-10). One per member at a time.
+ * What was pulled survives restarts: the next session goes on where this one stopped.
+ */
+#include <sodium.h>
+#include <string.h>
+
+#include "core.h"
+
+#define STAGING_IDLE_MS 60000u
+
+static struct key key_progress(const uint8_t id[TMX_ID_SIZE])
+{
+    struct key k;
+    struct tmx_writer w = TMX_WRITER_OF(k.data);
+    tmx_write_bytes(&w, TMX_BYTES(id, TMX_ID_SIZE));
+    tmx_write_u8(&w, 1);
+    k.size = w.used;
+    return k;
+}
+
+static bool progress_read(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], uint8_t ret_member[TMX_MEMBER_KEY],
+                          uint64_t *ret_bytes)
+{
+    struct key k = key_progress(id);
+    struct tmx_bytes value;
+    if (!row_get(b, TMX_T_STAGE, key_bytes(&k), &value)) {
+        return false;
+    }
+    struct tmx_reader r = tmx_reader_init(value);
+    tmx_read_into(&r, ret_member, TMX_MEMBER_KEY);
+    *ret_bytes = tmx_read_u64(&r);
+    return tmx_reader_done(&r);
+}
+
+static void progress_write(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const struct peer *p, uint64_t bytes)
+{
+    uint8_t data[TMX_MEMBER_KEY + 8];
+    struct tmx_writer w = TMX_WRITER_OF(data);
+    tmx_write_bytes(&w, TMX_BYTES_OF(p->key));
+    tmx_write_u64(&w, bytes);
+    struct key k = key_progress(id);
+    row_put(b, TMX_T_STAGE, key_bytes(&k), tmx_written(&w));
+}
+
+static void stage_rows_delete(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE])
+{
+    struct key k = key_progress(id);
+    row_delete(b, TMX_T_STAGE, TMX_BYTES(id, TMX_ID_SIZE));
+    row_delete(b, TMX_T_STAGE, key_bytes(&k));
+}
+
+static void request(struct tmx_broker *b, struct peer *p, const uint8_t id[TMX_ID_SIZE], uint64_t offset)
+{
+    Tmx__ChunkRequest body = TMX__CHUNK_REQUEST__INIT;
+    body.message_id = tmx_to_pb(TMX_BYTES(id, TMX_ID_SIZE));
+    body.offset = offset;
+    Tmx__Link link = TMX__LINK__INIT;
+    link.body_case = TMX__LINK__BODY_CHUNK_REQUEST;
+    link.chunk_request = &body;
+    send_link(b, p, &link, NULL, 0);
+}
+
+void staging_abandon(struct tmx_broker *b, struct peer *p)
+{
+    if (sodium_is_zero(p->staging, sizeof(p->staging))) {
+        return;
+    }
+    uint8_t member[TMX_MEMBER_KEY];
+    uint64_t bytes;
+    if (progress_read(b, p->staging, member, &bytes)) {
+        for (uint32_t i = 0; (uint64_t)i * TMX_CHUNK_SIZE < bytes; i++) {
+            struct key k = key_container(p->staging, i);
+            row_delete(b, TMX_T_CONTAINER, key_bytes(&k));
+        }
+        stage_rows_delete(b, p->staging);
+    }
+    memset(p->staging, 0, sizeof(p->staging));
+}
+
+/* All of it is here: its digest, then the verdict. */
+static void decide(struct tmx_broker *b, struct peer *p, uint64_t bytes)
+{
+    uint8_t id[TMX_ID_SIZE];
+    memcpy(id, p->staging, sizeof(id));
+    tmx_arena_reset(&b->scratch);
+    crypto_generichash_state hash;
+    crypto_generichash_init(&hash, NULL, 0, 32);
+    struct tmx_bytes first = TMX_BYTES_NULL, value;
+    for (uint32_t i = 0; (uint64_t)i * TMX_CHUNK_SIZE < bytes; i++) {
+        struct key k = key_container(id, i);
+        if (!row_get(b, TMX_T_CONTAINER, key_bytes(&k), &value)) {
+            return;
+        }
+        crypto_generichash_update(&hash, value.data, value.size);
+        size_t head = TMX_SEAL_OVERHEAD(TMX_RECIPIENTS_MAX);
+        if (i == 0 && !tmx_arena_copy(&b->scratch, TMX_BYTES(value.data, value.size < head ? value.size : head), &first)) {
+            return;
+        }
+    }
+    uint8_t digest[32];
+    crypto_generichash_final(&hash, digest, sizeof(digest));
+    if (!row_get(b, TMX_T_STAGE, TMX_BYTES(id, TMX_ID_SIZE), &value) ||
+        !tmx_arena_copy(&b->scratch, value, &value)) {
+        return;
+    }
+    bool resubmission = value.data[0] != 0;
+    Tmx__Signed *envelope;
+    struct tmx_signature signature;
+    Tmx__Header *h;
+    unsigned code = tmx_signed_parse(tmx_bytes_slice(value, 1, value.size - 1), &b->scratch, &envelope, &signature);
+    if (code == TMX_CODE_OK) {
+        code = tmx_header_parse(tmx_pb(envelope->body), &b->scratch, &h);
+    }
+    if (code != TMX_CODE_OK) {
+        broker_fault(b, -EBADMSG);
+        return;
+    }
+    admission_decide(b, p, envelope, &signature, h, first, digest, resubmission);
+    struct tmx_row_message m;
+    if (message_read(b, id, &m)) {
+        stage_rows_delete(b, id);
+        memset(p->staging, 0, sizeof(p->staging));
+    } else if (p->last_code < 300) {
+        staging_abandon(b, p);   /* refused for good; after a deferral the same bytes come again */
+    }
+}
+
+/* Is what was staged under this id the same header? Another signature over it does not matter: the first is kept. */
+static bool same_header(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], struct tmx_bytes body)
+{
+    struct tmx_bytes stored;
+    Tmx__Signed *envelope;
+    struct tmx_signature signature;
+    return row_get(b, TMX_T_STAGE, TMX_BYTES(id, TMX_ID_SIZE), &stored) && stored.size > 1 &&
+           tmx_signed_parse(tmx_bytes_slice(stored, 1, stored.size - 1), &b->scratch, &envelope, &signature) ==
+               TMX_CODE_OK &&
+           tmx_bytes_eq(tmx_pb(envelope->body), body);
+}
+
+void staging_begin(struct tmx_broker *b, struct peer *p, struct tmx_bytes item, struct tmx_bytes body,
+                   const Tmx__Header *h, bool resubmission)
+{
+    const uint8_t *id = h->message_id.data;
+    bool busy = !sodium_is_zero(p->staging, sizeof(p->staging)) && memcmp(p->staging, id, sizeof(p->staging)) != 0;
+    if (busy && b->now_ms - p->staging_ms < STAGING_IDLE_MS) {
+        defer(b, p, tmx_pb(h->message_id), TMX_CODE_BUSY);
+        return;
+    }
+    if (busy) {
+        staging_abandon(b, p);
+    }
+    uint8_t member[TMX_MEMBER_KEY];
+    uint64_t bytes = 0;
+    bool known = progress_read(b, id, member, &bytes);
+    if (known && memcmp(member, p->key, sizeof(member)) != 0) {
+        defer(b, p, tmx_pb(h->message_id), TMX_CODE_BUSY);
+        return;
+    }
+    memcpy(p->staging, id, sizeof(p->staging));
+    p->staging_ms = b->now_ms;
+    uint8_t data[TMX_HEADER_MAX + 1100];
+    struct tmx_writer w = TMX_WRITER_OF(data);
+    tmx_write_u8(&w, resubmission ? 1 : 0);
+    tmx_write_bytes(&w, item);
+    if (known && !same_header(b, id, body)) {
+        staging_abandon(b, p);   /* the same id with another header: only the latest can be decided */
+        memcpy(p->staging, id, sizeof(p->staging));
+        known = false;
+        bytes = 0;
+    }
+    if (!known) {
+        row_insert(b, TMX_T_STAGE, TMX_BYTES(id, TMX_ID_SIZE), tmx_written(&w));
+        progress_write(b, id, p, 0);
+    }
+    if (bytes >= h->container_bytes) {
+        decide(b, p, bytes);
+        return;
+    }
+    for (unsigned i = 0; i < TMX_CHUNKS_IN_FLIGHT && bytes + i * TMX_CHUNK_SIZE < h->container_bytes; i++) {
+        request(b, p, id, bytes + i * TMX_CHUNK_SIZE);
+    }
+}
+
+void staging_chunk(struct tmx_broker *b, struct peer *p, const Tmx__Chunk *chunk, struct tmx_bytes data)
+{
+    uint8_t member[TMX_MEMBER_KEY];
+    uint64_t bytes;
+    if (!tmx_bytes_eq(tmx_pb(chunk->message_id), TMX_BYTES_OF(p->staging)) ||
+        !progress_read(b, p->staging, member, &bytes) || chunk->offset != bytes) {
+        return;   /* of something given up, or out of turn: it is asked for again */
+    }
+    struct tmx_bytes value;
+    if (!row_get(b, TMX_T_STAGE, TMX_BYTES_OF(p->staging), &value)) {
+        return;
+    }
+    tmx_arena_reset(&b->scratch);
+    Tmx__Signed *envelope;
+    struct tmx_signature signature;
+    Tmx__Header *h;
+    if (tmx_signed_parse(tmx_bytes_slice(value, 1, value.size - 1), &b->scratch, &envelope, &signature) != TMX_CODE_OK ||
+        tmx_header_parse(tmx_pb(envelope->body), &b->scratch, &h) != TMX_CODE_OK) {
+        broker_fault(b, -EBADMSG);
+        return;
+    }
+    uint64_t left = h->container_bytes - bytes;
+    if (data.size != (left < TMX_CHUNK_SIZE ? left : TMX_CHUNK_SIZE)) {
+        staging_abandon(b, p);
+        count_malformed(b, p, TMX_CODE_BAD_FRAME);
+        return;
+    }
+    struct key k = key_container(p->staging, (uint32_t)(bytes / TMX_CHUNK_SIZE));
+    row_insert(b, TMX_T_CONTAINER, key_bytes(&k), data);
+    bytes += data.size;
+    progress_write(b, p->staging, p, bytes);
+    p->staging_ms = b->now_ms;
+    uint64_t ahead = bytes + (TMX_CHUNKS_IN_FLIGHT - 1) * (uint64_t)TMX_CHUNK_SIZE;
+    if (bytes == h->container_bytes) {
+        decide(b, p, bytes);
+    } else if (ahead < h->container_bytes) {
+        request(b, p, p->staging, ahead);
+    }
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Views of the broker's state for operators; nothing here changes anything.
+ */
+#include <string.h>
+
+#include "core.h"
+
+const struct tmx_directory *tmx_broker_directory(const struct tmx_broker *b)
+{
+    return b->directory;
+}
+
+struct tmx_bytes tmx_broker_checkpoint(const struct tmx_broker *b)
+{
+    return TMX_BYTES(b->checkpoint, b->checkpoint_size);
+}
+
+uint64_t tmx_broker_log_size(const struct tmx_broker *b)
+{
+    return tmx_tree_size(b->tree);
+}
+
+void tmx_broker_state(const struct tmx_broker *b, struct tmx_broker_state_view *ret_view)
+{
+    *ret_view = b->counters;
+    ret_view->halted = b->halted;
+    ret_view->disk_full = b->disk_full;
+    ret_view->clock_doubt = b->clock_doubt;
+    ret_view->directory_expired = tmx_directory_expired(b->directory, b->wall_ms);
+}
+
+/* Acceptance time of the oldest READY row: the first of each priority. */
+static uint64_t oldest_ms(struct tmx_broker *b, const uint8_t member[TMX_MEMBER_KEY])
+{
+    uint64_t oldest = UINT64_MAX;
+    for (uint8_t priority = 0; priority <= TMX_PRIORITY_MAX; priority++) {
+        struct key k = key_ready(member, priority, 0);
+        struct tmx_bytes key, value;
+        if (row_seek(b, TMX_T_READY, key_bytes(&k), TMX_MEMBER_KEY + 1, &key, &value)) {
+            uint64_t index = value_u64(tmx_bytes_slice(key, TMX_MEMBER_KEY + 1, 8));
+            oldest = index < oldest ? index : oldest;
+        }
+    }
+    struct key k = key_u64(oldest);
+    struct tmx_bytes entry;
+    Tmx__LogEntry *e;
+    tmx_arena_reset(&b->scratch);
+    if (oldest == UINT64_MAX || !row_get(b, TMX_T_LOG, key_bytes(&k), &entry) ||
+        tmx_entry_parse(entry, &b->scratch, &e) != TMX_CODE_OK) {
+        return 0;
+    }
+    return e->time_ms;
+}
+
+int tmx_broker_link(struct tmx_broker *b, struct tmx_bytes member, struct tmx_broker_link_view *ret_view)
+{
+    struct tmx_broker_link_view v = { 0 };
+    uint8_t key[TMX_MEMBER_KEY];
+    if (member.size <= TMX_MEMBER_MAX) {
+        tmx_member_key(member, key);
+        const struct peer *p = peer_find(b, key);
+        if (p != NULL) {
+            v.ever = p->ever;
+            v.up = p->up;
+            v.session = p->session;
+            v.last_frame_ms = p->last_frame_ms;
+            v.in_flight = p->n_flights;
+            v.feed_next = p->feed_next;
+            v.feed_acked = p->feed_acked;
+            v.last_code = p->last_code;
+            destination_read(b, key, &v.destination);
+            v.oldest_ms = oldest_ms(b, key);
+        }
+    }
+    if (b->fault != 0) {
+        return b->fault;
+    }
+    *ret_view = v;
+    return 0;
+}

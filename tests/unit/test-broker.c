@@ -1,0 +1,790 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The broker's core on a RAM spool, with small nodes that build frames by the specification (harness/fake_node.h).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <tmx/code.h>
+
+#include "fake_node.h"
+
+#define START_MS 1790000000000ull
+#define HOUR_MS 3600000ull
+
+static const char *const codes[] = { "CH", "DE", "EC", "IT" };
+
+struct world {
+    struct federation federation;
+    struct tmx_spool *spool;
+    struct tmx_broker *broker;
+    struct fake_node node[4];   /* as codes */
+    uint64_t mono_ms, wall_ms;
+    size_t n_notices;
+    struct tmx_broker_notice notices[512];
+    int directory_result;
+};
+
+#define CH (&w->node[0])
+#define DE (&w->node[1])
+#define EC (&w->node[2])
+#define IT (&w->node[3])
+
+static void broker_start(struct world *w)
+{
+    struct tmx_broker_config c = { .shard = w->federation.shard,
+                                   .log_secret = w->federation.log_secret,
+                                   .authority = w->federation.authority,
+                                   .generation = 1,
+                                   .queue_max = 100000,
+                                   .directory = federation_file(&w->federation) };
+    memcpy(c.log_public, w->federation.log_public, sizeof(c.log_public));
+    assert_int_equal(tmx_broker_new(w->spool, &c, w->mono_ms, w->wall_ms * 1000, &w->broker), 0);
+}
+
+/* One turn; what it sends reaches the nodes at once. */
+static void turn(struct world *w, const struct tmx_broker_event *events, size_t n)
+{
+    struct tmx_broker_output out;
+    assert_int_equal(tmx_broker_turn(w->broker, events, n, &out), 0);
+    for (size_t i = 0; i < out.n_sends; i++) {
+        for (size_t k = 0; k < 4; k++) {
+            struct tmx_bytes code = tmx_member_code(out.sends[i].member);
+            if (tmx_bytes_eq(code, tmx_bytes_str(w->node[k].me->code)) && out.sends[i].route[0] == w->node[k].route) {
+                fake_receive(&w->node[k], out.sends[i].frames, out.sends[i].n_frames);
+            }
+        }
+    }
+    w->n_notices = out.n_notices < TMX_N(w->notices) ? out.n_notices : TMX_N(w->notices);
+    memcpy(w->notices, out.notices, w->n_notices * sizeof(w->notices[0]));
+    w->directory_result = out.directory_result;
+}
+
+static bool noticed(const struct world *w, const char *event)
+{
+    for (size_t i = 0; i < w->n_notices; i++) {
+        if (strcmp(w->notices[i].event, event) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct tmx_broker_event event_of(const struct world *w, enum tmx_broker_event_kind kind)
+{
+    return (struct tmx_broker_event){ .kind = kind, .mono_ms = w->mono_ms, .wall_us = w->wall_ms * 1000 };
+}
+
+static void say(struct world *w, struct fake_node *n, const struct fake_frames *f)
+{
+    struct tmx_broker_event ev = event_of(w, TMX_BROKER_MESSAGE);
+    ev.member = tmx_bytes_str(n->me->code);
+    ev.route = TMX_BYTES(&n->route, 1);
+    ev.n_frames = f->n;
+    ev.frames = f->frame;
+    turn(w, &ev, 1);
+}
+
+static void tick(struct world *w, uint64_t ms)
+{
+    w->mono_ms += ms;
+    w->wall_ms += ms;
+    struct tmx_broker_event ev = event_of(w, TMX_BROKER_TICK);
+    turn(w, &ev, 1);
+}
+
+static void hello(struct world *w, struct fake_node *n)
+{
+    struct fake_frames f;
+    n->wall_ms = w->wall_ms;
+    fake_hello(n, &f);
+    say(w, n, &f);
+}
+
+static void join(struct world *w, struct fake_node *n)
+{
+    struct fake_frames f;
+    hello(w, n);
+    fake_publish(n, w->wall_ms, &f);
+    say(w, n, &f);
+    fake_credit(n, 1000, 1u << 30, &f);
+    say(w, n, &f);
+}
+
+static int setup(void **state)
+{
+    struct world *w = calloc(1, sizeof(*w));
+    assert_non_null(w);
+    w->mono_ms = 1000;
+    w->wall_ms = START_MS;
+    federation_init(&w->federation, codes, 4, START_MS - 1000);
+    assert_int_equal(tmx_spool_ram_new(&w->spool), 0);
+    broker_start(w);
+    for (size_t i = 0; i < 4; i++) {
+        fake_init(&w->node[i], &w->federation, codes[i]);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        join(w, &w->node[i]);
+    }
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    for (size_t i = 0; i < 4; i++) {
+        fake_deinit(&w->node[i]);
+    }
+    tmx_broker_free(w->broker);
+    tmx_spool_close(w->spool);
+    federation_deinit(&w->federation);
+    free(w);
+    return 0;
+}
+
+static void restart(struct world *w)
+{
+    tmx_broker_free(w->broker);
+    broker_start(w);
+}
+
+/* The leaf a node was fed last; asserts its kind. */
+static const struct fake_leaf *last_leaf(const struct fake_node *n, Tmx__EntryKind kind)
+{
+    assert_true(n->n_leaves > 0);
+    const struct fake_leaf *l = &n->leaves[n->n_leaves - 1];
+    assert_int_equal(l->kind, kind);
+    return l;
+}
+
+static struct fake_message message;   /* large: not on the stack */
+
+static void compose(struct world *w, struct fake_node *from, struct fake_node *to)
+{
+    fake_compose(from, &to, 1, "CD001C", w->wall_ms, 500, &message);
+}
+
+static void submit(struct world *w, struct fake_node *from)
+{
+    struct fake_frames f;
+    fake_submit(from, &message, &f);
+    say(w, from, &f);
+}
+
+static void report(struct world *w, struct fake_node *n, const struct fake_received *r, Tmx__Outcome outcome,
+                   unsigned code)
+{
+    struct fake_frames f;
+    fake_report(n, r, outcome, code, w->wall_ms, &f);
+    say(w, n, &f);
+}
+
+static enum tmx_delivery_state state_of(struct world *w, const uint8_t id[TMX_ID_SIZE], const struct fake_node *to)
+{
+    uint8_t key[TMX_ID_SIZE + TMX_MEMBER_KEY];
+    memcpy(key, id, TMX_ID_SIZE);
+    tmx_member_key(tmx_bytes_str(to->me->code), key + TMX_ID_SIZE);
+    struct tmx_bytes value;
+    struct tmx_row_delivery d;
+    assert_int_equal(tmx_spool_get(w->spool, TMX_T_DELIVERY, TMX_BYTES_OF(key), &value), 0);
+    assert_true(tmx_row_delivery_get(value, &d));
+    return d.state;
+}
+
+/* QUE-1, QUE-2, LINK-2, LINK-3, LINK-6, LINK-7, FEED-1, LOG-1, LOG-2, KEY-1, REP-1, REP-2 */
+static void test_life_of_a_message(void **state)
+{
+    struct world *w = *state;
+    compose(w, DE, IT);
+    submit(w, DE);
+    const struct fake_leaf *accepted = last_leaf(DE, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE);
+    assert_int_equal(IT->n_received, 1);
+    const struct fake_received *r = &IT->received[0];
+    assert_int_equal(r->index, accepted->index);
+    assert_memory_equal(r->container, message.container, message.container_size);
+    assert_int_equal(state_of(w, message.id, IT), TMX_DELIVERY_QUEUED);
+
+    report(w, IT, r, TMX__OUTCOME__OUTCOME_COA, 0);
+    assert_int_equal(state_of(w, message.id, IT), TMX_DELIVERY_ARRIVED);
+    last_leaf(IT, TMX__ENTRY_KIND__ENTRY_REPORT);
+    last_leaf(DE, TMX__ENTRY_KIND__ENTRY_REPORT);
+    uint8_t key[TMX_ID_SIZE + 4] = { 0 };
+    memcpy(key, message.id, TMX_ID_SIZE);
+    struct tmx_bytes value;
+    assert_int_equal(tmx_spool_get(w->spool, TMX_T_CONTAINER, TMX_BYTES_OF(key), &value), TMX_SPOOL_E_NONE); /* QUE-8 */
+
+    report(w, IT, r, TMX__OUTCOME__OUTCOME_COD_POSITIVE, 0);
+    assert_int_equal(state_of(w, message.id, IT), TMX_DELIVERY_DELIVERED);
+    assert_int_equal(DE->leaves[DE->n_leaves - 1].kind, TMX__ENTRY_KIND__ENTRY_REPORT);
+}
+
+/* Table of the section Reports: every report in every state. REP-1, REP-3 */
+static void test_report_table(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        Tmx__Outcome first, then;
+        unsigned code;                     /* refusal of `then`; 0 = accepted */
+        enum tmx_delivery_state after;
+    } rows[] = {
+        { 0, TMX__OUTCOME__OUTCOME_COA, 0, TMX_DELIVERY_ARRIVED },
+        { 0, TMX__OUTCOME__OUTCOME_COD_POSITIVE, TMX_CODE_BAD_REPORT, TMX_DELIVERY_QUEUED },
+        { 0, TMX__OUTCOME__OUTCOME_COD_NEGATIVE, TMX_CODE_BAD_REPORT, TMX_DELIVERY_QUEUED },
+        { 0, TMX__OUTCOME__OUTCOME_EXPIRED, TMX_CODE_BAD_REPORT, TMX_DELIVERY_QUEUED },
+        { 0, TMX__OUTCOME__OUTCOME_COE, 0, TMX_DELIVERY_EXCEPTION },
+        { TMX__OUTCOME__OUTCOME_COA, TMX__OUTCOME__OUTCOME_COA, TMX_CODE_BAD_REPORT, TMX_DELIVERY_ARRIVED },
+        { TMX__OUTCOME__OUTCOME_COA, TMX__OUTCOME__OUTCOME_COD_POSITIVE, 0, TMX_DELIVERY_DELIVERED },
+        { TMX__OUTCOME__OUTCOME_COA, TMX__OUTCOME__OUTCOME_COD_NEGATIVE, 0, TMX_DELIVERY_REFUSED },
+        { TMX__OUTCOME__OUTCOME_COA, TMX__OUTCOME__OUTCOME_EXPIRED, 0, TMX_DELIVERY_EXPIRED },
+        { TMX__OUTCOME__OUTCOME_COA, TMX__OUTCOME__OUTCOME_COE, TMX_CODE_BAD_REPORT, TMX_DELIVERY_ARRIVED },
+        { TMX__OUTCOME__OUTCOME_COE, TMX__OUTCOME__OUTCOME_COA, TMX_CODE_OUTCOME_EXISTS, TMX_DELIVERY_EXCEPTION },
+        { TMX__OUTCOME__OUTCOME_COE, TMX__OUTCOME__OUTCOME_COE, TMX_CODE_OUTCOME_EXISTS, TMX_DELIVERY_EXCEPTION },
+    };
+    for (size_t i = 0; i < TMX_N(rows); i++) {
+        compose(w, DE, IT);
+        submit(w, DE);
+        const struct fake_received *r = &IT->received[IT->n_received - 1];
+        if (rows[i].first != 0) {
+            report(w, IT, r, rows[i].first, rows[i].first == TMX__OUTCOME__OUTCOME_COE ? TMX_CODE_CONTENT_INVALID : 0);
+        }
+        w->wall_ms += 7;   /* another report, not the same bytes */
+        bool plain = rows[i].then == TMX__OUTCOME__OUTCOME_COA || rows[i].then == TMX__OUTCOME__OUTCOME_COD_POSITIVE;
+        report(w, IT, r, rows[i].then, plain ? 0 : TMX_CODE_CONTENT_INVALID);
+        if (rows[i].code != 0) {
+            assert_int_equal(last_leaf(IT, TMX__ENTRY_KIND__ENTRY_REFUSAL)->code, rows[i].code);
+        } else {
+            last_leaf(IT, TMX__ENTRY_KIND__ENTRY_REPORT);
+        }
+        assert_int_equal(state_of(w, message.id, IT), rows[i].after);
+    }
+}
+
+/* QUE-4: the same bytes get the original acceptance, in this process and after a restart. */
+static void test_duplicate(void **state)
+{
+    struct world *w = *state;
+    compose(w, DE, IT);
+    submit(w, DE);
+    uint64_t index = last_leaf(DE, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE)->index;
+    uint64_t size = tmx_broker_log_size(w->broker);
+    submit(w, DE);
+    assert_int_equal(last_leaf(DE, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE)->index, index);
+    assert_int_equal(tmx_broker_log_size(w->broker), size);
+    assert_int_equal(IT->n_received, 1);
+    restart(w);
+    hello(w, DE);
+    submit(w, DE);
+    assert_int_equal(last_leaf(DE, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE)->index, index);
+    assert_int_equal(tmx_broker_log_size(w->broker), size + 1);   /* the START leaf */
+}
+
+/* Rows of the admission table that refuse, and whether they consume the number. QUE-3, ENV-1, KEY-4 */
+static void refused(struct world *w, unsigned code, bool consumed)
+{
+    uint64_t size = tmx_broker_log_size(w->broker);
+    submit(w, DE);
+    const struct fake_leaf *l = last_leaf(DE, TMX__ENTRY_KIND__ENTRY_REFUSAL);
+    assert_int_equal(l->code, code);
+    assert_int_equal(l->number, consumed ? 1 : 0);
+    assert_int_equal(tmx_broker_log_size(w->broker), size + 1);
+    if (!consumed) {
+        DE->seq[3]--;
+    }
+    submit(w, DE);   /* the same refusal again, not another leaf */
+    assert_int_equal(last_leaf(DE, TMX__ENTRY_KIND__ENTRY_REFUSAL)->index, l->index);
+    assert_int_equal(tmx_broker_log_size(w->broker), size + 1);
+}
+
+static void test_refusals(void **state)
+{
+    struct world *w = *state;
+    compose(w, DE, IT);
+    submit(w, DE);
+    uint8_t id[TMX_ID_SIZE];
+    memcpy(id, message.id, sizeof(id));
+
+    compose(w, DE, IT);
+    memcpy(message.id, id, sizeof(id));
+    refused(w, TMX_CODE_SAME_ID_OTHER_BYTES, false);
+
+    compose(w, DE, IT);
+    message.recipient[0].seq = 1;
+    refused(w, TMX_CODE_SEQUENCE_REUSED, false);
+
+    compose(w, DE, IT);
+    message.recipient[0].member = tmx_to_pb(TMX_LIT("FR"));
+    refused(w, TMX_CODE_UNKNOWN_RECIPIENT, false);
+
+    compose(w, DE, IT);
+    message.container[message.container_size - 1] ^= 1;
+    refused(w, TMX_CODE_CONTAINER_MISMATCH, true);
+
+    compose(w, DE, IT);
+    message.header.container_bytes--;
+    refused(w, TMX_CODE_CONTAINER_MISMATCH, true);
+
+    compose(w, DE, CH);   /* sealed to CH, addressed to IT */
+    DE->seq[0]--;
+    message.recipient[0].member = tmx_to_pb(TMX_LIT("IT"));
+    message.recipient[0].seq = ++DE->seq[3];
+    refused(w, TMX_CODE_BAD_SLOT, true);
+
+    compose(w, DE, IT);
+    message.header.sent_ms = w->wall_ms - 2 * HOUR_MS;
+    message.header.expires_ms = w->wall_ms;
+    refused(w, TMX_CODE_EXPIRED_ON_ARRIVAL, true);
+
+    compose(w, DE, IT);
+    message.header.sent_ms = w->wall_ms + HOUR_MS;
+    message.header.expires_ms = w->wall_ms + HOUR_MS + TMX_EXPIRY_MAX_MS;
+    refused(w, TMX_CODE_EXPIRY_TOO_FAR, true);
+
+    compose(w, DE, IT);
+    uint8_t root[32] = { 1 };
+    message.seen.root = tmx_to_pb(TMX_BYTES_OF(root));
+    refused(w, TMX_CODE_BAD_HEAD, true);
+
+    compose(w, DE, IT);   /* and the next in order is accepted */
+    submit(w, DE);
+    last_leaf(DE, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE);
+}
+
+/* Rows 1 and 2: counted, nothing logged. ENV-2, ENV-5, BAT-4, TRA-3 */
+static void test_garbage_is_counted(void **state)
+{
+    struct world *w = *state;
+    uint64_t size = tmx_broker_log_size(w->broker);
+    struct tmx_broker_state_view before, after;
+    tmx_broker_state(w->broker, &before);
+    struct fake_frames f;
+
+    compose(w, DE, IT);
+    message.header.sender = tmx_to_pb(TMX_LIT("CH"));   /* forged sender */
+    submit(w, DE);
+    compose(w, DE, IT);
+    DE->me->sign_secret[5] ^= 1;                        /* bad signature */
+    submit(w, DE);
+    DE->me->sign_secret[5] ^= 1;
+    compose(w, DE, IT);
+    message.header.priority = 10;                       /* breaks ENV-5 */
+    submit(w, DE);
+
+    compose(w, DE, IT);
+    fake_submit(DE, &message, &f);
+    uint8_t bent[4096];
+    memcpy(bent, f.frame[1].data, f.frame[1].size);
+    memcpy(bent + f.frame[1].size, "\xf8\x07\x01", 3);  /* an unknown field */
+    f.frame[1] = TMX_BYTES(bent, f.frame[1].size + 3);
+    say(w, DE, &f);
+    fake_submit(DE, &message, &f);
+    f.n = 2;                                            /* a frame is missing */
+    say(w, DE, &f);
+    fake_submit(DE, &message, &f);
+    f.frame[0] = TMX_LIT("garbage");
+    say(w, DE, &f);
+
+    tmx_broker_state(w->broker, &after);
+    assert_int_equal(after.malformed - before.malformed, 6);
+    assert_int_equal(tmx_broker_log_size(w->broker), size);
+}
+
+/* Row 6 and 8: deferred, nothing consumed. DIR-5, QUE-12, LINK-9, LINK-11 */
+static void test_deferred(void **state)
+{
+    struct world *w = *state;
+    compose(w, DE, IT);
+    message.recipient[0].seq = 2;
+    submit(w, DE);
+    assert_int_equal(DE->deferred_code, TMX_CODE_OUT_OF_ORDER);
+
+    message.recipient[0].seq = 1;
+    struct tmx_broker_event disk = event_of(w, TMX_BROKER_DISK);
+    disk.disk_full = true;
+    turn(w, &disk, 1);
+    submit(w, DE);
+    assert_int_equal(DE->deferred_code, TMX_CODE_DISK_FULL);
+    disk.disk_full = false;
+    turn(w, &disk, 1);
+
+    w->wall_ms += HOUR_MS;   /* the wall clock jumps, the monotonic one does not, and no member agrees */
+    submit(w, DE);
+    assert_int_equal(DE->deferred_code, TMX_CODE_CLOCK);
+    w->wall_ms -= HOUR_MS;
+
+    compose(w, DE, IT);
+    DE->seq[3] = 1;
+    message.recipient[0].seq = 1;
+    message.header.directory_serial = 9;
+    submit(w, DE);
+    assert_int_equal(DE->deferred_code, TMX_CODE_DIRECTORY_BEHIND);
+
+    message.header.directory_serial = 1;
+    submit(w, DE);
+    last_leaf(DE, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE);
+}
+
+/* QUE-7, REP-3: the broker ends what nobody took; the CoA that comes later is answered with that leaf. */
+static void test_expiry(void **state)
+{
+    struct world *w = *state;
+    compose(w, DE, IT);
+    message.header.expires_ms = w->wall_ms + 2000;
+    submit(w, DE);
+    tick(w, 1999);
+    assert_int_equal(state_of(w, message.id, IT), TMX_DELIVERY_QUEUED);
+    tick(w, 1);
+    assert_int_equal(state_of(w, message.id, IT), TMX_DELIVERY_EXPIRED);
+    last_leaf(DE, TMX__ENTRY_KIND__ENTRY_EXPIRED);
+    uint64_t index = last_leaf(IT, TMX__ENTRY_KIND__ENTRY_EXPIRED)->index;
+    report(w, IT, &IT->received[0], TMX__OUTCOME__OUTCOME_COA, 0);
+    const struct fake_leaf *l = last_leaf(IT, TMX__ENTRY_KIND__ENTRY_REFUSAL);
+    assert_int_equal(l->code, TMX_CODE_OUTCOME_EXISTS);
+    Tmx__LogEntry *e;
+    assert_int_equal(tmx_entry_parse(TMX_BYTES(l->entry, l->entry_size), &IT->arena, &e), TMX_CODE_OK);
+    assert_int_equal(e->reference->index, index);
+}
+
+/* After CoA the broker never ends a delivery: QUE-7 */
+static void test_no_expiry_after_coa(void **state)
+{
+    struct world *w = *state;
+    compose(w, DE, IT);
+    message.header.expires_ms = w->wall_ms + 2000;
+    submit(w, DE);
+    report(w, IT, &IT->received[0], TMX__OUTCOME__OUTCOME_COA, 0);
+    tick(w, 5000);
+    tick(w, 5000);
+    assert_int_equal(state_of(w, message.id, IT), TMX_DELIVERY_ARRIVED);
+}
+
+/* QUE-5: again without an answer; at once in a new session. */
+static void test_redelivery(void **state)
+{
+    struct world *w = *state;
+    compose(w, DE, IT);
+    submit(w, DE);
+    assert_int_equal(IT->n_received, 1);
+    tick(w, 900);
+    assert_int_equal(IT->n_received, 1);
+    tick(w, 400);
+    assert_int_equal(IT->n_received, 2);
+    assert_true(IT->redelivery);
+    hello(w, IT);
+    struct fake_frames f;
+    fake_credit(IT, 10, 1u << 20, &f);
+    say(w, IT, &f);
+    assert_int_equal(IT->n_received, 3);
+}
+
+/* LINK-8: nothing beyond the credit; the feed needs none. */
+static void test_credit(void **state)
+{
+    struct world *w = *state;
+    hello(w, IT);
+    for (int i = 0; i < 3; i++) {
+        compose(w, DE, IT);
+        submit(w, DE);
+    }
+    assert_int_equal(IT->n_received, 0);
+    struct fake_frames f;
+    fake_credit(IT, 2, 1u << 20, &f);
+    say(w, IT, &f);
+    assert_int_equal(IT->n_received, 2);
+    fake_credit(IT, 3, message.container_size * 2, &f);   /* messages, but not the bytes */
+    say(w, IT, &f);
+    assert_int_equal(IT->n_received, 2);
+    fake_credit(IT, 3, 1u << 20, &f);
+    say(w, IT, &f);
+    assert_int_equal(IT->n_received, 3);
+}
+
+static void label(uint8_t value)
+{
+    static uint8_t bytes[TMX_LABEL_SIZE];
+    memset(bytes, value, sizeof(bytes));
+    message.header.movement_label = tmx_to_pb(TMX_BYTES_OF(bytes));
+}
+
+/* QUE-6: one of a lane at a time, in order, at the lane's highest priority; lanes do not wait for each other. */
+static void test_lanes(void **state)
+{
+    struct world *w = *state;
+    hello(w, IT);
+    uint8_t ids[4][TMX_ID_SIZE];
+    static const struct {
+        uint8_t lane, priority;
+    } rows[4] = { { 1, 4 }, { 1, 9 }, { 2, 5 }, { 1, 0 } };
+    for (int i = 0; i < 4; i++) {
+        compose(w, DE, IT);
+        label(rows[i].lane);
+        message.header.priority = rows[i].priority;
+        memcpy(ids[i], message.id, TMX_ID_SIZE);
+        submit(w, DE);
+    }
+    struct fake_frames f;
+    fake_credit(IT, 100, 1u << 20, &f);
+    say(w, IT, &f);
+    /* lane 1 runs at 9, lifted by its second message; then lane 2 */
+    assert_int_equal(IT->n_received, 2);
+    assert_memory_equal(IT->received[0].message_id, ids[0], TMX_ID_SIZE);
+    assert_memory_equal(IT->received[1].message_id, ids[2], TMX_ID_SIZE);
+    report(w, IT, &IT->received[0], TMX__OUTCOME__OUTCOME_COA, 0);
+    assert_int_equal(IT->n_received, 3);
+    assert_memory_equal(IT->received[2].message_id, ids[1], TMX_ID_SIZE);
+    report(w, IT, &IT->received[2], TMX__OUTCOME__OUTCOME_COA, 0);
+    assert_int_equal(IT->n_received, 4);
+    assert_memory_equal(IT->received[3].message_id, ids[3], TMX_ID_SIZE);
+}
+
+/* QUE-1: several recipients, each with its own outcome; one bad recipient refuses all. */
+static void test_several_recipients(void **state)
+{
+    struct world *w = *state;
+    struct fake_node *to[3] = { CH, DE, IT };
+    fake_compose(EC, to, 3, "CD071C", w->wall_ms, 300, &message);
+    submit(w, EC);
+    assert_int_equal(CH->n_received, 1);
+    assert_int_equal(DE->n_received, 1);
+    assert_int_equal(IT->n_received, 1);
+    report(w, CH, &CH->received[0], TMX__OUTCOME__OUTCOME_COA, 0);
+    report(w, DE, &DE->received[0], TMX__OUTCOME__OUTCOME_COE, TMX_CODE_CONTENT_INVALID);
+    assert_int_equal(state_of(w, message.id, CH), TMX_DELIVERY_ARRIVED);
+    assert_int_equal(state_of(w, message.id, DE), TMX_DELIVERY_EXCEPTION);
+    assert_int_equal(state_of(w, message.id, IT), TMX_DELIVERY_QUEUED);
+
+    fake_compose(EC, to, 3, "CD071C", w->wall_ms, 300, &message);
+    message.recipient[1].member = tmx_to_pb(TMX_LIT("FR"));
+    submit(w, EC);
+    assert_int_equal(last_leaf(EC, TMX__ENTRY_KIND__ENTRY_REFUSAL)->code, TMX_CODE_UNKNOWN_RECIPIENT);
+    assert_int_equal(CH->n_received, 1);
+}
+
+/* LINK-10: pulled chunk by chunk, accepted when complete, pulled again by the recipient; goes on after a restart. */
+static void test_large_container(void **state)
+{
+    struct world *w = *state;
+    struct fake_frames f;
+    fake_compose(DE, &(struct fake_node *){ IT }, 1, "CD001C", w->wall_ms, 300000, &message);
+    submit(w, DE);
+    assert_int_equal(DE->n_requests, 2);
+    assert_int_equal(DE->requests[0], 0);
+    assert_int_equal(DE->requests[1], TMX_CHUNK_SIZE);
+    Tmx__Chunk chunk = TMX__CHUNK__INIT;
+    chunk.message_id = message.header.message_id;
+    Tmx__Link link = TMX__LINK__INIT;
+    link.body_case = TMX__LINK__BODY_CHUNK;
+    link.chunk = &chunk;
+    struct tmx_bytes data = TMX_BYTES(message.container, TMX_CHUNK_SIZE);
+    fake_link(DE, &link, &data, 1, &f);
+    say(w, DE, &f);
+
+    restart(w);
+    hello(w, DE);
+    hello(w, IT);
+    DE->n_requests = 0;
+    submit(w, DE);
+    assert_int_equal(DE->n_requests, 1);
+    assert_int_equal(DE->requests[0], TMX_CHUNK_SIZE);   /* where it stopped */
+    chunk.offset = TMX_CHUNK_SIZE;
+    data = TMX_BYTES(message.container + TMX_CHUNK_SIZE, message.container_size - TMX_CHUNK_SIZE);
+    link.session = link.number = 0;
+    fake_link(DE, &link, &data, 1, &f);
+    say(w, DE, &f);
+    last_leaf(DE, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE);
+
+    fake_credit(IT, 10, 1u << 20, &f);
+    say(w, IT, &f);
+    assert_int_equal(IT->n_received, 1);
+    assert_int_equal(IT->received[0].container_size, 0);
+    Tmx__ChunkRequest request = TMX__CHUNK_REQUEST__INIT;
+    request.message_id = message.header.message_id;
+    request.offset = TMX_CHUNK_SIZE;
+    Tmx__Link ask = TMX__LINK__INIT;
+    ask.body_case = TMX__LINK__BODY_CHUNK_REQUEST;
+    ask.chunk_request = &request;
+    fake_link(IT, &ask, NULL, 0, &f);
+    say(w, IT, &f);
+    assert_int_equal(IT->chunk_size, message.container_size - TMX_CHUNK_SIZE);
+    assert_memory_equal(IT->chunk, message.container + TMX_CHUNK_SIZE, IT->chunk_size);
+    ask.session = ask.number = 0;
+    fake_link(CH, &ask, NULL, 0, &f);   /* not its message */
+    hello(w, CH);
+    ask.session = ask.number = 0;
+    fake_link(CH, &ask, NULL, 0, &f);
+    say(w, CH, &f);
+    assert_int_equal(CH->chunk_size, 0);
+}
+
+/* DIR-4, DIR-7, DIR-8, QUE-11, TRA-3 */
+static void test_directory(void **state)
+{
+    struct world *w = *state;
+    compose(w, DE, IT);
+    submit(w, DE);
+    struct tmx_broker_event ev = event_of(w, TMX_BROKER_DIRECTORY);
+    federation_find(&w->federation, "DE")->status = TMX__MEMBER_STATUS__MEMBER_SUSPENDED;
+    w->federation.serial = 2;
+    federation_sign(&w->federation);
+    ev.file = federation_file(&w->federation);
+    turn(w, &ev, 1);
+    assert_int_equal(w->directory_result, TMX_DIRECTORY_OK);
+    assert_int_equal(IT->n_directories, 1);
+    last_leaf(CH, TMX__ENTRY_KIND__ENTRY_DIRECTORY);
+    compose(w, DE, IT);
+    submit(w, DE);
+    assert_int_equal(last_leaf(DE, TMX__ENTRY_KIND__ENTRY_REFUSAL)->code, TMX_CODE_MEMBER_SUSPENDED);
+    compose(w, CH, DE);
+    submit(w, CH);
+    last_leaf(CH, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE);
+    assert_int_equal(DE->n_received, 0);
+
+    federation_find(&w->federation, "IT")->status = TMX__MEMBER_STATUS__MEMBER_REVOKED;
+    w->federation.serial = 3;
+    federation_sign(&w->federation);
+    ev.file = federation_file(&w->federation);
+    turn(w, &ev, 1);
+    assert_true(noticed(w, "link.revoked"));
+    assert_int_equal(DE->leaves[DE->n_leaves - 1].code, TMX_CODE_RECIPIENT_REVOKED);
+    size_t leaves = IT->n_leaves;
+    struct fake_frames f;
+    fake_ping(IT, w->wall_ms, &f);
+    say(w, IT, &f);
+    hello(w, IT);
+    assert_int_equal(IT->n_leaves, leaves);
+
+    w->federation.serial = 2;
+    federation_sign(&w->federation);
+    ev.file = federation_file(&w->federation);
+    turn(w, &ev, 1);
+    assert_int_equal(w->directory_result, TMX_DIRECTORY_E_SERIAL);
+}
+
+/* KEY-2: a key another member published. */
+static void test_prekey_of_another(void **state)
+{
+    struct world *w = *state;
+    struct fake_frames f;
+    memcpy(CH->prekey, DE->prekey, sizeof(CH->prekey));
+    fake_publish(CH, w->wall_ms, &f);
+    say(w, CH, &f);
+    assert_int_equal(last_leaf(CH, TMX__ENTRY_KIND__ENTRY_REFUSAL)->code, TMX_CODE_BAD_PREKEYS);
+}
+
+/* LINK-5: shown its own signature on a head beyond its tree, the broker stops signing, for good. */
+static void test_fork_shown(void **state)
+{
+    struct world *w = *state;
+    DE->head.size += 5;
+    hello(w, DE);
+    assert_true(noticed(w, "log.fork-shown"));
+    struct tmx_broker_state_view v;
+    restart(w);
+    tmx_broker_state(w->broker, &v);
+    assert_true(v.halted);
+    hello(w, CH);
+    uint64_t size = tmx_broker_log_size(w->broker);
+    compose(w, CH, IT);
+    submit(w, CH);
+    assert_int_equal(CH->deferred_code, TMX_CODE_NOT_READY);
+    tick(w, 1000);
+    assert_int_equal(tmx_broker_log_size(w->broker), size);
+}
+
+/* LINK-2, LINK-3, LINK-4 */
+static void test_sessions(void **state)
+{
+    struct world *w = *state;
+    struct fake_frames f;
+    uint64_t old = DE->session;
+    hello(w, DE);
+    assert_true(DE->session > old);
+    Tmx__Ping ping = TMX__PING__INIT;
+    Tmx__Link link = TMX__LINK__INIT;
+    link.body_case = TMX__LINK__BODY_PING;
+    link.ping = &ping;
+    link.session = old;
+    link.number = 7;
+    fake_link(DE, &link, NULL, 0, &f);
+    say(w, DE, &f);
+    assert_int_equal(DE->bye_code, TMX_CODE_BAD_SESSION);
+
+    DE->out_number += 3;   /* frames were lost */
+    fake_ping(DE, w->wall_ms, &f);
+    say(w, DE, &f);
+    assert_int_equal(DE->bye_code, TMX_CODE_BAD_FRAME);
+    assert_true(noticed(w, "link.gap"));
+
+    hello(w, DE);
+    tick(w, 20000);
+    struct tmx_broker_link_view v;
+    assert_int_equal(tmx_broker_link(w->broker, TMX_LIT("DE"), &v), 0);
+    assert_true(v.up);
+    tick(w, 1001);
+    assert_int_equal(tmx_broker_link(w->broker, TMX_LIT("DE"), &v), 0);
+    assert_false(v.up);
+}
+
+/* A key in two places: sessions that push each other out raise an alarm. */
+static void test_cloned_key(void **state)
+{
+    struct world *w = *state;
+    bool alarmed = false;
+    for (int i = 0; i < 6; i++) {
+        DE->route = (uint8_t)(100 + i % 2);
+        hello(w, DE);
+        alarmed = alarmed || noticed(w, "link.cloned-key");
+    }
+    assert_true(alarmed);
+}
+
+/* I9 and recovery: the counters of a destination survive a restart and add up. */
+static void test_conservation(void **state)
+{
+    struct world *w = *state;
+    for (int i = 0; i < 5; i++) {
+        compose(w, DE, IT);
+        submit(w, DE);
+    }
+    report(w, IT, &IT->received[0], TMX__OUTCOME__OUTCOME_COA, 0);
+    report(w, IT, &IT->received[1], TMX__OUTCOME__OUTCOME_COA, 0);
+    report(w, IT, &IT->received[1], TMX__OUTCOME__OUTCOME_COD_POSITIVE, 0);
+    restart(w);
+    struct tmx_broker_link_view v;
+    assert_int_equal(tmx_broker_link(w->broker, TMX_LIT("IT"), &v), 0);
+    assert_int_equal(v.destination.accepted, 5);
+    assert_int_equal(v.destination.queued, 3);
+    assert_int_equal(v.destination.arrived, 1);
+    assert_int_equal(v.destination.terminal, 1);
+    assert_int_equal(v.destination.queued_bytes, 3 * message.container_size);
+    assert_true(v.oldest_ms >= START_MS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_life_of_a_message, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_report_table, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_duplicate, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_garbage_is_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_deferred, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_expiry, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_expiry_after_coa, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_redelivery, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_credit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lanes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_several_recipients, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_large_container, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_directory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_prekey_of_another, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fork_shown, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cloned_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_conservation, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("broker", tests, NULL, NULL);
+}
