@@ -19,6 +19,11 @@
 #define LOOK_LIMIT_S 60
 #define ERROR_MAX 256
 
+static int join_path(char ret_path[TMX_PATH_MAX], const char *folder, const char *name)
+{
+    return (size_t)snprintf(ret_path, TMX_PATH_MAX, "%s%s", folder, name) < TMX_PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
 static int open_env(struct tmx_env *e, const char *path, uint64_t capacity, unsigned flags)
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -120,23 +125,33 @@ static uint64_t now_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* Rows from the first on, for a second; counts them when it gets to the end. */
+/* Rows from the first on, for a second: in order, found where they are looked for, intact; and as many as were counted
+ * when it gets to the end. */
 static int check_rows(struct tmx_env *e)
 {
     MDB_cursor *cursor;
     MDB_val key, stored;
     uint64_t rows[TMX_TABLES_MAX] = { 0 }, end = now_ms() + WALK_MS;
+    struct tmx_bytes before = TMX_BYTES_NULL;
     int rc = mdb_cursor_open(e->reader, e->dbi, &cursor);
     while (rc == 0 && now_ms() < end) {
         struct tmx_bytes value, full;
         rc = mdb_cursor_get(cursor, &key, &stored, MDB_NEXT);
         full = TMX_BYTES(key.mv_data, key.mv_size);
-        if (rc != 0 || full.size == 0 || full.data[0] >= TMX_TABLES_MAX) {
+        if (rc != 0) {
+            break;
+        }
+        if (full.size < 2 || full.size > TMX_ROW_KEY_MAX || tmx_bytes_cmp(full, before) <= 0) {
+            return -EBADMSG;
+        }
+        before = full;
+        if (full.data[0] >= TMX_TABLES_MAX) {
             continue;
         }
-        int r = tmx_env_value(e, e->reader, full, TMX_BYTES(stored.mv_data, stored.mv_size), &value);
-        if (r < 0) {
-            return r;
+        int r = full.size > 1 + TMX_KEY_MAX ? -EBADMSG
+                : tmx_env_get(e, e->reader, full.data[0], tmx_bytes_slice(full, 1, full.size - 1), &value);
+        if (r != 0) {
+            return r < 0 ? r : -EBADMSG;
         }
         rows[full.data[0]]++;
     }
@@ -163,8 +178,17 @@ static void look(void *what, void *result)
     const struct subject *s = what;
     struct finding *f = result;
     struct tmx_env e = { .owner_fd = -1 };
+    char name[TMX_PATH_MAX];
+    struct stat st;
     set_role(&e, s->role);
     (void)snprintf(f->error, sizeof(f->error), "damaged: not a spool");
+    f->r = join_path(name, s->path, "/data.mdb");
+    if (f->r == 0 && (stat(name, &st) < 0 || st.st_size == 0)) {
+        f->r = -EBADMSG;   /* LMDB would take an empty file for a new one */
+    }
+    if (f->r < 0) {
+        return;
+    }
     f->r = open_env(&e, s->path, s->capacity, MDB_RDONLY | MDB_NOLOCK);
     if (f->r == 0) {
         f->r = tmx_env_error(mdb_txn_begin(e.env, NULL, MDB_RDONLY, &e.reader));
@@ -202,11 +226,6 @@ static int look_in_child(const struct subject *subject, char error[ERROR_MAX])
 }
 
 /* --- opening ------------------------------------------------------------------------------------------------- */
-
-static int join_path(char ret_path[TMX_PATH_MAX], const char *folder, const char *name)
-{
-    return (size_t)snprintf(ret_path, TMX_PATH_MAX, "%s%s", folder, name) < TMX_PATH_MAX ? 0 : -ENAMETOOLONG;
-}
 
 static int take_lock(struct tmx_env *e, const char *path, char error[ERROR_MAX])
 {
