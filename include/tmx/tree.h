@@ -29,6 +29,8 @@ uint64_t tmx_tree_size(const struct tmx_tree *t);
 /* Appends; tells full tiles. */
 void tmx_tree_append(struct tmx_tree *t, const struct tmx_hash *leaf, tmx_tree_full_tile_fn *full, void *ctx);
 struct tmx_hash tmx_tree_root(const struct tmx_tree *t);
+/* The partial tile at the right edge of a level: 0..255 hashes, until the next append. */
+struct tmx_bytes tmx_tree_edge(const struct tmx_tree *t, unsigned tile_level);
 /* Proofs at the current size. False when a tile cannot be read. */
 bool tmx_tree_path(struct tmx_tree *t, void *ctx, uint64_t index, struct tmx_proof *ret_proof) TMX_MUST_CHECK;
 bool tmx_tree_consistency(struct tmx_tree *t, void *ctx, uint64_t first, struct tmx_proof *ret_proof) TMX_MUST_CHECK;

@@ -42,9 +42,8 @@ bool tmx_checkpoint_parse(struct tmx_bytes text, struct tmx_checkpoint *ret_chec
     if (!take_line(&text, &origin) || !take_line(&text, &size) || !take_line(&text, &root) || text.size != 0) {
         return false;
     }
-    if (!tmx_key_name_ok(origin) || !tmx_parse_u64(size, (1ull << TMX_TREE_DEPTH_MAX) - 1, &c.size) ||
-        c.size == 0 || !tmx_unbase64(root, c.root.b, TMX_HASH_SIZE, &root_size) ||
-        root_size != TMX_HASH_SIZE) {
+    if (!tmx_key_name_ok(origin) || !tmx_parse_u64(size, (1ull << TMX_TREE_DEPTH_MAX) - 1, &c.size) || c.size == 0 ||
+        !tmx_unbase64(root, c.root.b, TMX_HASH_SIZE, &root_size) || root_size != TMX_HASH_SIZE) {
         return false;
     }
     memcpy(c.origin, origin.data, origin.size);

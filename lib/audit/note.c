@@ -9,11 +9,11 @@
 
 #include "sha256.h"
 
-#define DASH "\xe2\x80\x94 "           /* em dash and space: how a signature line starts */
+#define DASH "\xe2\x80\x94 " /* em dash and space: how a signature line starts */
 #define ID_SIZE 4u
 #define SIGNATURE_SIZE 64u
-#define LINES_MAX 100u                 /* signature lines; the bound of golang.org/x/mod too */
-#define LINE_SIGNATURE_MAX 8192u       /* decoded; room for signatures of types not known here */
+#define LINES_MAX 100u           /* signature lines; the bound of golang.org/x/mod too */
+#define LINE_SIGNATURE_MAX 8192u /* decoded; room for signatures of types not known here */
 
 bool tmx_key_name_ok(struct tmx_bytes name)
 {
@@ -160,7 +160,7 @@ static bool note_text_ok(struct tmx_bytes note)
 struct line {
     struct tmx_bytes name;
     uint32_t key_id;
-    struct tmx_bytes signature;          /* in `decoded` */
+    struct tmx_bytes signature; /* in `decoded` */
     uint8_t decoded[LINE_SIGNATURE_MAX];
 };
 
@@ -171,8 +171,7 @@ static bool read_line(struct tmx_bytes *lines, struct line *ret_line)
     struct tmx_reader r;
     size_t size;
 
-    if (!cut(lines, '\n', &rest) || rest.size < dash.size ||
-        !tmx_bytes_eq(tmx_bytes_slice(rest, 0, dash.size), dash)) {
+    if (!cut(lines, '\n', &rest) || rest.size < dash.size || !tmx_bytes_eq(tmx_bytes_slice(rest, 0, dash.size), dash)) {
         return false;
     }
     rest = tmx_bytes_slice(rest, dash.size, rest.size - dash.size);

@@ -229,6 +229,13 @@ struct tmx_hash tmx_tree_root(const struct tmx_tree *t)
     return tmx_frontier_root(&t->frontier);
 }
 
+struct tmx_bytes tmx_tree_edge(const struct tmx_tree *t, unsigned tile_level)
+{
+    assert(tile_level < TMX_TREE_TILE_LEVELS);
+    return TMX_BYTES(t->edge[tile_level].node,
+                     (size_t)(t->frontier.size >> (TILE_HEIGHT * tile_level) & TILE_MASK) * TMX_HASH_SIZE);
+}
+
 struct lookup {
     struct tmx_tree *t;
     void *ctx;

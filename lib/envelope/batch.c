@@ -9,8 +9,8 @@
 
 #define TEXT_MAX (TMX_KEYNAME_MAX + 128u)
 
-static void write_text(const struct tmx_verify_key *key, uint64_t batch_no, uint32_t size,
-                       const struct tmx_hash *root, struct tmx_writer *w)
+static void write_text(const struct tmx_verify_key *key, uint64_t batch_no, uint32_t size, const struct tmx_hash *root,
+                       struct tmx_writer *w)
 {
     char base64[TMX_BASE64_SIZE(TMX_HASH_SIZE)];
 
@@ -39,8 +39,11 @@ void tmx_batch_sign(const struct tmx_bytes *bodies, size_t n, uint64_t batch_no,
         struct tmx_proof path;
 
         tmx_merkle_list_path(&list, i, &path);
-        *s = (struct tmx_signature){ .key_id = key->id, .batch_no = batch_no, .size = (uint32_t)n,
-                                     .index = (uint32_t)i, .path_n = (uint32_t)path.n };
+        *s = (struct tmx_signature){ .key_id = key->id,
+                                     .batch_no = batch_no,
+                                     .size = (uint32_t)n,
+                                     .index = (uint32_t)i,
+                                     .path_n = (uint32_t)path.n };
         memcpy(s->path, path.hash, path.n * sizeof path.hash[0]);
         memcpy(s->sig, sig, sizeof sig);
     }
@@ -84,8 +87,9 @@ bool tmx_batch_verify(struct tmx_bytes body, const struct tmx_signature *signatu
         return false;
     }
     if (slot != NULL) {
-        *slot = (struct tmx_batch_seen){ .used = true, .key = *key, .batch_no = signature->batch_no,
-                                         .size = signature->size, .root = root };
+        *slot = (struct tmx_batch_seen){
+            .used = true, .key = *key, .batch_no = signature->batch_no, .size = signature->size, .root = root
+        };
         memcpy(slot->sig, signature->sig, sizeof slot->sig);
     }
     return true;

@@ -16,7 +16,7 @@
 #define SIZES 96u
 
 static struct tmx_hash leaves[SIZES + 1];
-static struct tmx_hash roots[SIZES + 1];   /* roots[n] of the first n leaves */
+static struct tmx_hash roots[SIZES + 1]; /* roots[n] of the first n leaves */
 
 /* RFC 6962 section 2.1, word for word. */
 
@@ -387,10 +387,10 @@ static void test_list(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_roots),     cmocka_unit_test(test_roots_and_paths),
-        cmocka_unit_test(test_bad_paths),       cmocka_unit_test(test_path_length_is_exact),
-        cmocka_unit_test(test_consistency),     cmocka_unit_test(test_bad_consistency),
-        cmocka_unit_test(test_edges),           cmocka_unit_test(test_completed_subtrees),
+        cmocka_unit_test(test_known_roots), cmocka_unit_test(test_roots_and_paths),
+        cmocka_unit_test(test_bad_paths),   cmocka_unit_test(test_path_length_is_exact),
+        cmocka_unit_test(test_consistency), cmocka_unit_test(test_bad_consistency),
+        cmocka_unit_test(test_edges),       cmocka_unit_test(test_completed_subtrees),
         cmocka_unit_test(test_list),
     };
 

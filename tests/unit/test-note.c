@@ -53,12 +53,12 @@ static void test_vkey(void **state)
         "",
         "example.com/foo",
         "example.com/foo+530d903a",
-        "example.com/foo+530d903b+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",   /* id of another key */
+        "example.com/foo+530d903b+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k", /* id of another key */
         "example.com/fo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
         "example.com/foo+530d903+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
         "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2",
         "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2kAA==",
-        "example.com/foo+530d903a+BekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",   /* type 5 */
+        "example.com/foo+530d903a+BekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k", /* type 5 */
         "+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
         EXAMPLE_VKEY "\n",
         EXAMPLE_VKEY " ",
@@ -134,8 +134,8 @@ static void test_known_note(void **state)
     struct tmx_bytes text;
 
     /* The example of golang.org/x/mod/sumdb/note. */
-    assert_true(tmx_verify_key_parse(
-        TMX_LIT("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"), &k));
+    assert_true(
+        tmx_verify_key_parse(TMX_LIT("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"), &k));
     assert_true(tmx_note_verify(tmx_bytes_str(note), &k, &text));
     assert_text(text, "If you think cryptography is the answer to your problem,\n"
                       "then you don't know what your problem is.\n");
@@ -207,18 +207,18 @@ static void test_not_a_note(void **state)
         "text\n\n" DASH "\n",
         "text\n\n" DASH "name\n",
         "text\n\n" DASH "name \n",
-        "text\n\n" DASH "name AAAA\n",                 /* no key id and no signature */
-        "text\n\n" DASH "name AAAAAA==\n",             /* key id only */
+        "text\n\n" DASH "name AAAA\n",     /* no key id and no signature */
+        "text\n\n" DASH "name AAAAAA==\n", /* key id only */
         "text\n\n" DASH " AAAAAAA=\n",
         "text\n\n" DASH "na+me AAAAAAA=\n",
-        "text\n\n" DASH "name AAAAAAA=",               /* no newline */
+        "text\n\n" DASH "name AAAAAAA=", /* no newline */
         "text\n\n" DASH "name AAAAAAA\n",
         "text\n\n" DASH "name AAAAAAA= \n",
         "text\n\n" DASH "name  AAAAAAA=\n",
         "text\n\n- name AAAAAAA=\n",
         "te\txt\n\n" DASH "name AAAAAAA=\n",
         "te\rxt\n\n" DASH "name AAAAAAA=\n",
-        "te\x80xt\n\n" DASH "name AAAAAAA=\n",         /* not UTF-8, in five ways */
+        "te\x80xt\n\n" DASH "name AAAAAAA=\n", /* not UTF-8, in five ways */
         "te\xc0\x80xt\n\n" DASH "name AAAAAAA=\n",
         "te\xe0\x80\x80xt\n\n" DASH "name AAAAAAA=\n",
         "te\xed\xa0\x80xt\n\n" DASH "name AAAAAAA=\n",
@@ -284,17 +284,17 @@ static void test_checkpoint_text(void **state)
         "o\n1\n" ROOT "\n\n",
         "o\n1\n" ROOT "\nextension\n",
         "\n1\n" ROOT "\n",
-        "o\n0\n" ROOT "\n",                            /* size 0 is never published */
+        "o\n0\n" ROOT "\n", /* size 0 is never published */
         "o\n01\n" ROOT "\n",
         "o\n+1\n" ROOT "\n",
         "o\n-1\n" ROOT "\n",
         "o\n1 \n" ROOT "\n",
         "o\n\n" ROOT "\n",
         "o\n18446744073709551616\n" ROOT "\n",
-        "o\n281474976710656\n" ROOT "\n",              /* 2^48 */
+        "o\n281474976710656\n" ROOT "\n", /* 2^48 */
         "o\n1\n\n",
         "o\n1\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I\n",
-        "o\n1\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2J=\n",   /* not the canonical last character */
+        "o\n1\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2J=\n", /* not the canonical last character */
         "o\n1\nAAAA\n",
         "o\r\n1\n" ROOT "\n",
     };

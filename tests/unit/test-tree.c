@@ -16,8 +16,7 @@
 #define LEAVES 70000u
 #define LEVELS 17u
 
-static const uint64_t sizes[] = { 1,   2,   3,     100,   255,   256,   257,   511,
-                                  512, 513, 65535, 65536, 65537, 65793, 70000 };
+static const uint64_t sizes[] = { 1, 2, 3, 100, 255, 256, 257, 511, 512, 513, 65535, 65536, 65537, 65793, 70000 };
 
 /* Every perfect subtree of the first LEAVES leaves. */
 static struct tmx_hash *nodes[LEVELS];
@@ -159,6 +158,15 @@ static void check_tree(struct tmx_tree *t, uint64_t size)
     assert_int_equal(tmx_tree_size(t), size);
     assert_true(tmx_merkle_root(size, fetch_node, NULL, &want));
     assert_true(tmx_hash_eq(&got, &want));
+    for (unsigned level = 0; level < TMX_TREE_TILE_LEVELS; level++) {
+        const struct tmx_bytes edge = tmx_tree_edge(t, level);
+        const uint64_t count = size >> (8 * level);
+
+        assert_int_equal(edge.size, count % 256 * TMX_HASH_SIZE);
+        if (edge.size > 0) {
+            assert_memory_equal(edge.data, &nodes[8 * level][count / 256 * 256], edge.size);
+        }
+    }
     for (uint64_t i = 0; i < size; i += size < 1000 ? 1 : 613) {
         check_path(t, size, i);
         check_from(t, size, i);
@@ -278,9 +286,9 @@ static void test_cache(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_full_tiles),   cmocka_unit_test(test_grow),  cmocka_unit_test(test_load),
-        cmocka_unit_test(test_load_empty_and_missing), cmocka_unit_test(test_tile_missing),
-        cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_full_tiles),   cmocka_unit_test(test_grow),
+        cmocka_unit_test(test_load),         cmocka_unit_test(test_load_empty_and_missing),
+        cmocka_unit_test(test_tile_missing), cmocka_unit_test(test_cache),
     };
 
     return cmocka_run_group_tests_name("tree", tests, setup, teardown);

@@ -186,8 +186,7 @@ static void verify_batch(const struct vector_case *c)
     assert_int_equal(get_hex(get(c, "signature"), s.sig, sizeof s.sig), sizeof s.sig);
     s.path_n = (uint32_t)(path_size / TMX_HASH_SIZE);
     memcpy(s.path, path, path_size < sizeof s.path ? path_size : sizeof s.path);
-    assert_int_equal(tmx_batch_verify(TMX_BYTES(body, body_size), &s, &key, NULL),
-                     strcmp(get(c, "valid"), "yes") == 0);
+    assert_int_equal(tmx_batch_verify(TMX_BYTES(body, body_size), &s, &key, NULL), strcmp(get(c, "valid"), "yes") == 0);
 }
 
 static void test_batch_file(void **state)

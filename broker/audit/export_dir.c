@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Files of an export directory.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <tmx/text.h>
+#include <tmx/tree.h>
+
+#include "export_dir.h"
+
+#define WALK_DEPTH_MAX 12u
+
+void tmx_export_path(const struct tmx_export_name *name, char ret_path[EXPORT_PATH_MAX])
+{
+    uint64_t scale = 1;
+    int at = name->entries ? snprintf(ret_path, EXPORT_PATH_MAX, "tile/entries")
+                           : snprintf(ret_path, EXPORT_PATH_MAX, "tile/%u", name->level);
+
+    while (name->n / scale >= 1000) {
+        scale *= 1000;
+    }
+    for (; scale >= 1; scale /= 1000) {
+        at += snprintf(ret_path + at, EXPORT_PATH_MAX - (size_t)at, "/%s%03u", scale > 1 ? "x" : "",
+                       (unsigned)(name->n / scale % 1000));
+    }
+    if (name->width < TMX_TILE_WIDTH) {
+        snprintf(ret_path + at, EXPORT_PATH_MAX - (size_t)at, ".p/%u", name->width);
+    }
+}
+
+/* Takes decimal digits; false when there are none or too many. */
+static bool take_number(const char **text, uint64_t *ret_value)
+{
+    const size_t digits = strspn(*text, "0123456789");
+
+    *ret_value = 0;
+    for (size_t i = 0; i < digits && digits <= 3; i++) {
+        *ret_value = *ret_value * 10 + (uint64_t)((*text)[i] - '0');
+    }
+    *text += digits;
+    return digits >= 1 && digits <= 3;
+}
+
+static bool take_literal(const char **text, const char *literal)
+{
+    const size_t size = strlen(literal);
+
+    if (strncmp(*text, literal, size) != 0) {
+        return false;
+    }
+    *text += size;
+    return true;
+}
+
+bool tmx_export_parse_path(const char *path, struct tmx_export_name *ret_name)
+{
+    struct tmx_export_name name = { .width = TMX_TILE_WIDTH };
+    const char *text = path;
+    char canonical[EXPORT_PATH_MAX];
+    uint64_t number;
+    unsigned groups = 0;
+
+    if (!take_literal(&text, "tile/")) {
+        return false;
+    }
+    name.entries = take_literal(&text, "entries");
+    if (!name.entries) {
+        if (!take_number(&text, &number) || number >= TMX_TREE_TILE_LEVELS) {
+            return false;
+        }
+        name.level = (unsigned)number;
+    }
+    while (take_literal(&text, "/")) {
+        (void)take_literal(&text, "x");
+        if (++groups > 6 || !take_number(&text, &number)) {
+            return false;
+        }
+        name.n = name.n * 1000 + number;
+    }
+    if (take_literal(&text, ".p/")) {
+        if (!take_number(&text, &number) || number < 1 || number >= TMX_TILE_WIDTH) {
+            return false;
+        }
+        name.width = (unsigned)number;
+    }
+    /* What was read loosely must be written exactly so. */
+    tmx_export_path(&name, canonical);
+    if (groups == 0 || strcmp(canonical, path) != 0) {
+        return false;
+    }
+    *ret_name = name;
+    return true;
+}
+
+int tmx_export_read(int dir_fd, const char *path, size_t max, uint8_t **ret_data, size_t *ret_size)
+{
+    const int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    uint8_t *data = NULL;
+    size_t size = 0;
+    int r = 0;
+
+    if (fd < 0) {
+        return -errno;
+    }
+    if (fstat(fd, &st) < 0) {
+        r = -errno;
+    } else if (!S_ISREG(st.st_mode)) {
+        r = -EINVAL;
+    } else if ((uint64_t)st.st_size > max) {
+        r = -EFBIG;
+    } else {
+        data = malloc((size_t)st.st_size + 1);
+        r = data == NULL ? -ENOMEM : 0;
+    }
+    while (r == 0 && size < (size_t)st.st_size) {
+        const ssize_t n = read(fd, data + size, (size_t)st.st_size - size);
+
+        if (n > 0) {
+            size += (size_t)n;
+        } else if (n == 0) {
+            break;
+        } else if (errno != EINTR) {
+            r = -errno;
+        }
+    }
+    close(fd);
+    if (r < 0) {
+        free(data);
+        return r;
+    }
+    *ret_data = data;
+    *ret_size = size;
+    return 0;
+}
+
+static int make_folders(int dir_fd, const char *path)
+{
+    char folder[EXPORT_PATH_MAX];
+
+    for (const char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+        if (mkdirat(dir_fd, folder, 0777) < 0 && errno != EEXIST) {
+            return -errno;
+        }
+    }
+    return 0;
+}
+
+int tmx_export_write(int dir_fd, const char *path, struct tmx_bytes data)
+{
+    char temporary[EXPORT_PATH_MAX + 8];
+    size_t written = 0;
+    int r = make_folders(dir_fd, path);
+    int fd;
+
+    if (r < 0) {
+        return r;
+    }
+    snprintf(temporary, sizeof temporary, "%s.new", path);
+    fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        return -errno;
+    }
+    while (r == 0 && written < data.size) {
+        const ssize_t n = write(fd, data.data + written, data.size - written);
+
+        if (n >= 0) {
+            written += (size_t)n;
+        } else if (errno != EINTR) {
+            r = -errno;
+        }
+    }
+    if (r == 0 && fsync(fd) < 0) {
+        r = -errno;
+    }
+    if (close(fd) < 0 && r == 0) {
+        r = -errno;
+    }
+    if (r == 0 && renameat(dir_fd, temporary, dir_fd, path) < 0) {
+        r = -errno;
+    }
+    if (r < 0) {
+        (void)unlinkat(dir_fd, temporary, 0);
+    }
+    return r;
+}
+
+bool tmx_export_next_entry(struct tmx_reader *bundle, struct tmx_bytes *ret_entry, bool *ret_failed)
+{
+    *ret_failed = false;
+    if (bundle->left == 0) {
+        return false;
+    }
+    *ret_entry = tmx_read_bytes(bundle, tmx_read_u16(bundle));
+    *ret_failed = !tmx_reader_ok(bundle);
+    return !*ret_failed;
+}
+
+static int walk(int dir_fd, const char *folder, unsigned depth, tmx_export_file_fn *fn, void *ctx)
+{
+    const int fd = openat(dir_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    int r = 0;
+
+    if (dir == NULL) {
+        r = -errno;
+        if (fd >= 0) {
+            close(fd);
+        }
+        return r;
+    }
+    for (const struct dirent *d = readdir(dir); r == 0 && d != NULL; d = readdir(dir)) {
+        char path[EXPORT_PATH_MAX + 256];
+        struct stat st;
+
+        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0) {
+            continue;
+        }
+        snprintf(path, sizeof path, "%s/%s", folder, d->d_name);
+        if (fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+            r = -errno;
+        } else if (S_ISDIR(st.st_mode) && depth < WALK_DEPTH_MAX && strlen(path) < EXPORT_PATH_MAX) {
+            r = walk(dir_fd, path, depth + 1, fn, ctx);
+        } else {
+            r = fn(ctx, path);
+        }
+    }
+    closedir(dir);
+    return r;
+}
+
+int tmx_export_walk(int dir_fd, const char *folder, tmx_export_file_fn *fn, void *ctx)
+{
+    return walk(dir_fd, folder, 0, fn, ctx);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * An export directory, c2sp.org/tlog-tiles: names of tiles and bundles, reading and writing of files. LOG-5
+ */
+#pragma once
+
+#include <tmx/bytes.h>
+#include <tmx/limits.h>
+
+#define EXPORT_PATH_MAX 96u
+#define EXPORT_BUNDLE_MAX (TMX_TILE_WIDTH * (2u + TMX_ENTRY_MAX))
+
+struct tmx_export_name {
+    bool entries; /* tile/entries/..., else tile/<level>/... */
+    unsigned level;
+    uint64_t n;
+    unsigned width; /* 1..256; below 256 it is partial */
+};
+
+void tmx_export_path(const struct tmx_export_name *name, char ret_path[EXPORT_PATH_MAX]);
+/* The one way to write a name; false for anything else. */
+bool tmx_export_parse_path(const char *path, struct tmx_export_name *ret_name) TMX_MUST_CHECK;
+
+/* Reads a whole file below dir_fd; *ret_data is malloc'ed. -ENOENT …, -EFBIG when longer than max. */
+int tmx_export_read(int dir_fd, const char *path, size_t max, uint8_t **ret_data, size_t *ret_size) TMX_MUST_CHECK;
+/* Writes a file by way of a temporary name; makes the folders above it. */
+int tmx_export_write(int dir_fd, const char *path, struct tmx_bytes data) TMX_MUST_CHECK;
+
+/* Entry i of a bundle in turn; false at the end or, with *ret_failed, where it is malformed. */
+bool tmx_export_next_entry(struct tmx_reader *bundle, struct tmx_bytes *ret_entry, bool *ret_failed);
+
+/* Calls fn with the path of every file under `folder`, relative to dir. A negative value of fn ends the walk. */
+typedef int tmx_export_file_fn(void *ctx, const char *path);
+int tmx_export_walk(int dir_fd, const char *folder, tmx_export_file_fn *fn, void *ctx) TMX_MUST_CHECK;

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What verify.c and deliveries.c share.
+ */
+#pragma once
+
+#include <tmx/batch.h>
+
+#include "table.h"
+#include "verify.h"
+
+struct tmx_audit_member {
+    char code[TMX_MEMBER_MAX + 1];
+    uint64_t signed_bodies;
+};
+
+struct tmx_audit {
+    uint8_t shard[TMX_SHARD_MAX];
+    size_t shard_size;
+    tmx_audit_directory_fn *directory;
+    tmx_audit_root_fn *root;
+    void *ctx;
+    struct tmx_audit_summary summary;
+    struct tmx_arena arena; /* of one entry */
+    struct tmx_batch_cache batches_seen;
+    struct tmx_audit_table batches; /* (member, batch_no) -> struct batch */
+    struct tmx_audit_table pairs;   /* (sender, recipient) -> last seq */
+    struct tmx_audit_table ids;     /* (sender, message id) -> struct known */
+    struct tmx_audit_table places;  /* (shard, index) of an acceptance -> struct message * */
+    struct tmx_audit_table prekeys; /* member -> set serial */
+    struct tmx_audit_member members[TMX_MEMBERS_MAX];
+    size_t n_members;
+    uint64_t in_force;    /* directory serial, 0 before the first directory entry */
+    uint64_t last_serial; /* of the entry before */
+    bool carries;         /* leaf 0 names an earlier shard */
+    bool carry_over;      /* an entry has come that only follows the carries */
+    uint64_t seen_size;   /* the last head looked up */
+    struct tmx_hash seen_root;
+};
+
+/* The entry being checked. */
+struct tmx_audit_step {
+    struct tmx_audit *a;
+    uint64_t index;
+    const Tmx__LogEntry *e;
+};
+
+void tmx_audit_step_fault(const struct tmx_audit_step *s, enum tmx_audit_class c, const char *fmt, ...)
+    TMX_PRINTF(3, 4);
+/* (member or shard, padded) || (16 bytes) */
+struct tmx_audit_key tmx_audit_key_of(struct tmx_bytes name, struct tmx_bytes rest);
+
+void tmx_audit_messages_free(struct tmx_audit *a);
+/* Each: -ENOMEM. */
+int tmx_audit_accept(const struct tmx_audit_step *s, const Tmx__Header *h, bool resubmission) TMX_MUST_CHECK;
+int tmx_audit_refuse(const struct tmx_audit_step *s, const Tmx__Header *h) TMX_MUST_CHECK;
+int tmx_audit_carry_delivery(const struct tmx_audit_step *s) TMX_MUST_CHECK;
+int tmx_audit_carry_pair(const struct tmx_audit_step *s) TMX_MUST_CHECK;
+void tmx_audit_report(const struct tmx_audit_step *s, const Tmx__Report *r);
+void tmx_audit_broker_outcome(const struct tmx_audit_step *s);
+void tmx_audit_erased(const struct tmx_audit_step *s);

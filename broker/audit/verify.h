@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What an auditor checks of the entries of a log, in their order: LOG-6 and the rules it refers to. Pure: no file,
+ * no clock. Keeps state per message, pair and batch, never an entry.
+ *
+ * A broken rule is a fault: counted per class, the first of each class described. The check goes on after it.
+ */
+#pragma once
+
+#include <tmx/directory.h>
+#include <tmx/envelope.h>
+
+#define AUDIT_KINDS 15u /* enum Tmx__EntryKind, 0..14 */
+#define AUDIT_NO_INDEX UINT64_MAX
+
+#define AUDIT_CLASSES(X)                                                                                               \
+    X(FORMAT, "format", "an entry is not a canonical entry of its kind")                                               \
+    X(TIME, "time", "time falls along the log")                                                                        \
+    X(SHARD, "shard", "the shard does not begin as it must")                                                           \
+    X(DIRECTORY, "directory", "a directory is missing, wrong or not the one in force")                                 \
+    X(SIGNATURE, "signature", "a signature does not verify under the directory the entry names")                       \
+    X(BATCH, "batch", "one batch number was signed over two roots")                                                    \
+    X(IDENTITY, "identity", "the entry is not about what its body says, or a message id comes twice")                  \
+    X(ADMISSION, "admission", "a member takes part who may not")                                                       \
+    X(SEQUENCE, "sequence", "the numbers of a pair have a gap or repeat")                                              \
+    X(REFERENCE, "reference", "an entry names an acceptance that is not there or is another")                          \
+    X(STATE, "state", "a delivery does what its state does not allow")                                                 \
+    X(SEEN, "seen", "a signer was shown a head that is not of this log")                                               \
+    X(ENTRIES, "entries", "an entry bundle is missing or malformed")                                                   \
+    X(TILE, "tile", "a tile differs from what the entries give")                                                       \
+    X(CHECKPOINT, "checkpoint", "the checkpoint is not signed by the log")                                             \
+    X(ROOT, "root", "the tree of the entries is not the one the checkpoint signs")
+
+enum tmx_audit_class {
+#define X(name, text, meaning) AUDIT_##name,
+    AUDIT_CLASSES(X)
+#undef X
+        AUDIT_N_CLASSES
+};
+const char *tmx_audit_class_name(enum tmx_audit_class c);
+const char *tmx_audit_class_meaning(enum tmx_audit_class c);
+
+struct tmx_audit_fault {
+    uint64_t count;
+    uint64_t index; /* entry of the first one; AUDIT_NO_INDEX when it is not about an entry */
+    char text[200];
+};
+
+struct tmx_audit_summary {
+    uint64_t entries;
+    uint64_t kinds[AUDIT_KINDS];
+    uint64_t first_ms;
+    uint64_t last_ms;
+    uint64_t deliveries;
+    uint64_t arrived;     /* open, with a CoA */
+    uint64_t queued;      /* open, without */
+    uint64_t outcomes[6]; /* enum Tmx__Outcome; the broker's expiries and exceptions included */
+    struct tmx_audit_fault faults[AUDIT_N_CLASSES];
+};
+
+/* NULL when the export has no valid directory of that serial. */
+typedef const struct tmx_directory *tmx_audit_directory_fn(void *ctx, uint64_t serial);
+/* The root of the first `size` entries, size <= the entries checked so far. False when it cannot be had. */
+typedef bool tmx_audit_root_fn(void *ctx, uint64_t size, struct tmx_hash *ret_root);
+
+struct tmx_audit;
+/* `shard` as in the checkpoint's origin; hash_key keys the tables. -ENOMEM. */
+int tmx_audit_new(struct tmx_bytes shard, const uint8_t hash_key[16], tmx_audit_directory_fn *directory,
+                  tmx_audit_root_fn *root, void *ctx, struct tmx_audit **ret_audit) TMX_MUST_CHECK;
+struct tmx_audit *tmx_audit_free(struct tmx_audit *a);
+/* The next entry. -ENOMEM. */
+int tmx_audit_entry(struct tmx_audit *a, struct tmx_bytes entry) TMX_MUST_CHECK;
+/* Notes a fault found elsewhere, at `index` or AUDIT_NO_INDEX. */
+void tmx_audit_fault(struct tmx_audit *a, enum tmx_audit_class c, uint64_t index, const char *fmt, ...)
+    TMX_PRINTF(4, 5);
+const struct tmx_audit_summary *tmx_audit_result(const struct tmx_audit *a);
+bool tmx_audit_ok(const struct tmx_audit *a);
+/* The members that signed something, ascending by code: start with *at = 0; false at the end. */
+bool tmx_audit_next_member(const struct tmx_audit *a, size_t *at, const char **ret_code, uint64_t *ret_signed);
