@@ -70,7 +70,8 @@ static uint64_t read_be(struct tmx_reader *r, size_t size)
 
 uint8_t tmx_read_u8(struct tmx_reader *r)
 {
-    return (uint8_t)read_be(r, 1);
+    const uint8_t *at = take(r, 1);   /* not by read_be: varints are read byte by byte */
+    return at == NULL ? 0 : *at;
 }
 
 uint16_t tmx_read_u16(struct tmx_reader *r)

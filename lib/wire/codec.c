@@ -93,7 +93,8 @@ static int scan_value(const ProtobufCFieldDescriptor *field, struct tmx_reader *
 static int scan(const ProtobufCMessageDescriptor *type, struct tmx_bytes input, unsigned depth, size_t *fields)
 {
     struct tmx_reader r = tmx_reader_init(input);
-    const ProtobufCFieldDescriptor *last = NULL;
+    const ProtobufCFieldDescriptor *field = type->fields;   /* ascending, as the fields of the message must be */
+    const ProtobufCFieldDescriptor *end = type->fields + type->n_fields;
 
     if (depth >= DEPTH_MAX) {
         return TMX_CODEC_E_MALFORMED;
@@ -104,11 +105,10 @@ static int scan(const ProtobufCMessageDescriptor *type, struct tmx_bytes input, 
         if (!read_varint(&r, &tag) || tag > UINT32_MAX) {
             return TMX_CODEC_E_MALFORMED;
         }
-        const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(type, (unsigned)(tag >> 3));
-        if (field == NULL || (tag & 7) != wire_type(field)) {
-            return TMX_CODEC_E_MALFORMED;
+        while (field < end && field->id < tag >> 3) {
+            field++;
         }
-        if (last != NULL && (field->id < last->id || (field == last && field->label != PROTOBUF_C_LABEL_REPEATED))) {
+        if (field == end || field->id != tag >> 3 || wire_type(field) != (tag & 7)) {
             return TMX_CODEC_E_MALFORMED;
         }
         if (++*fields > TMX_CODEC_FIELDS_MAX) {
@@ -118,7 +118,9 @@ static int scan(const ProtobufCMessageDescriptor *type, struct tmx_bytes input, 
         if (verdict != TMX_CODEC_OK) {
             return verdict;
         }
-        last = field;
+        if (field->label != PROTOBUF_C_LABEL_REPEATED) {
+            field++;   /* once */
+        }
     }
     return TMX_CODEC_OK;
 }

@@ -191,7 +191,7 @@ static struct tmx_bytes flood(struct tmx_bytes unit)
     return TMX_BYTES(all, n * unit.size);
 }
 
-/* ENV-2, NODE-2: reference measurement of what 1 MiB can blow up to: 36 to 64 times its size in small blocks */
+/* ENV-2: without bounds, 1 MiB of these becomes 32 to 64 MiB in small blocks */
 static void nothing_amplifies(void **state)
 {
     static const struct {
@@ -255,6 +255,24 @@ static void sizes_are_bounded(void **state)
     tmx_arena_deinit(&small);
 }
 
+/* ENV-2: the work of one message is bounded even where memory would allow more */
+static void fields_are_counted(void **state)
+{
+    struct tmx_bytes all = flood(TMX_LIT("\x2a\x00"));   /* recipients without content: canonical */
+    struct tmx_arena large;
+    Tmx__Header *h;
+
+    assert_int_equal(tmx_arena_init(&large, 64u << 20), 0);
+    struct tmx_bytes most = tmx_bytes_slice(all, 0, 2 * TMX_CODEC_FIELDS_MAX);
+    assert_int_equal(tmx_codec_unpack(&tmx__header__descriptor, most, all.size, &large, &h), TMX_CODEC_OK);
+    assert_int_equal(h->n_recipients, TMX_CODEC_FIELDS_MAX);
+    tmx_arena_reset(&large);
+    most = tmx_bytes_slice(all, 0, 2 * TMX_CODEC_FIELDS_MAX + 2);
+    assert_int_equal(tmx_codec_unpack(&tmx__header__descriptor, most, all.size, &large, &h), TMX_CODEC_E_TOO_LARGE);
+    tmx_arena_deinit(&large);
+    free((void *)(uintptr_t)all.data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +282,7 @@ int main(void)
         cmocka_unit_test(other_types_of_field),
         cmocka_unit_test(nothing_amplifies),
         cmocka_unit_test(sizes_are_bounded),
+        cmocka_unit_test(fields_are_counted),
     };
     return cmocka_run_group_tests_name("codec", tests, open_arena, close_arena);
 }

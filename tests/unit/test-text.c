@@ -197,6 +197,7 @@ static void nearest_names(void **state)
     assert_string_equal(tmx_nearest("mr", names, 5), "mrn");
     assert_null(tmx_nearest("color", names, 5));
     assert_null(tmx_nearest("x", names, 5));
+    assert_null(tmx_nearest("x", (const char *const[]){ "y" }, 1));   /* nothing in common */
     assert_null(tmx_nearest("", names, 5));
     assert_null(tmx_nearest("member", names, 0));
     memset(longer, 'm', sizeof(longer));
