@@ -93,8 +93,7 @@ static int scan_value(const ProtobufCFieldDescriptor *field, struct tmx_reader *
 static int scan(const ProtobufCMessageDescriptor *type, struct tmx_bytes input, unsigned depth, size_t *fields)
 {
     struct tmx_reader r = tmx_reader_init(input);
-    const ProtobufCFieldDescriptor *field = type->fields;   /* ascending, as the fields of the message must be */
-    const ProtobufCFieldDescriptor *end = type->fields + type->n_fields;
+    unsigned at = 0;   /* in the descriptor's fields: they ascend, as those of the message must */
 
     if (depth >= DEPTH_MAX) {
         return TMX_CODEC_E_MALFORMED;
@@ -105,10 +104,11 @@ static int scan(const ProtobufCMessageDescriptor *type, struct tmx_bytes input, 
         if (!read_varint(&r, &tag) || tag > UINT32_MAX) {
             return TMX_CODEC_E_MALFORMED;
         }
-        while (field < end && field->id < tag >> 3) {
-            field++;
+        while (at < type->n_fields && type->fields[at].id < tag >> 3) {
+            at++;
         }
-        if (field == end || field->id != tag >> 3 || wire_type(field) != (tag & 7)) {
+        const ProtobufCFieldDescriptor *field = at < type->n_fields ? &type->fields[at] : NULL;
+        if (field == NULL || field->id != tag >> 3 || wire_type(field) != (tag & 7)) {
             return TMX_CODEC_E_MALFORMED;
         }
         if (++*fields > TMX_CODEC_FIELDS_MAX) {
@@ -119,7 +119,7 @@ static int scan(const ProtobufCMessageDescriptor *type, struct tmx_bytes input, 
             return verdict;
         }
         if (field->label != PROTOBUF_C_LABEL_REPEATED) {
-            field++;   /* once */
+            at++;   /* once */
         }
     }
     return TMX_CODEC_OK;
