@@ -11,7 +11,7 @@
 
 #include "config_parts.h"
 
-#define SHOWN 80u   /* of a word of the file, in a message */
+#define SHOWN 80u /* of a word of the file, in a message */
 #define ARENA_SIZE (8u << 20)
 
 /* While reading. */
@@ -23,9 +23,9 @@ struct parser {
     const char *at;
     size_t left;
     unsigned line;
-    bool in_section;             /* a heading came */
-    struct tmx_config_part *section;     /* NULL: it was wrong, its keys are passed over */
-    bool broken;                 /* what is missing means nothing */
+    bool in_section;                 /* a heading came */
+    struct tmx_config_part *section; /* NULL: it was wrong, its keys are passed over */
+    bool broken;                     /* what is missing means nothing */
     int fault;
 };
 
@@ -232,7 +232,7 @@ static void invalid_value(struct parser *p, const struct tmx_config_key *key, co
 static int take_pair(void *user, const char *inih_section, const char *name, const char *value)
 {
     struct parser *p = user;
-    (void)inih_section;   /* cut at 50 bytes by inih */
+    (void)inih_section; /* cut at 50 bytes by inih */
     if (!p->in_section) {
         char shown[SHOWN];
         tmx_printable(tmx_bytes_str(name), shown, sizeof(shown));
@@ -354,7 +354,7 @@ static void parse(struct parser *p)
     ini_allow_inline_comments = false;
     ini_allow_bom = false;
     ini_stop_on_first_error = true;
-    ini_use_stack = false;   /* otherwise the longest line is a build option of the library */
+    ini_use_stack = false; /* otherwise the longest line is a build option of the library */
     ini_max_line = (int)TMX_CONFIG_LINE_MAX;
     ini_initial_alloc = (int)TMX_CONFIG_LINE_MAX;
     int r = ini_parse_stream(next_line, p, take_pair, p);
@@ -372,7 +372,7 @@ static void parse(struct parser *p)
 int tmx_config_parse(const char *path, const char *text, size_t size, const struct tmx_config_schema *schema,
                      struct tmx_config_errors *ret_errors, struct tmx_config **ret_config)
 {
-    struct parser p = { .errors = ret_errors, .path = path, .at = text, .left = size };
+    struct parser p = {.errors = ret_errors, .path = path, .at = text, .left = size};
     const char *slash = strrchr(path, '/');
     ret_errors->n = 0;
     ret_errors->used = 0;

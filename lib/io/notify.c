@@ -31,7 +31,7 @@ void tmx_notify_status(const char *fmt, ...)
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     for (char *c = text; *c != '\0'; c++) {
-        *c = *c == '\n' ? ' ' : *c;   /* a newline would begin another assignment */
+        *c = *c == '\n' ? ' ' : *c; /* a newline would begin another assignment */
     }
     (void)sd_notifyf(0, "STATUS=%s", text);
 }
