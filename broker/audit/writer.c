@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Bundles and tiles of an export.
+ */
+#include <stdlib.h>
+
+#include <tmx/tree.h>
+
+#include "export_dir.h"
+#include "writer.h"
+
+struct tmx_export_writer {
+    int dir_fd;
+    struct tmx_tree *tree;
+    struct tmx_writer bundle;
+    int failed; /* of a tile, inside the tree's callback */
+    uint8_t buffer[EXPORT_BUNDLE_MAX];
+};
+
+/* Appending never reads a tile back. */
+static bool read_no_tile(void *ctx, unsigned tile_level, uint64_t n, uint8_t ret_tile[TMX_TILE_SIZE])
+{
+    return false;
+}
+
+int tmx_export_writer_new(int dir_fd, struct tmx_export_writer **ret_writer)
+{
+    struct tmx_export_writer *w = calloc(1, sizeof *w);
+    int r = w == NULL ? -ENOMEM : tmx_tree_new(read_no_tile, &w->tree);
+
+    if (r < 0) {
+        free(w);
+        return r;
+    }
+    w->dir_fd = dir_fd;
+    w->bundle = TMX_WRITER_OF(w->buffer);
+    *ret_writer = w;
+    return 0;
+}
+
+struct tmx_export_writer *tmx_export_writer_free(struct tmx_export_writer *w)
+{
+    if (w != NULL) {
+        tmx_tree_free(w->tree);
+        free(w);
+    }
+    return NULL;
+}
+
+static int write_named(struct tmx_export_writer *w, const struct tmx_export_name *name, struct tmx_bytes data)
+{
+    char path[EXPORT_PATH_MAX];
+
+    tmx_export_path(name, path);
+    return tmx_export_write(w->dir_fd, path, data);
+}
+
+static void on_full_tile(void *ctx, unsigned level, uint64_t n, const uint8_t tile[TMX_TILE_SIZE])
+{
+    struct tmx_export_writer *w = ctx;
+    const struct tmx_export_name name = { .level = level, .n = n, .width = TMX_TILE_WIDTH };
+
+    if (w->failed == 0) {
+        w->failed = write_named(w, &name, TMX_BYTES(tile, TMX_TILE_SIZE));
+    }
+}
+
+/* The bundle that ends at the tree's size. */
+static int write_bundle(struct tmx_export_writer *w)
+{
+    const uint64_t last = tmx_tree_size(w->tree) - 1;
+    const struct tmx_export_name name = { .entries = true,
+                                          .n = last / TMX_TILE_WIDTH,
+                                          .width = (unsigned)(last % TMX_TILE_WIDTH) + 1 };
+    int r = write_named(w, &name, tmx_written(&w->bundle));
+
+    w->bundle = TMX_WRITER_OF(w->buffer);
+    return r;
+}
+
+int tmx_export_add(struct tmx_export_writer *w, struct tmx_bytes entry)
+{
+    const struct tmx_hash leaf = tmx_merkle_leaf(entry);
+
+    if (entry.size == 0 || entry.size > TMX_ENTRY_MAX) {
+        return -EMSGSIZE;
+    }
+    tmx_write_u16(&w->bundle, (uint16_t)entry.size);
+    tmx_write_bytes(&w->bundle, entry);
+    tmx_tree_append(w->tree, &leaf, on_full_tile, w);
+    if (w->failed < 0) {
+        return w->failed;
+    }
+    return tmx_tree_size(w->tree) % TMX_TILE_WIDTH == 0 ? write_bundle(w) : 0;
+}
+
+int tmx_export_finish(struct tmx_export_writer *w, struct tmx_hash *ret_root)
+{
+    int r = tmx_tree_size(w->tree) % TMX_TILE_WIDTH == 0 ? 0 : write_bundle(w);
+
+    for (unsigned level = 0; r == 0 && level < TMX_TREE_TILE_LEVELS; level++) {
+        const struct tmx_bytes edge = tmx_tree_edge(w->tree, level);
+        const struct tmx_export_name name = { .level = level,
+                                              .n = tmx_tree_size(w->tree) >> (8 * (level + 1)),
+                                              .width = (unsigned)(edge.size / TMX_HASH_SIZE) };
+
+        if (edge.size > 0) {
+            r = write_named(w, &name, edge);
+        }
+    }
+    if (r == 0) {
+        *ret_root = tmx_tree_root(w->tree);
+    }
+    return r;
+}
