@@ -42,6 +42,8 @@ enum tmx_marker_condition {
     TMX_MARKER_E_NONE = 2,   /* no marker at `path` */
 };
 
+/* What the marker says; TMX_MARKER_E_NONE or a negative errno. */
+int tmx_spool_marker_read(const char *path, struct tmx_spool_mark *ret_mark) TMX_MUST_CHECK;
 /* Compares what a spool says with its marker. A condition or a negative errno; -EBADMSG: not a marker. */
 int tmx_spool_marker_check(const char *path, struct tmx_spool_mark mark) TMX_MUST_CHECK;
 /* Replaces the marker, durably and at once. Write only what is committed. */

@@ -24,7 +24,7 @@ static void compose(struct tmx_spool_mark mark, char ret_text[MARKER_MAX])
     (void)snprintf(ret_text, MARKER_MAX, "%s %s\n", line, hex);
 }
 
-int tmx_spool_marker_check(const char *path, struct tmx_spool_mark mark)
+int tmx_spool_marker_read(const char *path, struct tmx_spool_mark *ret_mark)
 {
     uint8_t found[MARKER_MAX];
     char text[MARKER_MAX];
@@ -44,6 +44,17 @@ int tmx_spool_marker_check(const char *path, struct tmx_spool_mark mark)
     compose(seen, text);   /* what is there must be exactly what would be written */
     if (!tmx_bytes_eq(TMX_BYTES(found, size), tmx_bytes_str(text))) {
         return -EBADMSG;
+    }
+    *ret_mark = seen;
+    return TMX_MARKER_OK;
+}
+
+int tmx_spool_marker_check(const char *path, struct tmx_spool_mark mark)
+{
+    struct tmx_spool_mark seen;
+    int r = tmx_spool_marker_read(path, &seen);
+    if (r != TMX_MARKER_OK) {
+        return r;
     }
     bool old = mark.generation < seen.generation || (mark.generation == seen.generation && mark.turn < seen.turn);
     return old ? TMX_MARKER_E_OLD : TMX_MARKER_OK;

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What operators and auditors ask over the control socket (include/tmx/control.h documents every answer).
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <tmx/clock.h>
+#include <tmx/code.h>
+#include <tmx/envelope.h>
+#include <tmx/text.h>
+
+#include "daemon.h"
+
+#define ENTRIES_MAX 256u
+
+static json_t *text_of(struct tmx_bytes b)
+{
+    char text[128];
+    tmx_printable(b, text, sizeof(text));
+    return json_string(text);
+}
+
+static json_t *base64_of(struct tmx_bytes b)
+{
+    char *text = malloc(TMX_BASE64_SIZE(b.size));
+    if (text == NULL) {
+        return NULL;
+    }
+    tmx_base64(b, text);
+    json_t *j = json_string(text);
+    free(text);
+    return j;
+}
+
+static json_t *id_of(const uint8_t id[TMX_ID_SIZE])
+{
+    char text[TMX_ID_TEXT_SIZE];
+    tmx_id_text(id, text);
+    return json_string(text);
+}
+
+static const char *link_name(const struct tmx_broker_link_view *v)
+{
+    return v->up ? "up" : v->ever ? "down" : "never";
+}
+
+static uint64_t age(uint64_t now_ms, uint64_t then_ms)
+{
+    return now_ms > then_ms ? now_ms - then_ms : 0;
+}
+
+/* Status */
+
+static void problem(json_t *problems, const char *severity, const char *text)
+{
+    json_array_append_new(problems, json_pack("{ss ss}", "severity", severity, "text", text));
+}
+
+static json_t *problems_of(struct daemon *d)
+{
+    json_t *list = json_array();
+    struct tmx_broker_state_view v;
+    tmx_broker_state(d->broker, &v);
+    if (v.halted) {
+        problem(list, "critical", "a node showed a signed head beyond this log: nothing is signed any more. "
+                                        "Find what was lost, then tmx-broker restore in a new shard");
+    }
+    if (v.disk_full) {
+        problem(list, "critical", "the spool is above its high-water mark: admission has stopped");
+    }
+    if (v.clock_doubt) {
+        problem(list, "critical", "the clock jumped or disagrees with the members: admission and expiry have stopped");
+    }
+    const Tmx__Directory *pb = tmx_directory_pb(tmx_broker_directory(d->broker));
+    uint64_t now = tmx_clock_wall_ms();
+    if (v.directory_expired) {
+        problem(list, "critical", "the directory has expired: install a new one with tmxctl directory install");
+    } else if (pb->expires_ms < now + 7ull * 86400000) {
+        problem(list, "critical", "the directory expires within 7 days");
+    } else if (pb->expires_ms < now + 30ull * 86400000) {
+        problem(list, "warning", "the directory expires within 30 days");
+    }
+    for (size_t i = 0; i < d->gates.n; i++) {
+        const struct tmx_gate_status *s = tmx_gate_link_status(d->gates.gate[i].link);
+        if (s->state != TMX_GATE_UP && s->failed[0] != '\0') {
+            char text[128];
+            snprintf(text, sizeof(text), "the gate of %s is not up", d->gates.gate[i].member);
+            problem(list, "warning", text);
+        }
+    }
+    return list;
+}
+
+static const char *health_of(const json_t *problems)
+{
+    const char *worst = "ok";
+    size_t i;
+    json_t *p;
+    json_array_foreach(problems, i, p)
+    {
+        const char *severity = json_string_value(json_object_get(p, "severity"));
+        worst = strcmp(severity, "critical") == 0 || strcmp(worst, "critical") == 0 ? "critical" : "warning";
+    }
+    return worst;
+}
+
+static json_t *gates_of(const struct daemon *d)
+{
+    static const char *const names[] = { "waiting", "starting", "up", "ending" };
+    json_t *list = json_array();
+    for (size_t i = 0; i < d->gates.n; i++) {
+        const struct tmx_gate_status *s = tmx_gate_link_status(d->gates.gate[i].link);
+        json_t *g = json_pack("{ss ss ss sI}", "member", d->gates.gate[i].member, "endpoint", d->gates.gate[i].endpoint,
+                              "state", names[s->state], "restarts", (json_int_t)(s->starts > 0 ? s->starts - 1 : 0));
+        if (s->failed[0] != '\0') {
+            json_object_set_new(g, "failed", json_string(s->failed));
+        }
+        json_object_set_new(g, "pid", json_integer(s->pid));
+        json_array_append_new(list, g);
+    }
+    return list;
+}
+
+static json_t *destination_of(struct daemon *d, const Tmx__Member *m)
+{
+    struct tmx_broker_link_view v;
+    if (tmx_broker_link(d->broker, tmx_pb(m->code), &v) != 0) {
+        return NULL;
+    }
+    json_t *j = json_pack("{so ss sI sI sI}", "member", text_of(tmx_pb(m->code)), "link", link_name(&v), "queued",
+                          (json_int_t)v.destination.queued, "queued_bytes", (json_int_t)v.destination.queued_bytes,
+                          "in_flight", (json_int_t)v.in_flight);
+    json_object_set_new(j, "arrived", json_integer((json_int_t)v.destination.arrived));
+    json_object_set_new(j, "terminal", json_integer((json_int_t)v.destination.terminal));
+    if (v.oldest_ms != 0) {
+        json_object_set_new(j, "oldest_ms", json_integer((json_int_t)age(tmx_clock_wall_ms(), v.oldest_ms)));
+    }
+    if (v.last_code != 0) {
+        json_object_set_new(j, "last_error", json_string(tmx_code_name(v.last_code)));
+    }
+    if (v.ever) {
+        json_object_set_new(j, "last_seen_ms", json_integer((json_int_t)age(tmx_clock_mono_ms(), v.last_frame_ms)));
+    }
+    return j;
+}
+
+static json_t *destinations_of(struct daemon *d)
+{
+    json_t *list = json_array();
+    const Tmx__Directory *pb = tmx_directory_pb(tmx_broker_directory(d->broker));
+    for (size_t i = 0; i < pb->n_members; i++) {
+        json_array_append_new(list, destination_of(d, pb->members[i]));
+    }
+    return list;
+}
+
+static json_t *log_of(const struct daemon *d)
+{
+    struct tmx_bytes text, lines;
+    struct tmx_checkpoint c;
+    if (!tmx_note_split(tmx_broker_checkpoint(d->broker), &text, &lines) || !tmx_checkpoint_parse(text, &c)) {
+        return json_object();
+    }
+    char root[2 * TMX_HASH_SIZE + 1];
+    tmx_hex(TMX_BYTES_OF(c.root.b), root);
+    return json_pack("{ss sI ss}", "origin", c.origin, "size", (json_int_t)c.size, "root", root);
+}
+
+json_t *control_status(struct daemon *d)
+{
+    struct tmx_broker_state_view v;
+    struct tmx_spool_stat stat = { 0 };
+    struct tmx_spool_mark mark;
+    tmx_broker_state(d->broker, &v);
+    (void)!tmx_spool_stat(d->spool, &stat);
+    tmx_spool_lmdb_mark(d->spool, &mark);
+    const struct tmx_directory *dir = tmx_broker_directory(d->broker);
+    json_t *problems = problems_of(d);
+    uint64_t percent = stat.capacity_bytes == 0 ? 0 : stat.used_bytes * 100 / stat.capacity_bytes;
+    return json_pack(
+        "{ss ss ss sI sI sI ss so so s{sI sI sI sI} s{sI sI} so so s{sI sI sI sI sI sI sI}}", "role", "broker",
+        "federation", tmx_directory_federation(dir), "version", TMX_VERSION, "pid", (json_int_t)getpid(), "at_ms",
+        (json_int_t)tmx_clock_wall_ms(), "uptime_ms", (json_int_t)age(tmx_clock_mono_ms(), d->started_ms), "health",
+        health_of(problems), "problems", problems, "log", log_of(d), "spool", "used_bytes", (json_int_t)stat.used_bytes,
+        "capacity_bytes", (json_int_t)stat.capacity_bytes, "percent", (json_int_t)percent, "generation",
+        (json_int_t)mark.generation, "directory", "serial", (json_int_t)tmx_directory_serial(dir), "expires_at_ms",
+        (json_int_t)tmx_directory_pb(dir)->expires_ms, "gates", gates_of(d), "destinations", destinations_of(d), "counters",
+        "accepted", (json_int_t)v.accepted, "refused", (json_int_t)v.refused, "reports", (json_int_t)v.reports, "expired",
+        (json_int_t)v.expired, "deferred", (json_int_t)v.deferred, "malformed", (json_int_t)v.malformed, "duplicates",
+        (json_int_t)v.duplicates);
+}
+
+/* Peers, queues, messages */
+
+static const char *status_name(Tmx__MemberStatus status)
+{
+    switch ((int)status) {
+    case TMX__MEMBER_STATUS__MEMBER_ACTIVE:
+        return "active";
+    case TMX__MEMBER_STATUS__MEMBER_SUSPENDED:
+        return "suspended";
+    default:
+        return "revoked";
+    }
+}
+
+static json_t *peers(struct daemon *d)
+{
+    json_t *list = json_array();
+    const Tmx__Directory *pb = tmx_directory_pb(tmx_broker_directory(d->broker));
+    for (size_t i = 0; i < pb->n_members; i++) {
+        const Tmx__Member *m = pb->members[i];
+        struct tmx_broker_link_view v;
+        if (tmx_broker_link(d->broker, tmx_pb(m->code), &v) != 0) {
+            continue;
+        }
+        json_t *j = json_pack("{so so ss ss sI sI sI}", "member", text_of(tmx_pb(m->code)), "name",
+                              text_of(tmx_pb(m->name)), "status", status_name(m->status), "link", link_name(&v), "session",
+                              (json_int_t)v.session, "feed_next", (json_int_t)v.feed_next, "feed_acked",
+                              (json_int_t)v.feed_acked);
+        if (v.ever) {
+            json_object_set_new(j, "last_seen_ms", json_integer((json_int_t)age(tmx_clock_mono_ms(), v.last_frame_ms)));
+        }
+        if (v.last_code != 0) {
+            json_object_set_new(j, "last_error", json_string(tmx_code_name(v.last_code)));
+        }
+        json_array_append_new(list, j);
+    }
+    return json_pack("{so}", "peers", list);
+}
+
+/* The header of an acceptance, read from its leaf. NULL when it cannot be. */
+static const Tmx__Header *header_at(struct daemon *d, uint64_t index, struct tmx_arena *arena, uint64_t *ret_time_ms)
+{
+    uint8_t key[8];
+    struct tmx_writer w = TMX_WRITER_OF(key);
+    tmx_write_u64(&w, index);
+    struct tmx_bytes value;
+    Tmx__LogEntry *entry;
+    Tmx__Header *h;
+    if (tmx_spool_get(d->spool, TMX_T_LOG, tmx_written(&w), &value) != 0 ||
+        tmx_entry_parse(value, arena, &entry) != TMX_CODE_OK ||
+        tmx_header_parse(tmx_pb(entry->body), arena, &h) != TMX_CODE_OK) {
+        return NULL;
+    }
+    *ret_time_ms = entry->time_ms;
+    return h;
+}
+
+static json_t *queue_rows(struct daemon *d, const uint8_t member[TMX_MEMBER_KEY], struct tmx_arena *arena)
+{
+    json_t *list = json_array();
+    uint8_t from[TMX_MEMBER_KEY + 9];
+    memcpy(from, member, TMX_MEMBER_KEY);
+    memset(from + TMX_MEMBER_KEY, 0, 9);
+    for (unsigned n = 0; n < TMX_CONTROL_QUEUE_ROWS; n++) {
+        struct tmx_bytes key, value;
+        if (tmx_spool_seek(d->spool, TMX_T_READY, TMX_BYTES_OF(from), &key, &value) != 0 ||
+            memcmp(key.data, member, TMX_MEMBER_KEY) != 0 || key.size != sizeof(from)) {
+            break;
+        }
+        memcpy(from, key.data, sizeof(from));
+        uint8_t id[TMX_ID_SIZE];
+        memcpy(id, value.data, sizeof(id));
+        struct tmx_reader r = tmx_reader_init(TMX_BYTES(from + TMX_MEMBER_KEY + 1, 8));
+        uint64_t time_ms = 0;
+        tmx_arena_reset(arena);
+        const Tmx__Header *h = header_at(d, tmx_read_u64(&r), arena, &time_ms);
+        if (h != NULL) {
+            json_array_append_new(list, json_pack("{so so so sI sI sI ss}", "id", id_of(id), "sender",
+                                                  text_of(tmx_pb(h->sender)), "type", text_of(tmx_pb(h->message_type)),
+                                                  "priority", (json_int_t)h->priority, "age_ms",
+                                                  (json_int_t)age(tmx_clock_wall_ms(), time_ms), "bytes",
+                                                  (json_int_t)h->container_bytes, "state", "queued"));
+        }
+        for (size_t i = sizeof(from); i > 0 && ++from[i - 1] == 0; i--) {
+        }
+    }
+    return list;
+}
+
+static json_t *queue_of(struct daemon *d, const char *member, struct tmx_arena *arena)
+{
+    struct tmx_broker_link_view v;
+    uint8_t key[TMX_MEMBER_KEY];
+    struct tmx_bytes code = tmx_bytes_str(member);
+    if (tmx_directory_member(tmx_broker_directory(d->broker), code) == NULL ||
+        tmx_broker_link(d->broker, code, &v) != 0) {
+        return json_pack("{ss ss}", "error", "no such member in the directory", "code", "unknown-member");
+    }
+    tmx_member_key(code, key);
+    return json_pack("{ss sI so}", "member", member, "queued", (json_int_t)v.destination.queued, "messages",
+                     queue_rows(d, key, arena));
+}
+
+static json_t *deliveries_of(struct daemon *d, const uint8_t id[TMX_ID_SIZE], const Tmx__Header *h)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < h->n_recipients; i++) {
+        uint8_t key[TMX_ID_SIZE + TMX_MEMBER_KEY];
+        memcpy(key, id, TMX_ID_SIZE);
+        tmx_member_key(tmx_pb(h->recipients[i]->member), key + TMX_ID_SIZE);
+        struct tmx_bytes value;
+        struct tmx_row_delivery row;
+        if (tmx_spool_get(d->spool, TMX_T_DELIVERY, TMX_BYTES_OF(key), &value) == 0 &&
+            tmx_row_delivery_get(value, &row)) {
+            json_array_append_new(list, json_pack("{so sI ss sI sI}", "recipient",
+                                                  text_of(tmx_pb(h->recipients[i]->member)), "seq", (json_int_t)row.seq,
+                                                  "state", tmx_delivery_state_name(row.state), "coa_index",
+                                                  (json_int_t)row.coa_index, "index", (json_int_t)row.outcome_index));
+        }
+    }
+    return list;
+}
+
+static json_t *message_of(struct daemon *d, const char *word, struct tmx_arena *arena)
+{
+    uint8_t id[TMX_ID_SIZE];
+    struct tmx_bytes value;
+    struct tmx_row_message row;
+    if (!tmx_parse_id(tmx_bytes_str(word), id)) {
+        return json_pack("{ss ss}", "error", "not a message id: 32 hexadecimal digits", "code", "malformed");
+    }
+    if (tmx_spool_get(d->spool, TMX_T_MESSAGE, TMX_BYTES_OF(id), &value) != 0 || !tmx_row_message_get(value, &row)) {
+        return json_pack("{ss ss}", "error", "no message with this id was accepted", "code", "unknown-message");
+    }
+    uint64_t time_ms = 0;
+    const Tmx__Header *h = header_at(d, row.index, arena, &time_ms);
+    if (h == NULL) {
+        return json_pack("{ss}", "error", "its acceptance cannot be read from the log");
+    }
+    return json_pack("{so so so sI sI sI sI sI sI so}", "id", id_of(id), "sender", text_of(tmx_pb(h->sender)), "type",
+                     text_of(tmx_pb(h->message_type)), "priority", (json_int_t)h->priority, "bytes",
+                     (json_int_t)h->container_bytes, "sent_at_ms", (json_int_t)h->sent_ms, "expires_at_ms",
+                     (json_int_t)h->expires_ms, "index", (json_int_t)row.index, "accepted_at_ms", (json_int_t)time_ms,
+                     "deliveries", deliveries_of(d, id, h));
+}
+
+/* For auditors: what tmx-audit export reads */
+
+static json_t *entries(struct daemon *d, uint64_t from, uint64_t count)
+{
+    json_t *list = json_array();
+    for (uint64_t i = 0; i < count && i < ENTRIES_MAX; i++) {
+        uint8_t key[8];
+        struct tmx_writer w = TMX_WRITER_OF(key);
+        tmx_write_u64(&w, from + i);
+        struct tmx_bytes value;
+        if (tmx_spool_get(d->spool, TMX_T_LOG, tmx_written(&w), &value) != 0) {
+            break;
+        }
+        json_array_append_new(list, base64_of(value));
+    }
+    return json_pack("{so}", "entries", list);
+}
+
+static json_t *directories(struct daemon *d)
+{
+    json_t *list = json_array();
+    uint64_t from = 0;
+    for (unsigned n = 0; n < 1000; n++) {
+        uint8_t key[8];
+        struct tmx_writer w = TMX_WRITER_OF(key);
+        tmx_write_u64(&w, from);
+        struct tmx_bytes found, value;
+        if (tmx_spool_seek(d->spool, TMX_T_DIRECTORY, tmx_written(&w), &found, &value) != 0) {
+            break;
+        }
+        struct tmx_reader r = tmx_reader_init(found);
+        uint64_t serial = tmx_read_u64(&r);
+        json_array_append_new(list, json_pack("{sI so}", "serial", (json_int_t)serial, "file", base64_of(value)));
+        from = serial + 1;
+    }
+    return json_pack("{so}", "directories", list);
+}
+
+static json_t *directory_show(struct daemon *d)
+{
+    const Tmx__Directory *pb = tmx_directory_pb(tmx_broker_directory(d->broker));
+    json_t *list = json_array();
+    for (size_t i = 0; i < pb->n_members; i++) {
+        json_array_append_new(list, json_pack("{so so ss}", "member", text_of(tmx_pb(pb->members[i]->code)), "name",
+                                              text_of(tmx_pb(pb->members[i]->name)), "status",
+                                              status_name(pb->members[i]->status)));
+    }
+    return json_pack("{sI so sI sI so so}", "serial", (json_int_t)pb->serial, "federation",
+                     text_of(tmx_pb(pb->federation)), "issued_at_ms", (json_int_t)pb->issued_ms, "expires_at_ms",
+                     (json_int_t)pb->expires_ms, "members", list, "catalogue", text_of(tmx_pb(pb->catalogue_version)));
+}
+
+static void install(struct daemon *d, const struct tmx_control_request *r)
+{
+    if (d->directory_file != NULL || r->attachment.size == 0) {
+        tmx_control_refuse(d->control, r->client, "busy",
+                           r->attachment.size == 0 ? "no directory file came with the request"
+                                                   : "another directory is being installed: try again");
+        return;
+    }
+    d->directory_file = malloc(r->attachment.size);
+    if (d->directory_file == NULL) {
+        tmx_control_refuse(d->control, r->client, "busy", "out of memory");
+        return;
+    }
+    memcpy(d->directory_file, r->attachment.data, r->attachment.size);
+    d->directory_file_size = r->attachment.size;
+    d->install_asked = true;
+    d->install_client = r->client;
+}
+
+static json_t *answer(struct daemon *d, const struct tmx_control_request *r, struct tmx_arena *arena)
+{
+    const char *const *w = r->words;
+    uint64_t from, count;
+    if (strcmp(w[0], "status") == 0 && r->n_words == 1) {
+        return control_status(d);
+    }
+    if (strcmp(w[0], "peers") == 0 && r->n_words == 1) {
+        return peers(d);
+    }
+    if (strcmp(w[0], "queue") == 0 && r->n_words == 1) {
+        return json_pack("{so}", "queues", destinations_of(d));
+    }
+    if (strcmp(w[0], "queue") == 0 && r->n_words == 2) {
+        return queue_of(d, w[1], arena);
+    }
+    if (strcmp(w[0], "message") == 0 && r->n_words == 2) {
+        return message_of(d, w[1], arena);
+    }
+    if (strcmp(w[0], "directory") == 0 && r->n_words == 2 && strcmp(w[1], "show") == 0) {
+        return directory_show(d);
+    }
+    if (strcmp(w[0], "log-head") == 0 && r->n_words == 1) {
+        struct tmx_bytes c = tmx_broker_checkpoint(d->broker);
+        return json_pack("{so}", "checkpoint", json_stringn((const char *)c.data, c.size));
+    }
+    if (strcmp(w[0], "log-entries") == 0 && r->n_words == 3 &&
+        tmx_parse_u64(tmx_bytes_str(w[1]), UINT64_MAX - ENTRIES_MAX, &from) &&
+        tmx_parse_u64(tmx_bytes_str(w[2]), ENTRIES_MAX, &count)) {
+        return entries(d, from, count);
+    }
+    if (strcmp(w[0], "directories") == 0 && r->n_words == 1) {
+        return directories(d);
+    }
+    if (strcmp(w[0], "reload") == 0 && r->n_words == 1) {
+        d->reload = true;
+        return json_pack("{sb}", "reloaded", 1);
+    }
+    return json_pack("{ss ss}", "error", "unknown request: see tmxctl --help", "code", "unknown-command");
+}
+
+void control_answer(struct daemon *d, const struct tmx_control_request *r)
+{
+    if (r->n_words == 2 && strcmp(r->words[0], "directory") == 0 && strcmp(r->words[1], "install") == 0) {
+        install(d, r);
+        return;
+    }
+    struct tmx_arena arena;
+    if (tmx_arena_init(&arena, 1u << 20) != 0) {
+        tmx_control_refuse(d->control, r->client, "busy", "out of memory");
+        return;
+    }
+    tmx_control_reply(d->control, r->client, answer(d, r, &arena));
+    tmx_arena_deinit(&arena);
+}

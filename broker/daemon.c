@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The loop of the broker: wait, drain what came, one turn of the core, send what it released.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <tmx/clock.h>
+#include <tmx/log.h>
+#include <tmx/notify.h>
+#include <tmx/text.h>
+
+#include "daemon.h"
+
+#define BEAT_MS 1000u
+#define SNAPSHOT_MS 5000u
+/* Admission starts again this many percent below the high-water mark. */
+#define DISK_SLACK 5u
+
+/* What one turn is fed with. Frames are borrowed from the gates until their next step. */
+struct batch {
+    size_t n;
+    struct tmx_broker_event events[TMX_TURN_EVENTS_MAX + 4];
+    struct tmx_message messages[TMX_TURN_EVENTS_MAX];
+    size_t n_messages, bytes;
+};
+
+static struct tmx_broker_event event_of(enum tmx_broker_event_kind kind)
+{
+    return (struct tmx_broker_event){ .kind = kind, .mono_ms = tmx_clock_mono_ms(), .wall_us = tmx_clock_wall_us() };
+}
+
+static void gate_drain(struct gate *g, struct batch *batch)
+{
+    bool up = tmx_gate_link_status(g->link)->state == TMX_GATE_UP;
+    if (g->was_up && !up && batch->n < TMX_TURN_EVENTS_MAX) {
+        struct tmx_broker_event *ev = &batch->events[batch->n++];
+        *ev = event_of(TMX_BROKER_GATE_DOWN);
+        ev->member = tmx_bytes_str(g->member);
+        tmx_log_text(TMX_LOG_WARNING, "gate.down", "%s: %s", g->member, tmx_gate_link_status(g->link)->failed);
+    }
+    g->was_up = up;
+    while (batch->n_messages < TMX_TURN_EVENTS_MAX && batch->n < TMX_TURN_EVENTS_MAX &&
+           batch->bytes < TMX_TURN_BYTES_MAX) {
+        struct tmx_message *m = &batch->messages[batch->n_messages];
+        if (tmx_gate_link_receive(g->link, m) != TMX_GATE_LINK_OK) {
+            return;
+        }
+        batch->n_messages++;
+        struct tmx_broker_event *ev = &batch->events[batch->n++];
+        *ev = event_of(TMX_BROKER_MESSAGE);
+        ev->member = tmx_bytes_str(g->member);
+        ev->route = TMX_BYTES(m->route, m->route_size);
+        ev->n_frames = m->n_frames;
+        ev->frames = m->frames;
+        for (size_t i = 0; i < m->n_frames; i++) {
+            batch->bytes += m->frames[i].size;
+        }
+    }
+}
+
+static void disk_watch(struct daemon *d, struct batch *batch)
+{
+    struct tmx_spool_stat stat;
+    if (tmx_spool_stat(d->spool, &stat) != 0 || stat.capacity_bytes == 0) {
+        return;
+    }
+    d->disk_percent = stat.used_bytes * 100 / stat.capacity_bytes;
+    uint64_t mark = d->settings.high_water_percent;
+    bool full = d->disk_full ? d->disk_percent + DISK_SLACK > mark : d->disk_percent >= mark;
+    if (full != d->disk_full) {
+        d->disk_full = full;
+        struct tmx_broker_event *ev = &batch->events[batch->n++];
+        *ev = event_of(TMX_BROKER_DISK);
+        ev->disk_full = full;
+    }
+}
+
+static void notices_log(const struct tmx_broker_output *out)
+{
+    static const uint8_t no_id[TMX_ID_SIZE];
+    for (size_t i = 0; i < out->n_notices; i++) {
+        const struct tmx_broker_notice *n = &out->notices[i];
+        struct tmx_log_line l;
+        tmx_log_begin(&l, n->alarm ? TMX_LOG_WARNING : TMX_LOG_INFO, n->event);
+        if (memcmp(n->message_id, no_id, sizeof(no_id)) != 0) {
+            tmx_log_id(&l, "id", n->message_id);
+        }
+        if (n->member[0] != 0) {
+            tmx_log_bytes(&l, "member", tmx_member_code(n->member));
+        }
+        if (n->code != 0) {
+            tmx_log_code(&l, "code", n->code);
+        }
+        tmx_log_u64(&l, "number", n->number);
+        tmx_log_end(&l);
+    }
+}
+
+static void sends_out(struct daemon *d, const struct tmx_broker_output *out)
+{
+    for (size_t i = 0; i < out->n_sends; i++) {
+        const struct tmx_broker_send *s = &out->sends[i];
+        struct gate *g = gates_find(&d->gates, tmx_member_code(s->member));
+        if (g == NULL) {
+            continue;
+        }
+        struct tmx_message to = { .route_size = s->route_size };
+        memcpy(to.route, s->route, sizeof(to.route));
+        (void)!tmx_gate_link_send(g->link, &to, s->frames, s->n_frames);   /* lost is lost: the link says it again */
+    }
+    uint64_t now = tmx_clock_mono_ms();
+    for (size_t i = 0; i < d->gates.n && out->n_sends > 0; i++) {
+        if (tmx_gate_link_wants_write(d->gates.gate[i].link)) {
+            tmx_gate_link_step(d->gates.gate[i].link, now);
+        }
+    }
+}
+
+static void install_answer(struct daemon *d, const struct tmx_broker_output *out)
+{
+    if (d->directory_file == NULL) {
+        return;
+    }
+    if (d->install_asked && out->directory_result != TMX_DIRECTORY_OK) {
+        tmx_control_refuse(d->control, d->install_client, "refused", "the directory is not installed: %s",
+                           tmx_directory_error_text(out->directory_result));
+    } else if (d->install_asked) {
+        tmx_control_reply(d->control, d->install_client,
+                          json_pack("{sb sI}", "installed", 1, "serial",
+                                    (json_int_t)tmx_directory_serial(tmx_broker_directory(d->broker))));
+    }
+    free(d->directory_file);
+    d->directory_file = NULL;
+    d->install_asked = false;
+}
+
+/* SIGHUP: the directory file and the log level. */
+static void reload(struct daemon *d)
+{
+    d->reload = false;
+    tmx_notify_reloading();
+    struct settings fresh;
+    if (settings_load(d->settings.path, &fresh) == 0) {
+        settings_free(&fresh);   /* the level took effect; the rest needs a restart */
+    }
+    if (d->directory_file == NULL &&
+        file_read(d->settings.directory, TMX_DIRECTORY_MAX, NULL, &d->directory_file, &d->directory_file_size) != 0) {
+        tmx_log_text(TMX_LOG_WARNING, "directory.unreadable", "%s", d->settings.directory);
+    }
+    tmx_log_event(TMX_LOG_NOTICE, "broker.reloaded");
+    tmx_notify_ready();
+}
+
+static void signals_take(struct daemon *d)
+{
+    for (int s = tmx_signals_next(d->signals); s > 0; s = tmx_signals_next(d->signals)) {
+        d->stop = d->stop || s == SIGTERM || s == SIGINT;
+        d->reload = d->reload || s == SIGHUP;
+    }
+}
+
+static void control_take(struct daemon *d)
+{
+    tmx_control_step(d->control, tmx_clock_mono_ms());
+    struct tmx_control_request r;
+    while (tmx_control_next(d->control, &r)) {
+        control_answer(d, &r);
+    }
+    tmx_control_step(d->control, tmx_clock_mono_ms());
+}
+
+/* Waits until a gate, an operator or a signal has something, or until the deadline. */
+static void wait_for_work(struct daemon *d, uint64_t deadline_ms)
+{
+    struct pollfd fds[TMX_MEMBERS_MAX + TMX_CONTROL_FDS_MAX + 1];
+    nfds_t n = 0;
+    fds[n++] = (struct pollfd){ .fd = d->signals, .events = POLLIN };
+    struct tmx_control_fd control[TMX_CONTROL_FDS_MAX];
+    size_t n_control = tmx_control_fds(d->control, control);
+    for (size_t i = 0; i < n_control; i++) {
+        fds[n++] = (struct pollfd){ .fd = control[i].fd, .events = control[i].want_write ? POLLOUT : POLLIN };
+    }
+    uint64_t due = tmx_control_due(d->control);
+    deadline_ms = due < deadline_ms ? due : deadline_ms;
+    for (size_t i = 0; i < d->gates.n; i++) {
+        const struct tmx_gate_link *l = d->gates.gate[i].link;
+        due = tmx_gate_link_due(l);
+        deadline_ms = due < deadline_ms ? due : deadline_ms;
+        if (tmx_gate_link_fd(l) >= 0) {
+            short events = (short)(POLLIN | (tmx_gate_link_wants_write(l) ? POLLOUT : 0));
+            fds[n++] = (struct pollfd){ .fd = tmx_gate_link_fd(l), .events = events };
+        }
+    }
+    uint64_t now = tmx_clock_mono_ms();
+    int timeout = deadline_ms <= now ? 0 : deadline_ms - now > BEAT_MS ? (int)BEAT_MS : (int)(deadline_ms - now);
+    (void)!poll(fds, n, timeout);
+}
+
+static int marker_store(struct daemon *d)
+{
+    struct tmx_spool_mark mark;
+    tmx_spool_lmdb_mark(d->spool, &mark);
+    return tmx_spool_marker_write(d->settings.marker, mark);
+}
+
+static void beat(struct daemon *d, struct batch *batch)
+{
+    uint64_t now = tmx_clock_mono_ms();
+    if (now - d->last_beat_ms < BEAT_MS) {
+        return;
+    }
+    d->last_beat_ms = now;
+    disk_watch(d, batch);
+    tmx_log_tick();
+    tmx_notify_alive();
+    if (now / SNAPSHOT_MS != d->last_snapshot) {
+        d->last_snapshot = now / SNAPSHOT_MS;
+        char path[4096];
+        snprintf(path, sizeof(path), "%s/%s", d->settings.run, TMX_CONTROL_SNAPSHOT);
+        json_t *status = control_status(d);
+        (void)!tmx_control_snapshot(path, status);
+        json_decref(status);
+        int r = marker_store(d);
+        if (r < 0) {
+            tmx_log_text(TMX_LOG_WARNING, "marker.unwritten", "%s: %s", d->settings.marker, strerror(-r));
+        }
+    }
+}
+
+static int one_turn(struct daemon *d, struct batch *batch, uint64_t *ret_deadline_ms)
+{
+    uint64_t now = tmx_clock_mono_ms();
+    batch->n = batch->n_messages = batch->bytes = 0;
+    for (size_t i = 0; i < d->gates.n; i++) {
+        tmx_gate_link_step(d->gates.gate[i].link, now);
+        gate_drain(&d->gates.gate[i], batch);
+    }
+    beat(d, batch);
+    if (d->directory_file != NULL) {
+        struct tmx_broker_event *ev = &batch->events[batch->n++];
+        *ev = event_of(TMX_BROKER_DIRECTORY);
+        ev->file = TMX_BYTES(d->directory_file, d->directory_file_size);
+    }
+    if (batch->n == 0) {
+        batch->events[batch->n++] = event_of(TMX_BROKER_TICK);
+    }
+    struct tmx_broker_output out;
+    int r = tmx_broker_turn(d->broker, batch->events, batch->n, &out);
+    if (r < 0) {
+        tmx_log_text(TMX_LOG_ERROR, "spool.failed", "%s: nothing more is acknowledged", strerror(-r));
+        return r;
+    }
+    sends_out(d, &out);
+    notices_log(&out);
+    install_answer(d, &out);
+    if (out.directory_changed) {
+        gates_sync(&d->gates, tmx_broker_directory(d->broker), now);
+    }
+    *ret_deadline_ms = out.deadline_ms;
+    return 0;
+}
+
+int daemon_run(struct daemon *d)
+{
+    struct batch *batch = calloc(1, sizeof(*batch));
+    if (batch == NULL) {
+        return 1;
+    }
+    d->started_ms = tmx_clock_mono_ms();
+    gates_sync(&d->gates, tmx_broker_directory(d->broker), d->started_ms);
+    int r = 0;
+    bool announced = false;
+    uint64_t deadline_ms = 0;
+    while (!d->stop && r == 0) {
+        wait_for_work(d, deadline_ms);
+        signals_take(d);
+        control_take(d);
+        if (d->reload) {
+            reload(d);
+        }
+        r = one_turn(d, batch, &deadline_ms);
+        if (!announced) {
+            announced = true;
+            tmx_notify_ready();
+            tmx_log_text(TMX_LOG_NOTICE, "broker.ready", "shard %s, %llu leaves", d->settings.shard,
+                         (unsigned long long)tmx_broker_log_size(d->broker));
+        }
+    }
+    tmx_notify_stopping();
+    if (r == 0) {
+        r = marker_store(d);
+        tmx_log_event(TMX_LOG_NOTICE, "broker.stopped");
+    }
+    gates_free(&d->gates);
+    free(batch);
+    return r < 0 ? EXIT_STORAGE : 0;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The broker daemon's shell: what surrounds the core (broker/core).
+ *
+ *   main.c      argv, commands, exit codes          gates.c    one gate process per member of the directory
+ *   settings.c  the configuration file              control.c  answers operators
+ *   setup.c     init and restore                    daemon.c   the loop: wait, drain, turn, send
+ */
+#pragma once
+
+#include <tmx/config.h>
+#include <tmx/control.h>
+#include <tmx/directory.h>
+#include <tmx/gate_link.h>
+#include <tmx/spool_lmdb.h>
+
+#include "broker.h"
+
+/* Exit codes beside 0 and 1: sysexits.h. A storage error must not restart by itself (systemd unit). */
+#define EXIT_USAGE_ERROR 64
+#define EXIT_STORAGE 74
+#define EXIT_CONFIG 78
+
+struct settings {
+    struct tmx_config *config;
+    const char *path, *directory, *authority, *keys, *shard, *spool, *marker, *run, *gate_program;
+    uint64_t capacity_bytes, gate_memory_bytes, queue_max, high_water_percent;
+};
+
+/* Prints what is wrong and returns an exit code, 0 = fine. */
+int settings_load(const char *path, struct settings *ret_settings);
+void settings_print(void);
+void settings_free(struct settings *s);
+
+struct broker_keys {
+    uint8_t log_public[32];
+    uint8_t log_secret[64];
+};
+
+/* Reads log.key and the pinned authority; prints and returns an exit code. */
+int settings_keys(const struct settings *s, struct broker_keys *ret_keys, struct tmx_authority *ret_authority);
+/* The whole file, malloc'ed, at most `max` bytes; prints what is wrong when `what` is not NULL. */
+int file_read(const char *path, size_t max, const char *what, uint8_t **ret_data, size_t *ret_size);
+
+int setup_init(const struct settings *s);
+int setup_restore(const struct settings *s, const char *checkpoint_path);
+
+/* Gates. */
+struct gates {
+    const struct settings *settings;
+    size_t n;
+    struct gate {
+        char member[TMX_MEMBER_MAX + 1];
+        char endpoint[256];
+        struct tmx_gate_link *link;
+        bool was_up;
+    } gate[TMX_MEMBERS_MAX];
+};
+
+/* Makes the gates those of the directory: starts new ones, changes admitted keys, stops those of revoked members. */
+void gates_sync(struct gates *g, const struct tmx_directory *d, uint64_t now_ms);
+struct gate *gates_find(struct gates *g, struct tmx_bytes member);
+void gates_free(struct gates *g);
+
+/* The daemon. */
+struct daemon {
+    struct settings settings;
+    struct tmx_spool *spool;
+    struct tmx_broker *broker;
+    struct gates gates;
+    struct tmx_control *control;
+    int signals;
+    uint64_t started_ms, last_beat_ms, last_snapshot;
+    uint64_t disk_percent;
+    bool disk_full, stop, reload;
+    uint8_t *directory_file;          /* to install in the next turn; malloc'ed */
+    size_t directory_file_size;
+    bool install_asked;
+    uint64_t install_client;          /* waits for the answer */
+};
+
+int daemon_run(struct daemon *d);
+
+/* control.c */
+void control_answer(struct daemon *d, const struct tmx_control_request *r);
+json_t *control_status(struct daemon *d);

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The gates as the directory wants them: one process per member that has an endpoint, with that member's keys.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <tmx/keyfile.h>
+#include <tmx/log.h>
+
+#include "daemon.h"
+
+static size_t admits_of(const Tmx__Member *m, struct tmx_admit *ret_admits, size_t max)
+{
+    size_t n = 0;
+    if (m == NULL || m->status == TMX__MEMBER_STATUS__MEMBER_REVOKED) {
+        return 0;
+    }
+    for (size_t i = 0; i < m->n_curve_keys && n < max; i++) {
+        if (!m->curve_keys[i]->revoked) {
+            memcpy(ret_admits[n].key, m->curve_keys[i]->key.data, sizeof(ret_admits[n].key));
+            memset(ret_admits[n].member, 0, sizeof(ret_admits[n].member));
+            memcpy(ret_admits[n].member, m->code.data, m->code.len);
+            n++;
+        }
+    }
+    return n;
+}
+
+struct gate *gates_find(struct gates *g, struct tmx_bytes member)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        if (tmx_bytes_eq(tmx_bytes_str(g->gate[i].member), member)) {
+            return &g->gate[i];
+        }
+    }
+    return NULL;
+}
+
+static void gate_start(struct gates *g, const Tmx__Gate *pb, const Tmx__Member *m)
+{
+    if (g->n == TMX_MEMBERS_MAX) {
+        return;
+    }
+    struct gate *gate = &g->gate[g->n];
+    memset(gate, 0, sizeof(*gate));
+    memcpy(gate->member, pb->member.data, pb->member.len);
+    struct tmx_gate_config *c = calloc(1, sizeof(*c));
+    char path[4096], error[512] = "";
+    uint8_t public[32];
+    snprintf(path, sizeof(path), "%s/gate-%s.key", g->settings->keys, gate->member);
+    if (c == NULL || pb->endpoint.len >= sizeof(c->endpoint) ||
+        tmx_keyfile_load(path, "gate", public, c->secret, sizeof(c->secret), error, sizeof(error)) != 0) {
+        tmx_log_text(TMX_LOG_ERROR, "gate.no-key", "%s", error[0] != '\0' ? error : "endpoint too long");
+        free(c);
+        return;
+    }
+    if (!tmx_bytes_eq(TMX_BYTES_OF(public), tmx_pb(pb->curve_key))) {
+        tmx_log_text(TMX_LOG_ERROR, "gate.other-key",
+                     "%s is not the key the directory lists for the gate of %s: nodes would refuse it", path,
+                     gate->member);
+        free(c);
+        return;
+    }
+    memcpy(c->endpoint, pb->endpoint.data, pb->endpoint.len);
+    memcpy(gate->endpoint, c->endpoint, sizeof(gate->endpoint));
+    c->n_admits = admits_of(m, c->admits, TMX_N(c->admits));
+    if (tmx_gate_link_new(g->settings->gate_program, c, g->settings->gate_memory_bytes, &gate->link) == 0) {
+        g->n++;
+    }
+    free(c);
+}
+
+static const Tmx__Gate *listed(const Tmx__Directory *pb, const struct gate *gate)
+{
+    for (size_t i = 0; i < pb->n_gates; i++) {
+        if (tmx_bytes_eq(tmx_pb(pb->gates[i]->member), tmx_bytes_str(gate->member)) &&
+            tmx_bytes_eq(tmx_pb(pb->gates[i]->endpoint), tmx_bytes_str(gate->endpoint))) {
+            return pb->gates[i];
+        }
+    }
+    return NULL;
+}
+
+static void gate_stop(struct gates *g, size_t i)
+{
+    tmx_gate_link_free(g->gate[i].link);
+    g->n--;
+    g->gate[i] = g->gate[g->n];
+}
+
+void gates_sync(struct gates *g, const struct tmx_directory *d, uint64_t now_ms)
+{
+    const Tmx__Directory *pb = tmx_directory_pb(d);
+    for (size_t i = 0; i < g->n;) {
+        struct gate *gate = &g->gate[i];
+        const Tmx__Member *m = tmx_directory_member(d, tmx_bytes_str(gate->member));
+        struct tmx_admit admits[TMX_KEYS_PER_MEMBER_MAX];
+        size_t n = admits_of(m, admits, TMX_N(admits));
+        if (n == 0 || listed(pb, gate) == NULL) {
+            gate_stop(g, i);   /* revoked: its connections end with the process */
+            continue;
+        }
+        tmx_gate_link_admit(gate->link, admits, n);
+        i++;
+    }
+    for (size_t i = 0; i < pb->n_gates; i++) {
+        const Tmx__Member *m = tmx_directory_member(d, tmx_pb(pb->gates[i]->member));
+        if (m != NULL && m->status != TMX__MEMBER_STATUS__MEMBER_REVOKED &&
+            gates_find(g, tmx_pb(pb->gates[i]->member)) == NULL) {
+            gate_start(g, pb->gates[i], m);
+        }
+    }
+    for (size_t i = 0; i < g->n; i++) {
+        tmx_gate_link_step(g->gate[i].link, now_ms);
+    }
+}
+
+void gates_free(struct gates *g)
+{
+    while (g->n > 0) {
+        gate_stop(g, g->n - 1);
+    }
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tmx-broker: argv, commands, exit codes.
+ */
+#include <argp.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <tmx/clock.h>
+#include <tmx/log.h>
+#include <tmx/notify.h>
+
+#include "daemon.h"
+
+const char *argp_program_version = "tmx-broker " TMX_VERSION;
+
+static const char doc[] =
+    "The broker of a TMX federation: routes, keeps and acknowledges sealed transit messages.\v"
+    "Commands:\n"
+    "  init       create the spool of a new broker\n"
+    "  restore    replace a lost or old spool: begins a new shard of the log\n"
+    "  run        serve, in the foreground (the default)\n"
+    "\n"
+    "Exit status: 0 stopped in good order, 1 failed, 64 usage, 74 storage error (do not\n"
+    "restart by itself), 78 configuration.\n";
+
+enum { OPT_CHECK = 256, OPT_PRINT, OPT_CHECKPOINT };
+
+static const struct argp_option options[] = {
+    { "config", 'c', "FILE", 0, "Configuration (default /etc/tmx/tmx-broker.conf)", 0 },
+    { "check-config", OPT_CHECK, NULL, 0, "Check the configuration and exit", 0 },
+    { "print-config", OPT_PRINT, NULL, 0, "Print a commented sample configuration and exit", 0 },
+    { "checkpoint", OPT_CHECKPOINT, "FILE", 0, "restore: last known checkpoint of the old shard", 0 },
+    { 0 },
+};
+
+struct arguments {
+    const char *config, *command, *checkpoint;
+    bool check;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct arguments *a = state->input;
+    switch (key) {
+    case 'c':
+        a->config = arg;
+        return 0;
+    case OPT_CHECK:
+        a->check = true;
+        return 0;
+    case OPT_PRINT:
+        settings_print();
+        exit(0);
+    case OPT_CHECKPOINT:
+        a->checkpoint = arg;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0 || (strcmp(arg, "init") != 0 && strcmp(arg, "restore") != 0 && strcmp(arg, "run") != 0)) {
+            argp_error(state, "unknown command '%s': init, restore or run", arg);
+        }
+        a->command = arg;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* Keys in memory: no core dumps, no ptrace by others. */
+static void harden(void)
+{
+    struct rlimit none = { 0, 0 };
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static int spool_open(struct daemon *d)
+{
+    const struct settings *s = &d->settings;
+    char error[512] = "";
+    int r = tmx_spool_lmdb_open(s->spool, s->capacity_bytes, "broker", &d->spool, error, sizeof(error));
+    if (r < 0) {
+        fprintf(stderr, "tmx-broker: %s\n", error);
+        if (r == -ENOENT) {
+            fprintf(stderr, "  a new broker begins with: tmx-broker init --config FILE\n"
+                            "  a lost spool is replaced with: tmx-broker restore --config FILE\n");
+        }
+        return r == -EBUSY ? 1 : EXIT_STORAGE;
+    }
+    struct tmx_spool_mark mark;
+    tmx_spool_lmdb_mark(d->spool, &mark);
+    r = tmx_spool_marker_check(s->marker, mark);
+    if (r == TMX_MARKER_E_OLD) {
+        fprintf(stderr, "tmx-broker: the spool %s is older than its marker %s: it is a copy from an earlier time.\n"
+                        "  Its log was continued since; starting it would contradict what was signed.\n"
+                        "  Replace it with: tmx-broker restore --config FILE (in a new shard)\n", s->spool, s->marker);
+        return 1;
+    }
+    if (r != TMX_MARKER_OK) {
+        fprintf(stderr, "tmx-broker: marker %s: %s. Without it an old copy of the spool could not be told.\n"
+                        "  If you are sure that this spool is the latest, write it again with: tmx-broker restore\n",
+                s->marker, r == TMX_MARKER_E_NONE ? "missing" : strerror(-r));
+        return 1;
+    }
+    return 0;
+}
+
+static int serve(struct daemon *d)
+{
+    struct broker_keys keys;
+    struct tmx_broker_config c = { .shard = d->settings.shard, .queue_max = d->settings.queue_max };
+    int code = settings_keys(&d->settings, &keys, &c.authority);
+    code = code != 0 ? code : spool_open(d);
+    if (code != 0) {
+        return code;
+    }
+    struct tmx_spool_mark mark;
+    tmx_spool_lmdb_mark(d->spool, &mark);
+    c.generation = mark.generation;
+    c.log_secret = keys.log_secret;
+    memcpy(c.log_public, keys.log_public, sizeof(c.log_public));
+    uint8_t *file = NULL;
+    size_t size = 0;
+    if (file_read(d->settings.directory, TMX_DIRECTORY_MAX, "directory", &file, &size) != 0) {
+        return EXIT_CONFIG;
+    }
+    c.directory = TMX_BYTES(file, size);
+    int r = tmx_broker_new(d->spool, &c, tmx_clock_mono_ms(), tmx_clock_wall_us(), &d->broker);
+    if (r < 0) {
+        fprintf(stderr, "tmx-broker: cannot start from %s: %s%s\n", d->settings.spool, strerror(-r),
+                r == -EINVAL ? " (the directory or log.key does not fit the shard)" : "");
+        free(file);
+        return r == -EINVAL ? EXIT_CONFIG : EXIT_STORAGE;
+    }
+    d->directory_file = file;   /* the configured one counts when it is later */
+    d->directory_file_size = size;
+    char path[4096];
+    (void)mkdir(d->settings.run, 0750);
+    snprintf(path, sizeof(path), "%s/%s", d->settings.run, TMX_CONTROL_SOCKET);
+    r = tmx_control_new(path, &d->control);
+    if (r < 0) {
+        fprintf(stderr, "tmx-broker: control socket %s: %s\n", path, strerror(-r));
+        return 1;
+    }
+    code = daemon_run(d);
+    sodium_memzero(&keys, sizeof(keys));
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp argp = { options, parse, "[COMMAND]", doc, NULL, NULL, NULL };
+    struct arguments a = { .config = "/etc/tmx/tmx-broker.conf", .command = "run" };
+    argp_err_exit_status = EXIT_USAGE_ERROR;
+    argp_parse(&argp, argc, argv, 0, NULL, &a);
+    harden();
+    static struct daemon d;
+    if (sodium_init() < 0 || tmx_signals_open(&d.signals) < 0) {
+        fprintf(stderr, "tmx-broker: cannot start\n");
+        return 1;
+    }
+    int code = settings_load(a.config, &d.settings);
+    if (code != 0 || a.check) {
+        return code;
+    }
+    if (strcmp(a.command, "init") == 0) {
+        code = setup_init(&d.settings);
+    } else if (strcmp(a.command, "restore") == 0) {
+        code = setup_restore(&d.settings, a.checkpoint);
+    } else {
+        code = serve(&d);
+    }
+    free(d.directory_file);
+    tmx_control_free(d.control);
+    tmx_broker_free(d.broker);
+    tmx_spool_close(d.spool);
+    settings_free(&d.settings);
+    return code;
+}

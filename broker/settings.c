@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tmx-broker.conf and the files it names.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <tmx/keyfile.h>
+#include <tmx/log.h>
+
+#include "daemon.h"
+
+static const char *const levels[] = { TMX_LOG_LEVELS, NULL };
+
+static const struct tmx_config_section sections[] = { { "broker", false, "The broker of a federation." } };
+
+static const struct tmx_config_key keys[] = {
+    { "broker", "directory", TMX_CONFIG_PATH, true, NULL, 0, 0, NULL,
+      "Signed member directory a new spool starts with; read again on SIGHUP." },
+    { "broker", "authority", TMX_CONFIG_PATH, true, NULL, 0, 0, NULL,
+      "Public keys of the federation authority (authority.pub): who may sign a directory." },
+    { "broker", "keys", TMX_CONFIG_PATH, true, NULL, 0, 0, NULL, "Folder of log.key and gate-MEMBER.key." },
+    { "broker", "shard", TMX_CONFIG_STRING, true, NULL, 1, TMX_SHARD_MAX, NULL,
+      "Shard of the log this spool writes; log.key must be the key the directory lists for it." },
+    { "broker", "spool", TMX_CONFIG_PATH, true, NULL, 0, 0, NULL, "Folder of the spool, on a local ext4 or XFS." },
+    { "broker", "capacity", TMX_CONFIG_SIZE, false, "64 GiB", 1u << 20, 0, NULL, "Size reserved for the spool." },
+    { "broker", "marker", TMX_CONFIG_PATH, true, NULL, 0, 0, NULL,
+      "File outside the spool that remembers how far it was, so that an old copy is noticed." },
+    { "broker", "run", TMX_CONFIG_PATH, true, NULL, 0, 0, NULL, "Folder of the control socket and status.json." },
+    { "broker", "gate_program", TMX_CONFIG_PATH, false, NULL, 0, 0, NULL,
+      "The tmx-gate program; unset: the installed one." },
+    { "broker", "gate_memory", TMX_CONFIG_SIZE, false, "256 MiB", 32u << 20, 0, NULL, "Memory cap of a gate." },
+    { "broker", "queue_max", TMX_CONFIG_NUMBER, false, "1000000", 1, 0, NULL,
+      "Messages queued for a destination at which senders get no further window for it." },
+    { "broker", "high_water", TMX_CONFIG_NUMBER, false, "80", 1, 99, NULL,
+      "Percent of the spool's capacity at which admission stops; deliveries, reports and the log go on." },
+    { "broker", "log_level", TMX_CONFIG_STRING, false, "info", 0, 0, levels, "Lines above this level are not written." },
+};
+
+static const struct tmx_config_schema schema = { sections, TMX_N(sections), keys, TMX_N(keys) };
+
+void settings_print(void)
+{
+    tmx_config_print(&schema, stdout);
+}
+
+/* Beside this program in a build tree; else where it is installed. */
+static const char *gate_default(void)
+{
+    static char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    char *slash = n > 0 ? strrchr(path, '/') : NULL;
+    if (slash == NULL || (size_t)(slash - path) + sizeof("/gate/tmx-gate") > sizeof(path)) {
+        return TMX_GATE_PROGRAM;
+    }
+    memcpy(slash, "/gate/tmx-gate", sizeof("/gate/tmx-gate"));
+    return access(path, X_OK) == 0 ? path : TMX_GATE_PROGRAM;
+}
+
+int settings_load(const char *path, struct settings *ret_settings)
+{
+    struct tmx_config_errors errors;
+    struct tmx_config *c;
+    int r = tmx_config_load(path, &schema, &errors, &c);
+    if (r != 0) {
+        fprintf(stderr, "%s", r < 0 ? "tmx-broker: out of memory\n" : errors.text);
+        return EXIT_CONFIG;
+    }
+    struct settings s = { .path = path,
+                          .config = c,
+                          .directory = tmx_config_string(c, "broker", "directory"),
+                          .authority = tmx_config_string(c, "broker", "authority"),
+                          .keys = tmx_config_string(c, "broker", "keys"),
+                          .shard = tmx_config_string(c, "broker", "shard"),
+                          .spool = tmx_config_string(c, "broker", "spool"),
+                          .marker = tmx_config_string(c, "broker", "marker"),
+                          .run = tmx_config_string(c, "broker", "run"),
+                          .gate_program = tmx_config_string(c, "broker", "gate_program"),
+                          .capacity_bytes = tmx_config_u64(c, "broker", "capacity"),
+                          .gate_memory_bytes = tmx_config_u64(c, "broker", "gate_memory"),
+                          .queue_max = tmx_config_u64(c, "broker", "queue_max"),
+                          .high_water_percent = tmx_config_u64(c, "broker", "high_water") };
+    if (s.gate_program == NULL) {
+        s.gate_program = gate_default();
+    }
+    if (access(s.gate_program, X_OK) != 0) {
+        fprintf(stderr, "tmx-broker: no program %s: set gate_program in %s\n", s.gate_program, path);
+        tmx_config_free(c);
+        return EXIT_CONFIG;
+    }
+    enum tmx_log_level level;
+    if (tmx_log_parse_level(tmx_config_string(c, "broker", "log_level"), &level)) {
+        tmx_log_set_level(level);
+    }
+    *ret_settings = s;
+    return 0;
+}
+
+void settings_free(struct settings *s)
+{
+    s->config = tmx_config_free(s->config);
+}
+
+int file_read(const char *path, size_t max, const char *what, uint8_t **ret_data, size_t *ret_size)
+{
+    FILE *f = fopen(path, "re");
+    uint8_t *data = malloc(max + 1);
+    int r = f == NULL ? -errno : 0;
+    size_t n = 0;
+    if (f != NULL && data != NULL) {
+        n = fread(data, 1, max + 1, f);
+        r = ferror(f) ? -EIO : n > max ? -EFBIG : 0;
+    }
+    if (f != NULL) {
+        fclose(f);
+    }
+    r = r == 0 && data == NULL ? -ENOMEM : r;
+    if (r != 0) {
+        if (what != NULL) {
+            fprintf(stderr, "tmx-broker: %s %s: %s\n", what, path, strerror(-r));
+        }
+        free(data);
+        return r;
+    }
+    *ret_data = data;
+    *ret_size = n;
+    return 0;
+}
+
+int settings_keys(const struct settings *s, struct broker_keys *ret_keys, struct tmx_authority *ret_authority)
+{
+    char path[4096], error[512];
+    snprintf(path, sizeof(path), "%s/log.key", s->keys);
+    if (tmx_keyfile_load(path, "log", ret_keys->log_public, ret_keys->log_secret, sizeof(ret_keys->log_secret), error,
+                         sizeof(error)) != 0) {
+        fprintf(stderr, "tmx-broker: %s\n", error);
+        return EXIT_CONFIG;
+    }
+    uint8_t *data;
+    size_t size;
+    if (file_read(s->authority, 65536, "authority keys", &data, &size) != 0) {
+        return EXIT_CONFIG;
+    }
+    int r = tmx_authority_parse(TMX_BYTES(data, size), ret_authority) ? 0 : EXIT_CONFIG;
+    if (r != 0) {
+        fprintf(stderr, "tmx-broker: %s is not a file of authority keys (first line `threshold K`, then one key a line)\n",
+                s->authority);
+    }
+    free(data);
+    return r;
+}

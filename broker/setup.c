@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tmx-broker init and restore: the only ways a spool comes to be.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <tmx/clock.h>
+#include <tmx/log.h>
+
+#include "daemon.h"
+
+static int create(const struct settings *s, uint64_t generation, struct tmx_bytes previous_checkpoint)
+{
+    struct broker_keys keys;
+    struct tmx_broker_config c = { .shard = s->shard,
+                                   .generation = generation,
+                                   .queue_max = s->queue_max,
+                                   .previous_checkpoint = previous_checkpoint };
+    int code = settings_keys(s, &keys, &c.authority);
+    if (code != 0) {
+        return code;
+    }
+    uint8_t *file = NULL;
+    size_t size;
+    if (file_read(s->directory, TMX_DIRECTORY_MAX, "directory", &file, &size) != 0) {
+        return EXIT_CONFIG;
+    }
+    c.log_secret = keys.log_secret;
+    memcpy(c.log_public, keys.log_public, sizeof(c.log_public));
+    c.directory = TMX_BYTES(file, size);
+    struct tmx_directory *d = NULL;
+    int r = tmx_directory_load(c.directory, &c.authority, NULL, &d);
+    if (r != 0) {
+        fprintf(stderr, "tmx-broker: directory %s: %s\n", s->directory, r < 0 ? strerror(-r) : tmx_directory_error_text(r));
+        free(file);
+        return EXIT_CONFIG;
+    }
+    const struct tmx_verify_key *log = tmx_directory_log_key(d, tmx_bytes_str(s->shard));
+    bool fits = log != NULL && memcmp(log->key, keys.log_public, sizeof(keys.log_public)) == 0;
+    tmx_directory_free(d);
+    if (!fits) {
+        fprintf(stderr, "tmx-broker: the directory %s does not list %s/log.key for shard %s: have it added and signed\n",
+                s->directory, s->keys, s->shard);
+        free(file);
+        return EXIT_CONFIG;
+    }
+    r = tmx_spool_lmdb_create(s->spool, s->capacity_bytes, generation, "broker");
+    if (r < 0) {
+        fprintf(stderr, "tmx-broker: spool %s: %s%s\n", s->spool, strerror(-r),
+                r == -EEXIST ? ": there is one already; it is never replaced" : "");
+        free(file);
+        return r == -EEXIST ? 1 : EXIT_STORAGE;
+    }
+    char error[512] = "";
+    struct tmx_spool *spool = NULL;
+    struct tmx_broker *b = NULL;
+    r = tmx_spool_lmdb_open(s->spool, s->capacity_bytes, "broker", &spool, error, sizeof(error));
+    if (r == 0) {
+        r = tmx_broker_new(spool, &c, tmx_clock_mono_ms(), tmx_clock_wall_us(), &b);
+    }
+    if (r == 0) {
+        struct tmx_spool_mark mark;
+        tmx_spool_lmdb_mark(spool, &mark);
+        r = tmx_spool_marker_write(s->marker, mark);
+    }
+    if (r < 0) {
+        fprintf(stderr, "tmx-broker: cannot begin the log in %s: %s %s\n", s->spool, strerror(-r), error);
+    }
+    tmx_broker_free(b);
+    tmx_spool_close(spool);
+    free(file);
+    return r < 0 ? EXIT_STORAGE : 0;
+}
+
+int setup_init(const struct settings *s)
+{
+    struct tmx_spool_mark before;
+    if (tmx_spool_marker_read(s->marker, &before) != TMX_MARKER_E_NONE) {
+        fprintf(stderr, "tmx-broker: there was a spool before (marker %s): a lost spool is replaced with\n"
+                        "  tmx-broker restore --config FILE, in a new shard of the log\n", s->marker);
+        return 1;
+    }
+    int code = create(s, 1, TMX_BYTES_NULL);
+    if (code == 0) {
+        printf("spool %s created: shard %s, generation 1\n", s->spool, s->shard);
+    }
+    return code;
+}
+
+int setup_restore(const struct settings *s, const char *checkpoint_path)
+{
+    uint8_t *checkpoint = NULL;
+    size_t size = 0;
+    if (checkpoint_path != NULL &&
+        file_read(checkpoint_path, TMX_CHECKPOINT_MAX, "checkpoint", &checkpoint, &size) != 0) {
+        return 1;
+    }
+    struct tmx_spool_mark before;
+    int r = tmx_spool_marker_read(s->marker, &before);
+    if (r != TMX_MARKER_OK) {
+        fprintf(stderr, "tmx-broker: marker %s: %s: nothing to restore; a new broker begins with tmx-broker init\n",
+                s->marker, r == TMX_MARKER_E_NONE ? "missing" : strerror(-r));
+        free(checkpoint);
+        return 1;
+    }
+    uint64_t generation = before.generation + 1;
+    struct stat st;
+    char aside[4096] = "";
+    if (lstat(s->spool, &st) == 0) {
+        snprintf(aside, sizeof(aside), "%s.before-%llu", s->spool, (unsigned long long)generation);
+        if (rename(s->spool, aside) != 0) {
+            fprintf(stderr, "tmx-broker: cannot move %s to %s: %s\n", s->spool, aside, strerror(errno));
+            free(checkpoint);
+            return EXIT_STORAGE;
+        }
+        printf("what was left of the old spool is kept in %s\n", aside);
+    }
+    int code = create(s, generation, TMX_BYTES(checkpoint, size));
+    if (code == 0) {
+        printf("spool %s created: shard %s, generation %llu. Nodes submit again what has no outcome yet.\n", s->spool,
+               s->shard, (unsigned long long)generation);
+    } else if (aside[0] != '\0') {
+        (void)rename(aside, s->spool);
+    }
+    free(checkpoint);
+    return code;
+}
