@@ -17,7 +17,7 @@ struct tmx_curve {
     uint8_t secret[32];
 };
 
-/* One admitted key. `member` and `tag` come back with each message of a peer that holds it. */
+/* One admitted key. `member` comes back with each message of a peer that holds it. */
 struct tmx_admit {
     uint8_t key[32];
     char member[TMX_MEMBER_MAX + 1];   /* or the application's name at a node */
@@ -37,17 +37,20 @@ int tmx_transport_new(bool server, struct tmx_transport **ret_transport) TMX_MUS
 struct tmx_transport *tmx_transport_free(struct tmx_transport *t);
 
 /* Replaces the admitted keys (of the CURVE server sockets of this process). Takes effect on new handshakes at
- * once, and on messages of established connections too: they are discarded unparsed. */
+ * once, and on messages of established connections too: they are discarded unparsed. -EINVAL (see tmx/zap.h)
+ * leaves the former set in force. */
 int tmx_transport_admit(struct tmx_transport *t, const struct tmx_admit *admits, size_t n) TMX_MUST_CHECK;
 
-/* ROUTER. curve == NULL only for ipc:// (mode 0660 is set on the socket file). -EINVAL for other schemes,
- * -EADDRINUSE … from bind. */
+/* ROUTER. curve == NULL only for ipc:// (mode 0660 is set on the socket file). -EINVAL for other schemes and for
+ * keys tmx/zap.h refuses, -EADDRINUSE … from bind. Peers set no routing id: messages of those that do are unnamed. */
 int tmx_socket_serve(struct tmx_transport *t, const char *endpoint, const struct tmx_curve *curve,
                      struct tmx_socket **ret_socket) TMX_MUST_CHECK;
 /* DEALER. curve == NULL only for ipc://; else own keys and the server's public key. */
 int tmx_socket_connect(struct tmx_transport *t, const char *endpoint, const struct tmx_curve *curve,
                        const uint8_t server_key[32], struct tmx_socket **ret_socket) TMX_MUST_CHECK;
 struct tmx_socket *tmx_socket_close(struct tmx_socket *s);
+/* The bound endpoint of a server (a port of `*` filled in), the given one of a client. */
+const char *tmx_socket_endpoint(const struct tmx_socket *s);
 
 enum tmx_socket_condition {
     TMX_SOCKET_OK,
@@ -61,7 +64,9 @@ int tmx_socket_send(struct tmx_socket *s, const struct tmx_message *to, const st
     TMX_MUST_CHECK;
 
 /* Waits until a socket or one of the descriptors is readable (or writable where asked), at most timeout_ms (-1:
- * for ever). *ret_ready gets a bit per entry. EINTR returns 0 with nothing ready. */
+ * for ever), and answers ZAP requests: with those, or on EINTR, it returns early with nothing ready. An entry with
+ * neither socket nor fd (-1) is passed over; `ready` is also set for errors and hang-ups of an fd.
+ * At most TMX_POLL_MAX entries. */
 struct tmx_poll {
     struct tmx_socket *socket;   /* or NULL and */
     int fd;
@@ -72,7 +77,11 @@ struct tmx_poll {
 int tmx_transport_poll(struct tmx_transport *t, struct tmx_poll *items, size_t n, int timeout_ms) TMX_MUST_CHECK;
 
 struct tmx_transport_counters {
-    uint64_t zap_accepted, zap_refused, unnamed, oversize, too_many_frames, send_again;
+    uint64_t zap_accepted, zap_refused;
+    uint64_t unnamed;           /* discarded: no valid User-Id, or a routing id of the peer's choosing */
+    uint64_t oversize;          /* discarded: control frame or sum of frames too large */
+    uint64_t too_many_frames;   /* discarded */
+    uint64_t send_again;        /* not sent: peer gone, unknown or slow */
 };
 const struct tmx_transport_counters *tmx_transport_counters(const struct tmx_transport *t);
 

@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * ZeroMQ sockets with CURVE and the ZAP handler; the only file that includes <zmq.h>. Contract: tmx/transport.h.
+ *
+ * libzmq 4.3.4 admits everybody when no ZAP handler is bound, lets peers claim a User-Id, and loses the metadata of
+ * the identity frame: hence the order in tmx_transport_new, ZMQ_ZAP_ENFORCE_DOMAIN, the token in the User-Id, and
+ * that it is read from the first payload frame.
+ */
+#include <tmx/transport.h>
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include <tmx/zap.h>
+
+#include "transport_selftest.h"
+
+/* zmq.h declares it for draft builds only; the library Debian builds knows it (checked: setsockopt must succeed). */
+#ifndef ZMQ_ZAP_ENFORCE_DOMAIN
+#define ZMQ_ZAP_ENFORCE_DOMAIN 93
+#endif
+
+#define ZAP_ENDPOINT "inproc://zeromq.zap.01"
+#define ZAP_TURN_MAX 64u       /* requests answered per wait */
+#define SKIP_MAX 64u           /* bad messages passed over per receive */
+#define ENDPOINT_SIZE 256u
+#define CURVE_OVERHEAD 33u     /* command prefix, nonce, MAC and flags of a CURVE MESSAGE */
+#define AUTO_ROUTE_SIZE 5u     /* a zero byte and a 32-bit counter */
+
+struct tmx_transport {
+    void *context;
+    void *zap_socket;
+    struct tmx_zap *zap;   /* NULL: no server */
+    struct tmx_transport_counters counters;
+    size_t n_sockets;
+};
+
+struct tmx_socket {
+    struct tmx_transport *transport;
+    void *zmq;
+    bool router;
+    bool named;                       /* messages must bear a User-Id */
+    size_t n_parts;
+    zmq_msg_t parts[TMX_FRAMES_MAX];  /* what the last receive lent out */
+    char endpoint[ENDPOINT_SIZE];
+};
+
+struct option {
+    int name;
+    int value;
+};
+
+static const struct option common_options[] = {
+    { ZMQ_LINGER, 0 },
+    { ZMQ_RCVHWM, 8 },       /* messages of up to 1 MiB: TCP pushes back early */
+    { ZMQ_SNDHWM, 64 },
+    { ZMQ_HANDSHAKE_IVL, 5000 },
+    { ZMQ_HEARTBEAT_IVL, 5000 },
+    { ZMQ_HEARTBEAT_TIMEOUT, 15000 },
+    { ZMQ_HEARTBEAT_TTL, 20000 },
+    { ZMQ_TCP_KEEPALIVE, 1 },
+    { ZMQ_TCP_KEEPALIVE_IDLE, 60 },
+    { ZMQ_TCP_KEEPALIVE_INTVL, 10 },
+    { ZMQ_TCP_KEEPALIVE_CNT, 5 },
+    { ZMQ_TCP_MAXRT, 30000 },
+};
+
+static const struct option server_options[] = {
+    { ZMQ_BACKLOG, 128 },
+    { ZMQ_ROUTER_MANDATORY, 1 },
+    { ZMQ_ROUTER_HANDOVER, 0 },
+};
+
+static const struct option client_options[] = {
+    { ZMQ_IMMEDIATE, 1 },
+    { ZMQ_RECONNECT_IVL, 1000 },
+    { ZMQ_RECONNECT_IVL_MAX, 60000 },
+    { ZMQ_CONNECT_TIMEOUT, 5000 },
+};
+
+/* Options of any width, in this order. */
+struct setting {
+    int name;
+    const void *data;
+    size_t size;
+};
+
+static int set_all(void *zmq, const struct setting *settings, size_t n)
+{
+    int r = 0;
+    for (size_t i = 0; i < n && r == 0; i++) {
+        r = zmq_setsockopt(zmq, settings[i].name, settings[i].data, settings[i].size) == 0 ? 0 : -errno;
+    }
+    return r;
+}
+
+static int set_options(void *zmq, const struct option *options, size_t n)
+{
+    int r = 0;
+    for (size_t i = 0; i < n && r == 0; i++) {
+        r = zmq_setsockopt(zmq, options[i].name, &options[i].value, sizeof(int)) == 0 ? 0 : -errno;
+    }
+    return r;
+}
+
+static int bind_zap(struct tmx_transport *t)
+{
+    t->zap_socket = zmq_socket(t->context, ZMQ_REP);
+    if (t->zap_socket == NULL) {
+        return -errno;
+    }
+    const struct option linger = { ZMQ_LINGER, 0 };
+    int r = set_options(t->zap_socket, &linger, 1);
+    if (r == 0 && zmq_bind(t->zap_socket, ZAP_ENDPOINT) != 0) {
+        r = -errno;
+    }
+    return r;
+}
+
+static int start_server(struct tmx_transport *t)
+{
+    uint8_t secret[32];   /* of this boot: nobody keeps it but the decision */
+    randombytes_buf(secret, sizeof(secret));
+    int r = tmx_zap_new(secret, &t->zap);
+    sodium_memzero(secret, sizeof(secret));
+    if (r == 0) {
+        r = bind_zap(t);
+    }
+    if (r == 0) {
+        r = tmx_transport_selftest(t);
+    }
+    return r;
+}
+
+int tmx_transport_new(bool server, struct tmx_transport **ret_transport)
+{
+    struct tmx_transport *t = sodium_init() < 0 ? NULL : calloc(1, sizeof(*t));
+    if (t == NULL) {
+        return -ENOMEM;
+    }
+    t->context = zmq_ctx_new();
+    int r = t->context == NULL || zmq_ctx_set(t->context, ZMQ_IO_THREADS, 1) != 0 ? -errno : 0;
+    if (r == 0 && server) {
+        r = start_server(t);
+    }
+    if (r != 0) {
+        tmx_transport_free(t);
+        return r;
+    }
+    memset(&t->counters, 0, sizeof(t->counters));
+    *ret_transport = t;
+    return 0;
+}
+
+struct tmx_transport *tmx_transport_free(struct tmx_transport *t)
+{
+    if (t == NULL) {
+        return NULL;
+    }
+    assert(t->n_sockets == 0);
+    if (t->zap_socket != NULL) {
+        zmq_close(t->zap_socket);
+    }
+    if (t->context != NULL) {
+        while (zmq_ctx_term(t->context) != 0 && errno == EINTR) {
+        }
+    }
+    tmx_zap_free(t->zap);
+    free(t);
+    return NULL;
+}
+
+int tmx_transport_admit(struct tmx_transport *t, const struct tmx_admit *admits, size_t n)
+{
+    assert(t->zap != NULL);
+    return tmx_zap_admit(t->zap, admits, n);
+}
+
+const struct tmx_transport_counters *tmx_transport_counters(const struct tmx_transport *t)
+{
+    return &t->counters;
+}
+
+/* 0, TMX_SOCKET_E_AGAIN or an error. Parts of one message are all there at once, so only the first can be E_AGAIN. */
+static int receive_part(void *zmq, zmq_msg_t *part)
+{
+    int r;
+    do {
+        r = zmq_msg_recv(part, zmq, ZMQ_DONTWAIT);
+    } while (r < 0 && errno == EINTR);
+    if (r < 0) {
+        return errno == EAGAIN ? TMX_SOCKET_E_AGAIN : -errno;
+    }
+    return 0;
+}
+
+/* Like receive_part for what is sent. libzmq writes whole messages: on a ROUTER only the first part can fail; on a
+ * DEALER whose pipe went in the middle it drops the parts before and those that follow. */
+static int send_part(void *zmq, struct tmx_bytes part, bool more)
+{
+    int r;
+    do {
+        r = zmq_send(zmq, part.data, part.size, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
+    } while (r < 0 && errno == EINTR);
+    if (r < 0) {
+        return errno == EAGAIN || errno == EHOSTUNREACH ? TMX_SOCKET_E_AGAIN : -errno;
+    }
+    return 0;
+}
+
+static struct tmx_bytes part_bytes(zmq_msg_t *part)
+{
+    return TMX_BYTES(zmq_msg_data(part), zmq_msg_size(part));
+}
+
+static int reply_zap(struct tmx_transport *t, const struct tmx_bytes *frames, size_t n)
+{
+    struct tmx_zap_reply reply;
+    tmx_zap_decide(t->zap, frames, n, &reply);
+    if (reply.accepted) {
+        t->counters.zap_accepted++;
+    } else {
+        t->counters.zap_refused++;
+    }
+    const struct tmx_bytes status = tmx_bytes_str(reply.status), text = tmx_bytes_str(reply.text);
+    const struct tmx_bytes user_id = tmx_bytes_str(reply.user_id), metadata = TMX_BYTES_NULL;
+    const struct tmx_bytes answer[] = { TMX_LIT("1.0"), reply.request_id, status, text, user_id, metadata };
+    int r = 0;
+    for (size_t i = 0; i < TMX_N(answer) && r == 0; i++) {
+        r = send_part(t->zap_socket, answer[i], i + 1 < TMX_N(answer));
+    }
+    /* The pipes to the sessions have no bound: a reply that does not fit is a broken library. */
+    return r == TMX_SOCKET_E_AGAIN ? -EPROTO : r;
+}
+
+static int answer_zap_request(struct tmx_transport *t)
+{
+    zmq_msg_t parts[TMX_ZAP_FRAMES_MAX];
+    struct tmx_bytes frames[TMX_ZAP_FRAMES_MAX];
+    size_t n = 0;
+    bool more = true;
+    int r = 0;
+    for (; more && r == 0 && n < TMX_ZAP_FRAMES_MAX; n++) {
+        zmq_msg_init(&parts[n]);
+        r = receive_part(t->zap_socket, &parts[n]);
+        more = zmq_msg_more(&parts[n]) != 0;
+        frames[n] = part_bytes(&parts[n]);
+    }
+    if (r == 0) {
+        /* libzmq itself writes the requests, of at most 8 frames. */
+        r = more ? -EPROTO : reply_zap(t, frames, n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        zmq_msg_close(&parts[i]);
+    }
+    return r;
+}
+
+static int answer_zap(struct tmx_transport *t)
+{
+    int r = 0;
+    for (size_t i = 0; i < ZAP_TURN_MAX && r == 0; i++) {
+        r = answer_zap_request(t);
+    }
+    return r < 0 ? r : 0;
+}
+
+/* CURVE over tcp, or a socket file without it. */
+static bool endpoint_ok(const char *endpoint, bool curve)
+{
+    const char *scheme = curve ? "tcp://" : "ipc:///";
+    return strlen(endpoint) < ENDPOINT_SIZE && strncmp(endpoint, scheme, strlen(scheme)) == 0;
+}
+
+static bool curve_ok(const struct tmx_curve *curve)
+{
+    uint8_t public[32];
+    tmx_curve_public(curve->secret, public);
+    return memcmp(public, curve->public, sizeof(public)) == 0 && tmx_curve_key_ok(public);
+}
+
+/* Hands out a socket whose making went well, closes it otherwise. */
+static int finish(struct tmx_socket *s, int r, struct tmx_socket **ret_socket)
+{
+    if (r != 0) {
+        tmx_socket_close(s);
+        return r;
+    }
+    *ret_socket = s;
+    return 0;
+}
+
+static int new_socket(struct tmx_transport *t, int type, const char *endpoint, struct tmx_socket **ret_socket)
+{
+    struct tmx_socket *s = calloc(1, sizeof(*s));
+    if (s == NULL) {
+        return -ENOMEM;
+    }
+    s->transport = t;
+    s->router = type == ZMQ_ROUTER;
+    strcpy(s->endpoint, endpoint);
+    s->zmq = zmq_socket(t->context, type);
+    if (s->zmq == NULL) {
+        int r = -errno;
+        free(s);
+        return r;
+    }
+    t->n_sockets++;
+    const int64_t frame_max = TMX_FRAME_MAX + CURVE_OVERHEAD;
+    const int ipv6 = strchr(endpoint, '[') != NULL;
+    const struct setting settings[] = { { ZMQ_MAXMSGSIZE, &frame_max, sizeof(frame_max) },
+                                        { ZMQ_IPV6, &ipv6, sizeof(ipv6) } };
+    int r = set_options(s->zmq, common_options, TMX_N(common_options));
+    if (r == 0) {
+        r = set_all(s->zmq, settings, TMX_N(settings));
+    }
+    return finish(s, r, ret_socket);
+}
+
+static int serve_curve(struct tmx_socket *s, const struct tmx_curve *curve)
+{
+    const int yes = 1;
+    const struct setting settings[] = { { ZMQ_CURVE_SERVER, &yes, sizeof(yes) },
+                                        { ZMQ_CURVE_SECRETKEY, curve->secret, sizeof(curve->secret) },
+                                        { ZMQ_ZAP_DOMAIN, TMX_ZAP_DOMAIN, strlen(TMX_ZAP_DOMAIN) },
+                                        { ZMQ_ZAP_ENFORCE_DOMAIN, &yes, sizeof(yes) } };
+    s->named = true;
+    return set_all(s->zmq, settings, TMX_N(settings));
+}
+
+static int bind_endpoint(struct tmx_socket *s)
+{
+    /* So that a socket file is never there with another mode, not even for a moment. */
+    mode_t mask = umask(0117);
+    int r = zmq_bind(s->zmq, s->endpoint) == 0 ? 0 : -errno;
+    umask(mask);
+    if (r == 0) {
+        size_t size = sizeof(s->endpoint);
+        r = zmq_getsockopt(s->zmq, ZMQ_LAST_ENDPOINT, s->endpoint, &size) == 0 ? 0 : -errno;
+    }
+    return r;
+}
+
+int tmx_socket_serve(struct tmx_transport *t, const char *endpoint, const struct tmx_curve *curve,
+                     struct tmx_socket **ret_socket)
+{
+    assert(curve == NULL || t->zap != NULL);
+    if (!endpoint_ok(endpoint, curve != NULL) || (curve != NULL && !curve_ok(curve))) {
+        return -EINVAL;
+    }
+    struct tmx_socket *s;
+    int r = new_socket(t, ZMQ_ROUTER, endpoint, &s);
+    if (r != 0) {
+        return r;
+    }
+    r = set_options(s->zmq, server_options, TMX_N(server_options));
+    if (r == 0 && curve != NULL) {
+        r = serve_curve(s, curve);
+    }
+    if (r == 0) {
+        r = bind_endpoint(s);
+    }
+    return finish(s, r, ret_socket);
+}
+
+static int connect_curve(struct tmx_socket *s, const struct tmx_curve *curve, const uint8_t server_key[32])
+{
+    const struct setting settings[] = { { ZMQ_CURVE_SERVERKEY, server_key, 32 },
+                                        { ZMQ_CURVE_PUBLICKEY, curve->public, sizeof(curve->public) },
+                                        { ZMQ_CURVE_SECRETKEY, curve->secret, sizeof(curve->secret) } };
+    return set_all(s->zmq, settings, TMX_N(settings));
+}
+
+int tmx_socket_connect(struct tmx_transport *t, const char *endpoint, const struct tmx_curve *curve,
+                       const uint8_t server_key[32], struct tmx_socket **ret_socket)
+{
+    assert((curve == NULL) == (server_key == NULL));
+    if (!endpoint_ok(endpoint, curve != NULL) ||
+        (curve != NULL && (!curve_ok(curve) || !tmx_curve_key_ok(server_key)))) {
+        return -EINVAL;
+    }
+    struct tmx_socket *s;
+    int r = new_socket(t, ZMQ_DEALER, endpoint, &s);
+    if (r != 0) {
+        return r;
+    }
+    r = set_options(s->zmq, client_options, TMX_N(client_options));
+    if (r == 0 && curve != NULL) {
+        r = connect_curve(s, curve, server_key);
+    }
+    if (r == 0 && zmq_connect(s->zmq, endpoint) != 0) {
+        r = -errno;
+    }
+    return finish(s, r, ret_socket);
+}
+
+static void give_back(struct tmx_socket *s)
+{
+    for (size_t i = 0; i < s->n_parts; i++) {
+        zmq_msg_close(&s->parts[i]);
+    }
+    s->n_parts = 0;
+}
+
+struct tmx_socket *tmx_socket_close(struct tmx_socket *s)
+{
+    if (s != NULL) {
+        give_back(s);
+        zmq_close(s->zmq);
+        s->transport->n_sockets--;
+        free(s);
+    }
+    return NULL;
+}
+
+const char *tmx_socket_endpoint(const struct tmx_socket *s)
+{
+    return s->endpoint;
+}
+
+/* What one message was like; only its first TMX_FRAMES_MAX parts are kept. */
+struct tally {
+    size_t n_frames;
+    size_t bytes;
+    size_t largest;
+};
+
+static int receive_frames(struct tmx_socket *s, struct tally *ret_tally)
+{
+    struct tally tally = { 0 };
+    for (bool more = true; more;) {
+        zmq_msg_t part;
+        zmq_msg_init(&part);
+        int r = receive_part(s->zmq, &part);
+        if (r != 0) {
+            zmq_msg_close(&part);
+            return r;
+        }
+        more = zmq_msg_more(&part) != 0;
+        size_t size = zmq_msg_size(&part);
+        tally.n_frames++;
+        tally.bytes += size;
+        tally.largest = size > tally.largest ? size : tally.largest;
+        if (s->n_parts < TMX_FRAMES_MAX) {
+            s->parts[s->n_parts++] = part;
+        } else {
+            zmq_msg_close(&part);
+        }
+    }
+    *ret_tally = tally;
+    return 0;
+}
+
+/* TRA-4. The control frame is the first one, or the one after the empty delimiter of a REQ. */
+static bool sizes_ok(struct tmx_socket *s, const struct tally *tally)
+{
+    size_t control = s->n_parts > 1 && zmq_msg_size(&s->parts[0]) == 0 ? 1 : 0;
+    return tally->bytes <= TMX_LINK_BYTES_MAX && tally->largest <= TMX_FRAME_MAX &&
+           zmq_msg_size(&s->parts[control]) <= TMX_CONTROL_MAX;
+}
+
+/* The name of who sent the message; NULL: to be discarded. */
+static const char *sender_of(struct tmx_socket *s, const struct tmx_message *m)
+{
+    if (!s->router) {
+        return "";
+    }
+    if (m->route_size != AUTO_ROUTE_SIZE || m->route[0] != 0) {
+        return NULL;
+    }
+    if (!s->named) {
+        return "";
+    }
+    return tmx_zap_name(s->transport->zap, zmq_msg_gets(&s->parts[0], "User-Id"));
+}
+
+static int receive_route(struct tmx_socket *s, struct tmx_message *m)
+{
+    zmq_msg_t part;
+    zmq_msg_init(&part);
+    int r = receive_part(s->zmq, &part);
+    /* A longer one is of the peer's choosing: kept as size 0, which is none. */
+    if (r == 0 && zmq_msg_size(&part) <= sizeof(m->route)) {
+        m->route_size = (uint8_t)zmq_msg_size(&part);
+        memcpy(m->route, zmq_msg_data(&part), m->route_size);
+    }
+    zmq_msg_close(&part);
+    return r;
+}
+
+/* Takes one message off the socket and judges it. */
+static int receive_one(struct tmx_socket *s, struct tmx_message *m, bool *ret_good)
+{
+    struct tmx_transport_counters *c = &s->transport->counters;
+    struct tally tally = { 0 };
+    give_back(s);
+    m->route_size = 0;
+    int r = s->router ? receive_route(s, m) : 0;
+    if (r == 0) {
+        r = receive_frames(s, &tally);
+    }
+    if (r != 0) {
+        return r;
+    }
+    const char *sender = sender_of(s, m);
+    *ret_good = false;
+    if (sender == NULL) {
+        c->unnamed++;
+    } else if (tally.n_frames > TMX_FRAMES_MAX) {
+        c->too_many_frames++;
+    } else if (!sizes_ok(s, &tally)) {
+        c->oversize++;
+    } else {
+        *ret_good = true;
+        strcpy(m->peer, sender);
+    }
+    return 0;
+}
+
+int tmx_socket_receive(struct tmx_socket *s, struct tmx_message *ret_message)
+{
+    struct tmx_message head = { 0 };
+    bool good = false;
+    for (size_t i = 0; i < SKIP_MAX && !good; i++) {
+        int r = receive_one(s, &head, &good);
+        if (r != 0) {
+            return r;
+        }
+    }
+    if (!good) {
+        give_back(s);
+        return TMX_SOCKET_E_AGAIN;
+    }
+    head.n_frames = s->n_parts;
+    for (size_t i = 0; i < s->n_parts; i++) {
+        head.frames[i] = part_bytes(&s->parts[i]);
+    }
+    *ret_message = head;
+    return 0;
+}
+
+static int send_parts(struct tmx_socket *s, const struct tmx_message *to, const struct tmx_bytes *frames, size_t n)
+{
+    int r = s->router ? send_part(s->zmq, TMX_BYTES(to->route, to->route_size), true) : 0;
+    bool lost = false;
+    for (size_t i = 0; i < n && r == 0; i++) {
+        r = send_part(s->zmq, frames[i], i + 1 < n);
+        if (r == TMX_SOCKET_E_AGAIN && i > 0) {
+            lost = true;   /* the rest must be sent all the same, for libzmq to drop it */
+            r = 0;
+        }
+    }
+    return r == 0 && lost ? TMX_SOCKET_E_AGAIN : r;
+}
+
+int tmx_socket_send(struct tmx_socket *s, const struct tmx_message *to, const struct tmx_bytes *frames, size_t n)
+{
+    assert(n >= 1 && n <= TMX_FRAMES_MAX && s->router == (to != NULL));
+    int r = send_parts(s, to, frames, n);
+    if (r == TMX_SOCKET_E_AGAIN) {
+        s->transport->counters.send_again++;
+    }
+    return r;
+}
+
+int tmx_transport_poll(struct tmx_transport *t, struct tmx_poll *items, size_t n, int timeout_ms)
+{
+    assert(n <= TMX_POLL_MAX);
+    zmq_pollitem_t waits[TMX_POLL_MAX + 1];
+    int n_waits = 0;
+    for (size_t i = 0; i < n; i++) {
+        items[i].ready = items[i].writable = false;
+        if (items[i].socket != NULL || items[i].fd >= 0) {
+            void *zmq = items[i].socket != NULL ? items[i].socket->zmq : NULL;
+            waits[n_waits++] = (zmq_pollitem_t){ .socket = zmq, .fd = items[i].fd, .events = ZMQ_POLLIN };
+            waits[n_waits - 1].events |= items[i].want_write ? ZMQ_POLLOUT : 0;
+        }
+    }
+    if (t->zap_socket != NULL) {
+        waits[n_waits++] = (zmq_pollitem_t){ .socket = t->zap_socket, .events = ZMQ_POLLIN };
+    }
+    int r = zmq_poll(waits, n_waits, timeout_ms);
+    if (r < 0) {
+        return errno == EINTR ? 0 : -errno;
+    }
+    int at = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (items[i].socket != NULL || items[i].fd >= 0) {
+            items[i].ready = (waits[at].revents & (ZMQ_POLLIN | ZMQ_POLLERR)) != 0;
+            items[i].writable = (waits[at].revents & ZMQ_POLLOUT) != 0;
+            at++;
+        }
+    }
+    return t->zap_socket != NULL && waits[at].revents != 0 ? answer_zap(t) : 0;
+}
