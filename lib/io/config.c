@@ -372,7 +372,7 @@ static void parse(struct parser *p)
 int tmx_config_parse(const char *path, const char *text, size_t size, const struct tmx_config_schema *schema,
                      struct tmx_config_errors *ret_errors, struct tmx_config **ret_config)
 {
-    struct parser p = {.errors = ret_errors, .path = path, .at = text, .left = size};
+    struct parser p = { .errors = ret_errors, .path = path, .at = text, .left = size };
     const char *slash = strrchr(path, '/');
     ret_errors->n = 0;
     ret_errors->used = 0;

@@ -16,10 +16,10 @@ struct unit {
 
 /* Descending, so that the first that divides a bound is the one to show it in. */
 static const struct unit size_units[] = {
-    {"TiB", 1ull << 40}, {"GiB", 1ull << 30}, {"MiB", 1ull << 20}, {"KiB", 1ull << 10}, {"B", 1}, {NULL, 0},
+    { "TiB", 1ull << 40 }, { "GiB", 1ull << 30 }, { "MiB", 1ull << 20 }, { "KiB", 1ull << 10 }, { "B", 1 }, { NULL, 0 },
 };
 static const struct unit duration_units[] = {
-    {"d", 86400000}, {"h", 3600000}, {"min", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0},
+    { "d", 86400000 }, { "h", 3600000 }, { "min", 60000 }, { "s", 1000 }, { "ms", 1 }, { NULL, 0 },
 };
 
 static const struct unit *units_of(enum tmx_config_type type)
@@ -140,7 +140,7 @@ static int parse_list(const struct tmx_config_key *key, const char *text, struct
 int tmx_config_value_parse(const struct tmx_config_key *key, const char *text, const char *folder,
                            struct tmx_arena *arena, struct tmx_config_value *ret_value)
 {
-    struct tmx_config_value v = {.set = true};
+    struct tmx_config_value v = { .set = true };
     int r = 0;
     switch (key->type) {
     case TMX_CONFIG_STRING:

@@ -93,7 +93,7 @@ static int listen_at(int fd, const struct sockaddr_un *address)
 
 int tmx_control_new(const char *path, struct tmx_control **ret_control)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
     size_t size = strlen(path);
     if (size >= sizeof(address.sun_path)) {
         return -ENAMETOOLONG;
@@ -124,7 +124,7 @@ static void drop(struct client *k)
     close(k->fd);
     free(k->in);
     free(k->out);
-    *k = (struct client){.stage = FREE};
+    *k = (struct client){ .stage = FREE };
 }
 
 struct tmx_control *tmx_control_free(struct tmx_control *c)
@@ -175,7 +175,7 @@ static void accept_clients(struct tmx_control *c)
         }
         k->fd = fd;
         k->id = ++c->last_id;
-        k->request = (struct tmx_control_request){.client = k->id, .uid = peer.uid, .gid = peer.gid, .pid = peer.pid};
+        k->request = (struct tmx_control_request){ .client = k->id, .uid = peer.uid, .gid = peer.gid, .pid = peer.pid };
         enter(c, k, READING);
         k = free_slot(c);
     }
@@ -338,11 +338,11 @@ size_t tmx_control_fds(const struct tmx_control *c, struct tmx_control_fd ret_fd
         const struct client *k = &c->clients[i];
         full = full && k->stage != FREE;
         if (k->stage == READING || k->stage == WRITING) {
-            ret_fds[n++] = (struct tmx_control_fd){.fd = k->fd, .want_write = k->stage == WRITING};
+            ret_fds[n++] = (struct tmx_control_fd){ .fd = k->fd, .want_write = k->stage == WRITING };
         }
     }
     if (!full) {
-        ret_fds[n++] = (struct tmx_control_fd){.fd = c->fd};
+        ret_fds[n++] = (struct tmx_control_fd){ .fd = c->fd };
     }
     return n;
 }

@@ -20,7 +20,7 @@ static int wait_for(int fd, short events, uint64_t deadline_ms)
             return -ETIMEDOUT;
         }
         uint64_t left_ms = deadline_ms - now_ms;
-        struct pollfd p = {.fd = fd, .events = events};
+        struct pollfd p = { .fd = fd, .events = events };
         int n = poll(&p, 1, left_ms < 60000 ? (int)left_ms : 60000);
         if (n > 0) {
             return 0;
@@ -34,7 +34,7 @@ static int wait_for(int fd, short events, uint64_t deadline_ms)
 /* A server whose queue is full makes connect fail with EAGAIN: it is tried again every 50 ms. */
 static int connect_to(const char *path, uint64_t deadline_ms, int *ret_fd)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
     if (strlen(path) >= sizeof(address.sun_path)) {
         return -ENAMETOOLONG;
     }

@@ -25,8 +25,8 @@ static const struct level_name {
     const char *name;
     enum tmx_log_level level;
 } level_names[] = {
-    {"error", TMX_LOG_ERROR}, {"warning", TMX_LOG_WARNING}, {"notice", TMX_LOG_NOTICE},
-    {"info", TMX_LOG_INFO},   {"debug", TMX_LOG_DEBUG},
+    { "error", TMX_LOG_ERROR }, { "warning", TMX_LOG_WARNING }, { "notice", TMX_LOG_NOTICE },
+    { "info", TMX_LOG_INFO },   { "debug", TMX_LOG_DEBUG },
 };
 
 void tmx_log_set_level(enum tmx_log_level level)

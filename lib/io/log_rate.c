@@ -15,7 +15,7 @@ static struct tmx_log_rate_event *find(struct tmx_log_rate *r, const char *event
     if (r->n == TMX_N(r->events)) {
         return NULL;
     }
-    r->events[r->n] = (struct tmx_log_rate_event){.event = event, .since_ms = now_ms};
+    r->events[r->n] = (struct tmx_log_rate_event){ .event = event, .since_ms = now_ms };
     return &r->events[r->n++];
 }
 

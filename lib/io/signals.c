@@ -20,7 +20,7 @@ static sigset_t watched(void)
 int tmx_signals_open(int *ret_fd)
 {
     sigset_t set = watched();
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || sigaction(SIGPIPE, &ignore, NULL) < 0) {
         return -errno;
     }
@@ -45,7 +45,7 @@ int tmx_signals_next(int fd)
 
 void tmx_signals_reset(void)
 {
-    struct sigaction normal = {.sa_handler = SIG_DFL};
+    struct sigaction normal = { .sa_handler = SIG_DFL };
     (void)sigaction(SIGPIPE, &normal, NULL);
     sigset_t set = watched();
     (void)sigprocmask(SIG_UNBLOCK, &set, NULL);

@@ -40,7 +40,7 @@ static int teardown(void **state)
 
 static int client_open(void)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
     memcpy(address.sun_path, path, strlen(path) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
     assert_true(fd >= 0);
@@ -161,16 +161,32 @@ static void test_refusals(void **state)
     assert_string_equal(text, "{\"error\":\"unknown command 'fly'\",\"code\":\"unknown-command\"}");
     assert_true(closed);
     close(fd);
+}
 
-    fd = client_open();
-    client_say(fd, SAY("status\n"));
-    shutdown(fd, SHUT_WR);
-    tmx_control_step(server, now_ms);
-    assert_true(tmx_control_next(server, &r));
-    tmx_control_reply(server, r.client, NULL);
-    client_hear(fd, text, sizeof(text), &closed);
-    assert_string_equal(text, "{\"error\":\"the answer could not be made, or is too large\",\"code\":\"internal\"}");
-    close(fd);
+/* An answer that cannot be made, or that no client would take, becomes an error. */
+static void test_bad_replies(void **state)
+{
+    char *big = malloc(TMX_CONTROL_REPLY_MAX + 1);
+    assert_non_null(big);
+    memset(big, 'x', TMX_CONTROL_REPLY_MAX);
+    big[TMX_CONTROL_REPLY_MAX] = '\0';
+    json_t *replies[] = { NULL, json_pack("{ss}", "t", big) };
+    free(big);
+    for (size_t i = 0; i < TMX_N(replies); i++) {
+        char text[256];
+        bool closed = false;
+        struct tmx_control_request r;
+        int fd = client_open();
+        client_say(fd, SAY("status\n"));
+        shutdown(fd, SHUT_WR);
+        tmx_control_step(server, now_ms);
+        assert_true(tmx_control_next(server, &r));
+        tmx_control_reply(server, r.client, replies[i]);
+        client_hear(fd, text, sizeof(text), &closed);
+        assert_string_equal(text,
+                            "{\"error\":\"the answer could not be made, or is too large\",\"code\":\"internal\"}");
+        close(fd);
+    }
 }
 
 /* The request comes byte by byte, and the answer is only taken in small pieces. */
@@ -339,7 +355,7 @@ static void test_order(void **state)
         shutdown(fds[i], SHUT_WR);
     }
     tmx_control_step(server, now_ms);
-    static const char *const order[] = {"1", "2", "3", "4", "0"};
+    static const char *const order[] = { "1", "2", "3", "4", "0" };
     for (size_t i = 0; i < TMX_N(order); i++) {
         assert_true(tmx_control_next(server, &r));
         assert_string_equal(r.words[0], order[i]);
@@ -358,7 +374,7 @@ static void test_addresses(void **state)
 
     /* A stale socket: bound once, nobody listens. */
     snprintf(other, sizeof(other), "%s/stale", folder);
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
     memcpy(address.sun_path, other, strlen(other) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -443,7 +459,7 @@ static void serve_honestly(void)
         struct pollfd p[TMX_CONTROL_FDS_MAX];
         size_t n = tmx_control_fds(server, fds);
         for (size_t i = 0; i < n; i++) {
-            p[i] = (struct pollfd){.fd = fds[i].fd, .events = fds[i].want_write ? POLLOUT : POLLIN};
+            p[i] = (struct pollfd){ .fd = fds[i].fd, .events = fds[i].want_write ? POLLOUT : POLLIN };
         }
         (void)poll(p, n, 10000);
         tmx_control_step(server, now_ms);
@@ -467,7 +483,7 @@ static int call(int mode, const char *const *words, size_t n, struct tmx_bytes a
     snprintf(at, sizeof(at), "%s/bad", folder);
     int listener = -1;
     if (mode != HONEST) {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
         memcpy(address.sun_path, at, strlen(at) + 1);
         listener = socket(AF_UNIX, SOCK_STREAM, 0);
         assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -495,7 +511,7 @@ static int call(int mode, const char *const *words, size_t n, struct tmx_bytes a
 static void test_call(void **state)
 {
     static uint8_t file[TMX_CONTROL_ATTACHMENT_MAX];
-    static const char *const words[] = {"directory", "install", "a b%\n"};
+    static const char *const words[] = { "directory", "install", "a b%\n" };
     json_t *reply = NULL;
     assert_int_equal(call(HONEST, words, 3, TMX_BYTES_OF(file), 10000, &reply), 0);
     json_t *expected =
@@ -511,9 +527,9 @@ static void test_call(void **state)
 
 static void test_call_failures(void **state)
 {
-    static const char *const words[] = {"status"};
+    static const char *const words[] = { "status" };
     static char long_word[TMX_CONTROL_LINE_MAX + 1];
-    const char *long_words[] = {long_word};
+    const char *long_words[] = { long_word };
     json_t *reply = NULL;
     assert_int_equal(call(SILENT, words, 1, TMX_BYTES_NULL, 50, &reply), -ETIMEDOUT);
     assert_int_equal(call(PARTIAL, words, 1, TMX_BYTES_NULL, 10000, &reply), -EBADMSG);
@@ -537,6 +553,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_requests, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bad_replies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slow_client, setup, teardown),
         cmocka_unit_test_setup_teardown(test_silent_clients, setup, teardown),
         cmocka_unit_test_setup_teardown(test_large_requests, setup, teardown),

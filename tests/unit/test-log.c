@@ -54,7 +54,7 @@ static const char *captured(void)
 
 static void test_line(void **state)
 {
-    static const uint8_t id[16] = {0x01, 0x92, 0xf3, 0xa0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+    static const uint8_t id[16] = { 0x01, 0x92, 0xf3, 0xa0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 };
     struct tmx_log_line l;
     capture(true);
     tmx_log_begin(&l, TMX_LOG_INFO, "message.accepted");
@@ -82,16 +82,16 @@ static void test_quoting(void **state)
         struct tmx_bytes value;
         const char *shown;
     } cases[] = {
-        {TMX_LIT(""), "v=\"\""},
-        {TMX_LIT("plain-1.2:3/4"), "v=plain-1.2:3/4"},
-        {TMX_LIT("a b"), "v=\"a b\""},
-        {TMX_LIT("a=b"), "v=\"a=b\""},
-        {TMX_LIT("a\nevent=forged"), "v=\"a\\\\x0aevent=forged\""},
-        {TMX_LIT("a\" event=forged"), "v=\"a\\\" event=forged\""},
-        {TMX_LIT("a\\\" event=forged"), "v=\"a\\\\\\\" event=forged\""},
-        {TMX_LIT("\x1b[31m"), "v=\"\\\\x1b[31m\""},
-        {TMX_LIT("k\xc3\xa4se"), "v=k\xc3\xa4se"},
-        {TMX_LIT("\xff"), "v=\"\\\\xff\""},
+        { TMX_LIT(""), "v=\"\"" },
+        { TMX_LIT("plain-1.2:3/4"), "v=plain-1.2:3/4" },
+        { TMX_LIT("a b"), "v=\"a b\"" },
+        { TMX_LIT("a=b"), "v=\"a=b\"" },
+        { TMX_LIT("a\nevent=forged"), "v=\"a\\\\x0aevent=forged\"" },
+        { TMX_LIT("a\" event=forged"), "v=\"a\\\" event=forged\"" },
+        { TMX_LIT("a\\\" event=forged"), "v=\"a\\\\\\\" event=forged\"" },
+        { TMX_LIT("\x1b[31m"), "v=\"\\\\x1b[31m\"" },
+        { TMX_LIT("k\xc3\xa4se"), "v=k\xc3\xa4se" },
+        { TMX_LIT("\xff"), "v=\"\\\\xff\"" },
     };
     for (size_t i = 0; i < TMX_N(cases); i++) {
         struct tmx_log_line l;
