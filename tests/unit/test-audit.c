@@ -21,11 +21,11 @@
 
 #include "../../broker/audit/check.h"
 #include "../../broker/audit/export_dir.h"
-#include "federation.h"
 #include "../../broker/audit/writer.h"
+#include "federation.h"
 
 #define START_MS 1790000000000ull
-#define ENTRIES_MAX 700u
+#define ENTRIES_MAX 5000u
 #define DAY_MS 86400000ull
 
 /* A log as a broker would write it, entry by entry. */
@@ -380,9 +380,11 @@ static const struct tmx_directory *find_directory(void *ctx, uint64_t serial)
     return serial >= 1 && serial <= TMX_N(book->directories) ? book->directories[serial - 1] : NULL;
 }
 
+static size_t audited; /* entries before the one being checked */
+
 static bool root_at(void *ctx, uint64_t size, struct tmx_hash *ret_root)
 {
-    assert_true(size <= book->n);
+    assert_true(size <= audited);
     *ret_root = book->roots[size];
     return true;
 }
@@ -395,6 +397,7 @@ static struct tmx_audit *audit_book(void)
     assert_int_equal(tmx_audit_new(tmx_bytes_str(book->federation.shard), hash_key, find_directory, root_at, NULL, &a),
                      0);
     for (size_t i = 0; i < book->n; i++) {
+        audited = i;
         assert_int_equal(tmx_audit_entry(a, book->entries[i]), 0);
     }
     return a;
@@ -653,6 +656,54 @@ static void bad_revoked_recipient(void)
     expect_fault(AUDIT_ADMISSION, accept(&m));
 }
 
+/* A directory in which CH may send nothing but CD002C. */
+static void restrict_types(void)
+{
+    struct federation *f = &book->federation;
+    ProtobufCBinaryData types[1] = { str("CD002C") };
+    Tmx__SignedDirectory *file;
+    Tmx__Directory *d;
+    struct tmx_bytes body;
+    struct tmx_bytes packed;
+    uint8_t text[512];
+    struct tmx_writer w = TMX_WRITER_OF(text);
+    uint8_t signature[64];
+
+    assert_int_equal(tmx_codec_unpack(&tmx__signed_directory__descriptor, federation_file(f), TMX_DIRECTORY_MAX,
+                                      &book->arena, &file),
+                     TMX_CODEC_OK);
+    assert_int_equal(
+        tmx_codec_unpack(&tmx__directory__descriptor, tmx_pb(file->directory), TMX_DIRECTORY_MAX, &book->arena, &d),
+        TMX_CODEC_OK);
+    d->serial = ++f->serial;
+    d->members[0]->n_message_types = 1;
+    d->members[0]->message_types = types;
+    assert_int_equal(tmx_codec_pack(d, &book->arena, &body), TMX_CODEC_OK);
+    tmx_directory_text(tmx_bytes_str(f->name), f->serial, body, &w);
+    crypto_sign_detached(signature, NULL, tmx_written(&w).data, tmx_written(&w).size, f->authority_secret);
+    file->directory = tmx_to_pb(body);
+    file->signatures[0]->signature = bin(signature, sizeof signature);
+    assert_int_equal(tmx_codec_pack(file, &book->arena, &packed), TMX_CODEC_OK);
+    free(f->file);
+    f->file = malloc(packed.size);
+    memcpy(f->file, packed.data, packed.size);
+    f->file_size = packed.size;
+    keep_directory(book);
+    put_directory();
+}
+
+static void bad_type(void)
+{
+    struct mail m;
+
+    restrict_types();
+    compose(&m, "CH", "FR", NULL);
+    m.header.message_type = str("CD002C");
+    accept(&m);
+    compose(&m, "CH", "FR", NULL);
+    expect_fault(AUDIT_ADMISSION, accept(&m));
+}
+
 static void bad_gap(void)
 {
     struct mail m;
@@ -666,9 +717,14 @@ static void bad_repeated_number(void)
 {
     struct mail m;
 
-    --*number_of("DE", "FR");
+    *number_of("DE", "FR") -= 2;
     compose(&m, "DE", "FR", NULL);
-    expect_fault(AUDIT_SEQUENCE, accept(&m));
+    accept(&m);
+    /* The pair goes on where it was. */
+    ++*number_of("DE", "FR");
+    compose(&m, "DE", "FR", NULL);
+    accept(&m);
+    expect_fault(AUDIT_SEQUENCE, book->n - 2);
 }
 
 /* A refusal that consumed nothing leaves the number to the next message; one that did does not. */
@@ -906,6 +962,7 @@ static void test_bad_entries(void **state)
                                       bad_prekey_serial,
                                       bad_suspended_sender,
                                       bad_revoked_recipient,
+                                      bad_type,
                                       bad_gap,
                                       bad_repeated_number,
                                       bad_refused_gap,
@@ -1084,6 +1141,31 @@ static void test_carried_twice(void **state)
     expect_fault(AUDIT_SEQUENCE, 3);
 }
 
+/* Nothing can be carried into a first shard. */
+static void test_carried_from_nowhere(void **state)
+{
+    Tmx__LogEntry e = entry_of(TMX__ENTRY_KIND__ENTRY_SHARD_START);
+
+    put(&e);
+    e = entry_of(TMX__ENTRY_KIND__ENTRY_CARRY_PAIR);
+    e.member = str("DE");
+    e.recipient = str("FR");
+    e.number = 12;
+    expect_fault(AUDIT_SHARD, put(&e));
+}
+
+/* Before the log names a directory, too, the serial never falls. */
+static void test_serial_falls(void **state)
+{
+    Tmx__LogEntry e = entry_of(TMX__ENTRY_KIND__ENTRY_SHARD_START);
+
+    e.directory_serial = 2;
+    put(&e);
+    e = entry_of(TMX__ENTRY_KIND__ENTRY_START);
+    e.directory_serial = 1;
+    expect_fault(AUDIT_DIRECTORY, put(&e));
+}
+
 static void test_no_start(void **state)
 {
     put_directory();
@@ -1128,12 +1210,18 @@ static void write_authority(const struct tmx_authority *authority)
 static void make_export(size_t size)
 {
     struct tmx_export_writer *w;
+    Tmx__Head seen = TMX__HEAD__INIT;
     struct tmx_hash root;
     struct mail m;
 
     honest_log();
+    seen.shard = str(book->federation.shard);
     while (book->n < size) {
         compose(&m, "FR", "CH", NULL);
+        /* New heads, and in the last entry an old one, whose tiles nobody has in memory any more. */
+        seen.size = book->n + 1 < size ? book->n : 100;
+        seen.root = bin(book->roots[seen.size].b, TMX_HASH_SIZE);
+        m.header.seen = book->n > 100 ? &seen : NULL;
         accept(&m);
     }
     strcpy(folder + strlen(folder) - 6, "XXXXXX");
@@ -1227,6 +1315,14 @@ static void test_bent_tiles(void **state)
         copy_part("kept", tiles[i], SIZE_MAX);
     }
     assert_int_equal(check_folder(), 0);
+}
+
+/* A bad tile is a fault of its own: an old head that needs it is still checked against the entries. */
+static void test_old_head_under_bent_tile(void **state)
+{
+    make_export(ENTRIES_MAX - 1);
+    bend_file("tile/0/000", 33, 1);
+    assert_int_equal(check_folder(), 1u << AUDIT_TILE);
 }
 
 static void test_stray_files(void **state)
@@ -1373,9 +1469,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_next_shard_after_forged_head, setup, teardown),
         cmocka_unit_test_setup_teardown(test_carried_late, setup, teardown),
         cmocka_unit_test_setup_teardown(test_carried_twice, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_carried_from_nowhere, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_serial_falls, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_start, setup, teardown),
         cmocka_unit_test(test_export_sizes),
         cmocka_unit_test_setup_teardown(test_bent_tiles, setup, remove_export),
+        cmocka_unit_test_setup_teardown(test_old_head_under_bent_tile, setup, remove_export),
         cmocka_unit_test_setup_teardown(test_stray_files, setup, remove_export),
         cmocka_unit_test_setup_teardown(test_older_partials, setup, remove_export),
         cmocka_unit_test_setup_teardown(test_bent_entries, setup, remove_export),
