@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What tmxctl's screens are made of: texts of JSON members, tables, colours. What a daemon says is made printable.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <tmx/text.h>
+
+#include "screen.h"
+
+#define TEXT_SIZE 512u
+#define TEXTS 8u
+
+static char fault[256] = "nothing is wrong with it";
+
+bool screen_colours(void)
+{
+    return isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
+}
+
+const char *screen_fault(void)
+{
+    return fault;
+}
+
+static bool fits_v(const json_t *object, const char *what, const char *format, va_list args)
+{
+    json_error_t error;
+    json_t *unpacked = json_incref((json_t *)(uintptr_t)object); /* json_vunpack_ex changes nothing */
+    bool good = json_vunpack_ex(unpacked, &error, JSON_VALIDATE_ONLY, format, args) == 0;
+    json_decref(unpacked);
+    if (!good) {
+        (void)snprintf(fault, sizeof(fault), "%s%s%s", what, what[0] != '\0' ? ": " : "", error.text);
+    }
+    return good;
+}
+
+bool fits(const json_t *reply, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    bool good = fits_v(reply, "", format, args);
+    va_end(args);
+    return good;
+}
+
+bool rows_fit(const json_t *reply, const char *key, const char *format, ...)
+{
+    const json_t *rows = json_object_get(reply, key);
+    bool good = json_is_array(rows);
+    if (!good) {
+        (void)snprintf(fault, sizeof(fault), "%s: expected an array", key);
+    }
+    for (size_t i = 0; good && i < json_array_size(rows); i++) {
+        char what[64];
+        va_list args;
+        (void)snprintf(what, sizeof(what), "%s[%zu]", key, i);
+        va_start(args, format);
+        good = fits_v(json_array_get(rows, i), what, format, args);
+        va_end(args);
+    }
+    return good;
+}
+
+static char *next_text(void)
+{
+    static char texts[TEXTS][TEXT_SIZE];
+    static size_t at;
+    at = (at + 1) % TEXTS;
+    return texts[at];
+}
+
+const char *text_of(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_string(value)) {
+        return "-";
+    }
+    char *text = next_text();
+    tmx_printable(TMX_BYTES(json_string_value(value), json_string_length(value)), text, TEXT_SIZE);
+    return text;
+}
+
+uint64_t u64_of(const json_t *object, const char *key)
+{
+    json_int_t value = json_integer_value(json_object_get(object, key));
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+static bool has_number(const json_t *object, const char *key)
+{
+    return json_is_integer(json_object_get(object, key));
+}
+
+const char *number_of(const json_t *object, const char *key)
+{
+    if (!has_number(object, key)) {
+        return "-";
+    }
+    char *text = next_text();
+    (void)snprintf(text, TEXT_SIZE, "%ju", (uintmax_t)u64_of(object, key));
+    return text;
+}
+
+const char *bytes_of(const json_t *object, const char *key)
+{
+    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
+    if (!has_number(object, key)) {
+        return "-";
+    }
+    uint64_t bytes = u64_of(object, key);
+    size_t unit = 0;
+    uint64_t tenths = bytes * 10 / 10 == bytes ? bytes * 10 : UINT64_MAX;
+    while (tenths >= 10240 && unit + 1 < TMX_N(units)) {
+        tenths /= 1024;
+        unit++;
+    }
+    char *text = next_text();
+    if (unit == 0) {
+        (void)snprintf(text, TEXT_SIZE, "%ju B", (uintmax_t)bytes);
+    } else {
+        (void)snprintf(text, TEXT_SIZE, "%ju.%ju %s", (uintmax_t)(tenths / 10), (uintmax_t)(tenths % 10), units[unit]);
+    }
+    return text;
+}
+
+const char *duration_text(uint64_t ms)
+{
+    static const struct {
+        const char *name;
+        uint64_t ms;
+        uint64_t below; /* used below so many of it */
+    } units[] = { { "ms", 1, 1000 }, { "s", 1000, 120 }, { "min", 60000, 120 }, { "h", 3600000, 48 } };
+    char *text = next_text();
+    for (size_t i = 0; i < TMX_N(units); i++) {
+        if (ms / units[i].ms < units[i].below) {
+            (void)snprintf(text, TEXT_SIZE, "%ju %s", (uintmax_t)(ms / units[i].ms), units[i].name);
+            return text;
+        }
+    }
+    (void)snprintf(text, TEXT_SIZE, "%ju d", (uintmax_t)(ms / 86400000));
+    return text;
+}
+
+const char *duration_of(const json_t *object, const char *key)
+{
+    return has_number(object, key) ? duration_text(u64_of(object, key)) : "-";
+}
+
+const char *time_of(const json_t *object, const char *key)
+{
+    char full[TMX_TIME_TEXT_SIZE];
+    if (!has_number(object, key) || u64_of(object, key) > 253402300799999ull) {
+        return "-";
+    }
+    char *text = next_text();
+    tmx_time_text(u64_of(object, key), full);
+    (void)snprintf(text, TEXT_SIZE, "%.10s %.8s", full, full + 11);
+    return text;
+}
+
+/* ---- tables ---- */
+
+static void no_memory(void)
+{
+    fprintf(stderr, "tmxctl: out of memory\n");
+    exit(3);
+}
+
+struct libscols_table *table_new(const struct column *columns, size_t n)
+{
+    struct libscols_table *t = scols_new_table();
+    if (t == NULL || scols_table_enable_colors(t, screen_colours()) != 0) {
+        no_memory();
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (scols_table_new_column(t, columns[i].name, 0, columns[i].flags) == NULL) {
+            no_memory();
+        }
+    }
+    return t;
+}
+
+struct libscols_line *table_line(struct libscols_table *t)
+{
+    struct libscols_line *l = scols_table_new_line(t, NULL);
+    if (l == NULL) {
+        no_memory();
+    }
+    return l;
+}
+
+void table_cell(struct libscols_line *l, size_t column, const char *text)
+{
+    if (scols_line_set_data(l, column, text) != 0) {
+        no_memory();
+    }
+}
+
+void table_colour(struct libscols_line *l, size_t column, const char *colour)
+{
+    if (colour != NULL && scols_cell_set_color(scols_line_get_cell(l, column), colour) != 0) {
+        no_memory();
+    }
+}
+
+void table_print(struct libscols_table *t)
+{
+    if (scols_print_table(t) < 0) {
+        no_memory();
+    }
+    scols_unref_table(t);
+}
+
+/* ---- colours ---- */
+
+static const struct paint {
+    const char *word;
+    const char *colour;
+    const char *escape;
+} paints[] = {
+    { "ok", "green", "\033[32m" },       { "up", "green", "\033[32m" },         { "active", "green", "\033[32m" },
+    { "warning", "yellow", "\033[33m" }, { "starting", "yellow", "\033[33m" },  { "waiting", "yellow", "\033[33m" },
+    { "ending", "yellow", "\033[33m" },  { "suspended", "yellow", "\033[33m" }, { "critical", "red", "\033[31m" },
+    { "down", "red", "\033[31m" },       { "revoked", "red", "\033[31m" },      { "STALE", "red", "\033[31m" },
+};
+
+static const struct paint *paint_of(const char *word)
+{
+    for (size_t i = 0; i < TMX_N(paints); i++) {
+        if (strcmp(paints[i].word, word) == 0) {
+            return &paints[i];
+        }
+    }
+    return NULL;
+}
+
+const char *colour_of(const char *word)
+{
+    const struct paint *p = paint_of(word);
+    return p != NULL ? p->colour : NULL;
+}
+
+const char *painted(const char *text)
+{
+    const struct paint *p = paint_of(text);
+    if (p == NULL || !screen_colours()) {
+        return text;
+    }
+    char *out = next_text();
+    (void)snprintf(out, TEXT_SIZE, "%s%.64s\033[0m", p->escape, text);
+    return out;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The status screen: how it is, what is wrong, where messages wait. One row for each member, whatever is the matter.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <tmx/text.h>
+
+#include "screen.h"
+
+static bool status_fits(const json_t *s)
+{
+    bool broker = strcmp(text_of(s, "role"), "broker") == 0;
+    return fits(s, "{ss ss ss sI sI ss so so so so so so}", "role", "federation", "version", "at_ms", "uptime_ms",
+                "health", "problems", "log", "spool", "directory", "destinations", "counters") &&
+           fits(json_object_get(s, "log"), "{ss sI ss}", "origin", "size", "root") &&
+           fits(json_object_get(s, "spool"), "{sI sI sI sI}", "used_bytes", "capacity_bytes", "percent",
+                "generation") &&
+           fits(json_object_get(s, "directory"), "{sI sI}", "serial", "expires_at_ms") &&
+           rows_fit(s, "problems", "{ss ss}", "severity", "text") &&
+           rows_fit(s, "destinations", "{ss sI}", "member", "queued") &&
+           (!broker || rows_fit(s, "gates", "{ss ss ss sI}", "member", "endpoint", "state", "restarts"));
+}
+
+static void show_head(const json_t *s)
+{
+    bool node = json_is_string(json_object_get(s, "member"));
+    printf("%s%s%s of %s: %s, up %s, version %s\n", text_of(s, "role"), node ? " " : "",
+           node ? text_of(s, "member") : "", text_of(s, "federation"), painted(text_of(s, "health")),
+           duration_of(s, "uptime_ms"), text_of(s, "version"));
+    size_t i;
+    json_t *p;
+    json_array_foreach(json_object_get(s, "problems"), i, p)
+    {
+        printf("  %s: %s\n", painted(text_of(p, "severity")), text_of(p, "text"));
+    }
+    printf("\n");
+}
+
+static void show_parts(const json_t *s)
+{
+    const json_t *log = json_object_get(s, "log");
+    const json_t *spool = json_object_get(s, "spool");
+    const json_t *directory = json_object_get(s, "directory");
+    const json_t *link = json_object_get(s, "link");
+    const json_t *inbox = json_object_get(s, "inbox");
+    uint64_t expires_ms = u64_of(directory, "expires_at_ms");
+    uint64_t now_ms = u64_of(s, "at_ms");
+
+    if (link != NULL) {
+        printf("link       %s to %s", painted(text_of(link, "state")), text_of(link, "endpoint"));
+        if (json_object_get(link, "last_seen_ms") != NULL) {
+            printf(", last heard %s ago", duration_of(link, "last_seen_ms"));
+        }
+        if (json_object_get(link, "last_error") != NULL) {
+            printf(": %s", text_of(link, "last_error"));
+        }
+        printf("\n");
+    }
+    printf("log        %s, %s entries", text_of(log, "origin"), number_of(log, "size"));
+    if (json_object_get(log, "checkpoint_age_ms") != NULL) {
+        printf(", checkpoint %s old", duration_of(log, "checkpoint_age_ms"));
+    }
+    printf("\n           root %s\n", text_of(log, "root"));
+    printf("spool      %s of %s (%s %%), generation %s\n", bytes_of(spool, "used_bytes"),
+           bytes_of(spool, "capacity_bytes"), number_of(spool, "percent"), number_of(spool, "generation"));
+    printf("directory  serial %s, ", number_of(directory, "serial"));
+    if (expires_ms > now_ms) {
+        printf("expires %s UTC (in %s)\n", time_of(directory, "expires_at_ms"), duration_text(expires_ms - now_ms));
+    } else {
+        printf("expired %s UTC (%s ago)\n", time_of(directory, "expires_at_ms"), duration_text(now_ms - expires_ms));
+    }
+    if (inbox != NULL) {
+        printf("inbox      %s offered, %s leased, %s held\n", number_of(inbox, "offered"), number_of(inbox, "leased"),
+               number_of(inbox, "held"));
+    }
+}
+
+static const json_t *gate_of(const json_t *s, const json_t *member)
+{
+    size_t i;
+    json_t *g;
+    json_array_foreach(json_object_get(s, "gates"), i, g)
+    {
+        if (json_equal(json_object_get(g, "member"), member)) {
+            return g;
+        }
+    }
+    return NULL;
+}
+
+static void destination_line(struct libscols_table *t, const json_t *s, const json_t *d, bool broker)
+{
+    struct libscols_line *l = table_line(t);
+    size_t c = 0;
+    table_cell(l, c++, text_of(d, "member"));
+    if (broker) {
+        const json_t *gate = gate_of(s, json_object_get(d, "member"));
+        table_cell(l, c, text_of(d, "link"));
+        table_colour(l, c++, colour_of(text_of(d, "link")));
+        table_cell(l, c, text_of(gate, "state"));
+        table_colour(l, c++, colour_of(text_of(gate, "state")));
+    }
+    table_cell(l, c++, number_of(d, "queued"));
+    table_cell(l, c++, bytes_of(d, "queued_bytes"));
+    table_cell(l, c++, duration_of(d, "oldest_ms"));
+    table_cell(l, c++, number_of(d, "in_flight"));
+    if (broker) {
+        table_cell(l, c++, duration_of(d, "last_seen_ms"));
+    }
+    table_cell(l, c++, text_of(d, "last_error"));
+}
+
+static void show_destinations(const json_t *s)
+{
+    static const struct column broker_columns[] = {
+        { "MEMBER", 0 },
+        { "LINK", 0 },
+        { "GATE", 0 },
+        { "QUEUED", SCOLS_FL_RIGHT },
+        { "BYTES", SCOLS_FL_RIGHT },
+        { "OLDEST", SCOLS_FL_RIGHT },
+        { "IN FLIGHT", SCOLS_FL_RIGHT },
+        { "SEEN", SCOLS_FL_RIGHT },
+        { "LAST ERROR", SCOLS_FL_TRUNC },
+    };
+    static const struct column node_columns[] = {
+        { "MEMBER", 0 },
+        { "WAITING", SCOLS_FL_RIGHT },
+        { "BYTES", SCOLS_FL_RIGHT },
+        { "OLDEST", SCOLS_FL_RIGHT },
+        { "IN FLIGHT", SCOLS_FL_RIGHT },
+        { "LAST ERROR", SCOLS_FL_TRUNC },
+    };
+    bool broker = strcmp(text_of(s, "role"), "broker") == 0;
+    const json_t *rows = json_object_get(s, "destinations");
+    if (json_array_size(rows) == 0) {
+        return;
+    }
+    struct libscols_table *t =
+        broker ? table_new(broker_columns, TMX_N(broker_columns)) : table_new(node_columns, TMX_N(node_columns));
+    size_t i;
+    json_t *d;
+    json_array_foreach(rows, i, d)
+    {
+        destination_line(t, s, d, broker);
+    }
+    printf("\n");
+    table_print(t);
+}
+
+/* Those that are not up, or were started again: why. */
+static void show_gates(const json_t *s)
+{
+    size_t i;
+    json_t *g;
+    const char *before = "\n";
+    json_array_foreach(json_object_get(s, "gates"), i, g)
+    {
+        if (strcmp(text_of(g, "state"), "up") == 0 && u64_of(g, "restarts") == 0) {
+            continue;
+        }
+        bool failed = json_object_get(g, "failed") != NULL;
+        printf("%sgate of %s at %s: %s, started again %s times%s%s\n", before, text_of(g, "member"),
+               text_of(g, "endpoint"), painted(text_of(g, "state")), number_of(g, "restarts"),
+               failed ? "; the last one ended: " : "", failed ? text_of(g, "failed") : "");
+        before = "";
+    }
+}
+
+/* "since start: 12 accepted, 3 refused …", wrapped. */
+static void show_counters(const json_t *s)
+{
+    const json_t *counters = json_object_get(s, "counters");
+    const char *key;
+    json_t *value;
+    size_t column = 0;
+    json_object_foreach((json_t *)(uintptr_t)counters, key, value)
+    {
+        char name[48], text[80];
+        if (!json_is_integer(value)) {
+            continue;
+        }
+        tmx_printable(tmx_bytes_str(key), name, sizeof(name));
+        size_t size = (size_t)snprintf(text, sizeof(text), "%s %s", number_of(counters, key), name);
+        bool wrap = column + size > 98;
+        printf("%s%s", column == 0 ? "\nsince start: " : wrap ? ",\n             " : ", ", text);
+        column = (column == 0 || wrap ? 13 : column + 2) + size;
+    }
+    printf("%s", column > 0 ? "\n" : "");
+}
+
+bool show_status(const json_t *reply)
+{
+    if (!status_fits(reply)) {
+        return false;
+    }
+    show_head(reply);
+    show_parts(reply);
+    show_destinations(reply);
+    show_gates(reply);
+    show_counters(reply);
+    return true;
+}

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the fake daemon of test-ctl.py answers: the contract of include/tmx/control.h, with everything in it once."""
+import copy
+import json
+
+NOW = 1772359200000  # 2026-03-01 10:00:00 UTC
+DAY = 86400000
+ID = "0195b0a1-7c3e-7a11-9f00-0123456789ab"
+
+broker = {
+    "role": "broker", "federation": "eu.transit", "version": "0.1.0", "pid": 4711, "at_ms": NOW,
+    "uptime_ms": 3 * DAY + 7200000, "health": "ok", "problems": [],
+    "log": {"origin": "tmx.eu.transit/log/2026a", "size": 1234567, "root": "ab" * 32, "checkpoint_age_ms": 1500},
+    "spool": {"used_bytes": 13316456448, "capacity_bytes": 64 << 30, "percent": 19, "generation": 1},
+    "directory": {"serial": 12, "expires_at_ms": NOW + 60 * DAY},
+    "gates": [
+        {"member": "DE", "endpoint": "tcp://192.0.2.1:7001", "state": "up", "restarts": 0},
+        {"member": "FR", "endpoint": "tcp://192.0.2.1:7002", "state": "up", "restarts": 0},
+        {"member": "CH", "endpoint": "tcp://192.0.2.1:7003", "state": "up", "restarts": 0}],
+    "destinations": [
+        {"member": "DE", "link": "up", "queued": 0, "queued_bytes": 0, "in_flight": 0, "last_seen_ms": 800},
+        {"member": "FR", "link": "up", "queued": 12, "queued_bytes": 35651, "oldest_ms": 4200, "in_flight": 12,
+         "last_seen_ms": 61000},
+        {"member": "CH", "link": "never", "queued": 0, "queued_bytes": 0, "in_flight": 0}],
+    "counters": {"accepted": 1200000, "refused": 3, "reports": 2399000, "expired": 0, "deferred": 17, "malformed": 0,
+                 "duplicates": 21},
+}
+
+trouble = copy.deepcopy(broker)
+trouble["health"] = "critical"
+trouble["problems"] = [
+    {"severity": "critical", "text": "the spool is above its high-water mark: admission has stopped"},
+    {"severity": "warning", "text": "the gate of FR is not up"}]
+trouble["spool"].update(used_bytes=61 << 30, percent=95)
+trouble["directory"]["expires_at_ms"] = NOW - 2 * 3600000
+trouble["gates"][1].update(state="waiting", restarts=3, failed="killed by signal 9")
+trouble["gates"][2]["restarts"] = 1
+trouble["destinations"][1].update(link="down", queued=982451, queued_bytes=45 << 30, oldest_ms=3 * DAY, in_flight=0,
+                                  last_error="no-credit", last_seen_ms=3 * DAY)
+del trouble["log"]["checkpoint_age_ms"]
+
+node = {
+    "role": "node", "member": "DE", "federation": "eu.transit", "version": "0.1.0", "pid": 99, "at_ms": NOW,
+    "uptime_ms": 90000, "health": "warning",
+    "problems": [{"severity": "warning", "text": "the broker has not been heard for 5 min"}],
+    "log": {"origin": "tmx.eu.transit/log/2026a", "size": 1234000, "root": "cd" * 32},
+    "spool": {"used_bytes": 1048576, "capacity_bytes": 8 << 30, "percent": 0, "generation": 2},
+    "directory": {"serial": 12, "expires_at_ms": NOW + 60 * DAY},
+    "link": {"state": "down", "endpoint": "tcp://192.0.2.1:7001", "last_seen_ms": 300000, "last_error": "bad-session"},
+    "destinations": [{"member": "FR", "queued": 4, "in_flight": 2}, {"member": "CH", "queued": 0, "in_flight": 0}],
+    "inbox": {"offered": 3, "leased": 1, "held": 0},
+    "counters": {"submitted": 4, "delivered": 0},
+}
+
+peers = {"peers": [
+    {"member": "DE", "name": "Zoll Deutschland", "status": "active", "link": "up", "session": 5, "last_seen_ms": 800,
+     "feed_next": 1234567, "feed_acked": 1234560, "prekeys_until_at_ms": NOW + 29 * DAY},
+    {"member": "FR", "name": "Douane fran\u00e7aise", "status": "suspended", "link": "down", "session": 4,
+     "last_seen_ms": 5 * 3600000, "feed_next": 9, "feed_acked": 9, "last_error": "member-suspended"},
+    {"member": "XX", "status": "revoked"}]}
+
+queues = {"queues": [{"member": "FR", "queued": 12, "queued_bytes": 35651, "oldest_ms": 4200, "in_flight": 12},
+                     {"member": "DE", "queued": 0}]}
+
+queue = {"member": "FR", "queued": 12, "messages": [
+    {"id": ID, "sender": "DE", "type": "CD001C", "priority": 5, "age_ms": 4200, "bytes": 2971, "state": "in flight"},
+    {"id": ID[:-1] + "c", "sender": "CH", "type": "CD003C", "priority": 0, "age_ms": 119000, "bytes": 20971520,
+     "state": "queued"}]}
+
+message = {"id": ID, "sender": "DE", "type": "CD050C", "priority": 5, "bytes": 2971, "sent_at_ms": NOW - 5000,
+           "expires_at_ms": NOW + 7 * DAY, "index": 1234001, "deliveries": [
+               {"recipient": "CH", "seq": 4001, "state": "delivered", "index": 1234090, "at_ms": NOW - 1000, "attempts": 1},
+               {"recipient": "FR", "seq": 912, "state": "refused", "index": 1234100, "at_ms": NOW, "attempts": 2,
+                "code": "refused"}]}
+
+directory = {"serial": 12, "federation": "eu.transit", "issued_at_ms": NOW - 30 * DAY, "expires_at_ms": NOW + 60 * DAY,
+             "members": [{"member": "DE", "name": "Zoll Deutschland", "status": "active"},
+                         {"member": "XX", "name": "Gone", "status": "revoked"}]}
+
+
+def without(document, *path):
+    d = copy.deepcopy(document)
+    o = d
+    for key in path[:-1]:
+        o = o[key]
+    del o[path[-1]]
+    return d
+
+
+evil = copy.deepcopy(node)
+evil["link"]["last_error"] = "\u001b[2J\u001b[31mgone\nhealth: ok"
+evil["destinations"] = []
+evil["counters"] = {"\u001b[2Jx": 1, "y": "no number"}
+
+# name, arguments, request expected, attachment expected, answer (bytes, or None: nobody listens), exit code
+CASES = [
+    ("status-ok", ["status"], "status", b"", broker, 0),
+    ("status-trouble", ["status"], "status", b"", trouble, 2),
+    ("status-node", ["status"], "status", b"", node, 1),
+    ("status-evil", ["status"], "status", b"", evil, 1),
+    ("status-json", ["--json", "status"], "status", b"", {"role": "broker", "health": "warning"}, 1),
+    ("status-odd-health", ["--json", "status"], "status", b"", {"health": "fine"}, 3),
+    ("status-error", ["status"], "status", b"", {"error": "starting", "code": "not-ready"}, 3),
+    ("status-no-spool", ["status"], "status", b"", without(broker, "spool"), 3),
+    ("status-no-percent", ["status"], "status", b"", without(broker, "spool", "percent"), 3),
+    ("status-bad-row", ["status"], "status", b"", without(broker, "destinations", 1, "queued"), 3),
+    ("status-gates-missing", ["status"], "status", b"", without(broker, "gates"), 3),
+    ("status-partial", ["status"], "status", b"", json.dumps(broker).encode()[:300], 3),
+    ("status-empty", ["status"], "status", b"", b"", 3),
+    ("status-array", ["status"], "status", b"", b"[]", 3),
+    ("peers", ["peers"], "peers", b"", peers, 0),
+    ("peers-broken", ["peers"], "peers", b"", {"peers": [{"member": "DE"}]}, 3),
+    ("queues", ["queue"], "queue", b"", queues, 0),
+    ("queue", ["queue", "FR"], "queue FR", b"", queue, 0),
+    ("queue-broken", ["queue", "FR"], "queue FR", b"", without(queue, "messages", 1, "type"), 3),
+    ("queue-empty", ["queue", "DE"], "queue DE", b"", {"member": "DE", "queued": 0, "messages": []}, 0),
+    ("queue-unknown", ["queue", "Z Z"], "queue Z%20Z", b"",
+     {"error": "no such member in the directory", "code": "unknown-member"}, 1),
+    ("message", ["message", ID], "message " + ID, b"", message, 0),
+    ("message-several", ["message", ID], "message " + ID, b"",
+     {"messages": [message, {"id": ID, "sender": "FR", "deliveries": []}]}, 0),
+    ("message-broken", ["message", ID], "message " + ID, b"", {"messages": [message, {"id": ID}]}, 3),
+    ("directory-show", ["directory", "show"], "directory show", b"", directory, 0),
+    ("directory-install", ["directory", "install", "FILE"], "directory install", b"signed\0directory",
+     {"installed": True, "serial": 13}, 0),
+    ("directory-refused", ["directory", "install", "FILE"], "directory install", b"signed\0directory",
+     {"error": "serial 11 is lower than 12, which is in force", "code": "serial"}, 1),
+    ("directory-no-file", ["directory", "install", "/nonexistent"], None, b"", None, 1),
+    ("release", ["release", ID.replace("-", "")], "release " + ID.replace("-", ""), b"", {"released": True}, 0),
+    ("down", ["peers"], None, b"", None, 3),
+    ("down-status", ["status"], None, b"", None, 3),
+    ("usage-none", [], None, b"", None, 64),
+    ("usage-unknown", ["statsu"], None, b"", None, 64),
+    ("usage-far", ["qwertyuiop"], None, b"", None, 64),
+    ("usage-directory", ["directory"], None, b"", None, 64),
+    ("usage-missing", ["message"], None, b"", None, 64),
+    ("usage-bad-id", ["message", "12"], None, b"", None, 64),
+    ("usage-too-many", ["status", "now"], None, b"", None, 64),
+    ("usage-option", ["--fly", "status"], None, b"", None, 64),
+    ("help", ["--help"], None, b"", None, 0),
+    ("version", ["--version"], None, b"", None, 0),
+]
