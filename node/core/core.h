@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Private to node/core: the state between turns and what the files offer each other.
+ *
+ *   turn.c      the turn; start and recovery        app.c       requests of applications, answers
+ *   rows.c      rows, keys, the state row           submit.c    submissions
+ *   records.c   layouts of messages sent, received  lease.c     lease, renew, acknowledge, refuse
+ *   sign.c      batches; what is signed next        query.c     movement, message, list, events
+ *   seal.c      prekeys of others, sealing          wait.c      requests that wait
+ *   link.c      session with the broker             inbox.c     deliveries
+ *   head.c      heads and inclusion, evidence       stage.c     large containers, in chunks
+ *   feed.c      leaves in                           prekeys.c   own prekeys
+ *   sent.c      leaves about own messages           timers.c    expiry, leases, retention, clock
+ *   pump.c      frames out                          members.c   directory
+ *   reports.c   reports made                        rebuild.c   behind the log, new shard
+ */
+#pragma once
+
+#include <tmx/code.h>
+#include <tmx/envelope.h>
+#include <tmx/seal.h>
+
+#include "application.pb-c.h"
+#include "link.pb-c.h"
+#include "node.h"
+
+#define NODE_FLIGHT 1024u                  /* headers, or reports, sent and not answered */
+#define NODE_WAITERS 64u
+#define NODE_RESEND_MS 10000u              /* LINK-11 */
+#define NODE_PS_CACHE 64u
+#define NODE_OUT_BUDGET (8u << 20)         /* link frames of one turn */
+#define NODE_DAY_MS 86400000ull
+#define NODE_CLOCK_DOUBT_MS 300000         /* DESIGN 4.10 */
+
+/* One number of OUT_OPEN or REPORT_OPEN that was sent in this session; its slot is number % NODE_FLIGHT. */
+struct node_flight {
+    bool open;
+    uint64_t number;
+    uint64_t due_ms;                       /* mono: sent again then */
+    uint8_t id[TMX_ID_SIZE];
+};
+struct node_window {
+    struct node_flight slot[NODE_FLIGHT];
+    uint64_t base, next;                   /* numbers below base are answered, from next on not sent */
+    uint64_t due_ms;                       /* no slot is due before */
+};
+
+struct node_destination {
+    uint8_t member[TMX_MEMBER_MAX];
+    uint64_t max_seq, told_seq;            /* granted; last consumed as the broker told */
+    bool head_known, head_exists, blocked; /* of its queue of submissions; blocked: until something changes */
+    uint8_t head_priority;
+    uint64_t head_order;
+    uint8_t head_id[TMX_ID_SIZE];
+    bool prekey_known;                     /* the key in use */
+    uint64_t prekey_from_ms, prekey_until_ms;
+    uint8_t prekey[32], key_id[8];
+    uint64_t ps_epoch;                     /* of the sender key that ps was made with; 0 = none */
+    uint8_t ps[32];
+};
+
+enum node_session_state { NODE_DOWN, NODE_HELLO, NODE_UP, NODE_MUTE };
+
+struct node_session {
+    enum node_session_state state;         /* MUTE: the head cannot be verified before a later directory is here */
+    uint8_t nonce[16];
+    uint64_t number_session;
+    uint64_t in_number, out_number;
+    uint64_t opened_ms, last_in_ms, last_out_ms;   /* mono */
+    uint64_t retry_ms;                     /* DOWN: when to say hello; HELLO: when to give up */
+    unsigned attempts;
+    uint64_t acked;                        /* feed_next told in this session */
+    uint64_t received_messages, received_bytes;
+    uint64_t granted_messages, granted_bytes;
+    uint64_t publish_ms;                   /* when the prekey set is sent again; 0 = now */
+    int64_t clock_offset_ms, clock_base_ms;/* broker's wall clock minus ours, and our wall minus mono then */
+    bool clock_known;
+};
+
+struct node_head {
+    char shard[TMX_SHARD_MAX + 1];
+    uint64_t size;                         /* 0 = none */
+    struct tmx_hash root;
+    uint8_t checkpoint[TMX_CHECKPOINT_MAX];
+    size_t checkpoint_size;
+};
+
+/* The META row "state". */
+struct node_state {
+    struct node_head head;
+    uint64_t feed_next;
+    uint64_t batch_no;
+    uint64_t order, number, report, cursor, alarm;   /* last used */
+    uint64_t prekeys_serial, prekeys_until_ms;
+    bool prekeys_logged;
+    uint64_t directory_heard;
+    bool distrust;
+    bool rebuild;                          /* NODE-10: signs nothing until feed_next reaches rebuild_to */
+    uint64_t rebuild_to;                   /* UINT64_MAX: not known yet */
+    uint64_t resubmit;                     /* numbers up to it were accepted in an earlier shard */
+};
+
+struct node_pending {
+    Tmx__Kind kind;
+    uint8_t id[TMX_ID_SIZE];
+    uint64_t number;
+    uint8_t which;                         /* reports: 0 CoA, 1 outcome */
+    struct tmx_bytes body, attachment;
+};
+
+struct node_waiter {
+    bool used, delimiter;
+    uint8_t route[TMX_NODE_ROUTE_MAX];
+    uint8_t route_size;
+    char application[65];
+    uint64_t deadline_ms;                  /* mono */
+    size_t size;
+    uint8_t request[TMX_CONTROL_MAX];
+};
+
+struct node_ps {
+    bool used;
+    uint8_t epk[32], key_id[8], ps[32], member[TMX_MEMBER_MAX];
+};
+
+struct node_kept {
+    struct node_kept *next;
+    uint8_t data[];
+};
+
+struct tmx_node {
+    struct tmx_node_config config;
+    uint8_t member[TMX_MEMBER_MAX];
+    struct tmx_verify_key sign_key;
+    struct tmx_spool *spool;
+    int fault;                             /* first error: ends the turn and the process */
+    bool in_turn;                          /* rows were written in this turn */
+    struct tmx_arena control;              /* the frame or request at hand */
+    struct tmx_arena scratch;              /* one item */
+    struct tmx_arena bodies;               /* of pending */
+    struct tmx_arena out;                  /* frames of this turn */
+    struct node_kept *kept;                /* large payloads of this turn */
+    size_t kept_bytes;
+    struct tmx_directory *directory;
+    struct tmx_batch_cache *cache;
+    uint64_t now_ms, wall_ms, wall_us;
+    int64_t clock_base_ms;                 /* wall - mono when it was last trusted */
+    bool clock_doubt;
+    uint8_t pool[32];
+    uint64_t pool_counter;
+    struct node_state state;
+    bool state_dirty, head_kept;
+    struct node_session session;
+    struct node_window submits, reports;
+    size_t n_destinations;
+    struct node_destination destinations[TMX_MEMBERS_MAX];
+    bool sign_due;                         /* something may be signable now */
+    struct tmx_seal_sender sender;         /* short-lived key */
+    uint64_t sender_epoch, sender_made_ms, sender_used;
+    struct node_ps ps[NODE_PS_CACHE];
+    uint8_t last_resort[32], last_resort_id[8];
+    size_t n_pending;
+    struct node_pending pending[TMX_BATCH_MAX];
+    uint8_t stage[TMX_ID_SIZE];            /* the large container being pulled; zero = none */
+    uint64_t stage_at, stage_asked, stage_size, stage_due_ms;
+    bool stage_look;
+    bool prekeys_again;                    /* the log has a later own set than this spool: publish anew */
+    struct node_waiter *waiters;           /* NODE_WAITERS */
+    bool offers_changed, events_changed;
+    size_t n_sends, n_answers, n_notices;
+    struct tmx_node_send *sends;
+    struct tmx_node_answer *answers;
+    struct tmx_node_notice *notices;
+    uint64_t notices_lost;
+    bool more;                             /* work was left for the next turn */
+    uint64_t next_due_ms;                  /* wall: first row of DUE, at the latest */
+    struct tmx_node_state_view counters;
+    int directory_result;
+    bool directory_changed;
+};
+
+/* turn.c */
+void node_fault(struct tmx_node *n, int error);
+void node_notice(struct tmx_node *n, const char *event, bool alarm, const uint8_t *member, const uint8_t *id,
+                 unsigned code, uint64_t number);
+/* Deterministic from the entropy of the events so far. */
+void node_random(struct tmx_node *n, void *ret_data, size_t size);
+/* A block that lives as long as the turn's output; NULL sets fault. */
+uint8_t *node_keep(struct tmx_node *n, size_t size);
+
+/* rows.c. A spool error sets fault; then reads find nothing, writes do nothing. What is read is borrowed until the
+ * next read or write. */
+bool node_get(struct tmx_node *n, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value);
+bool node_has(struct tmx_node *n, uint8_t table, struct tmx_bytes key);
+/* The first row at or after `from` whose key starts with its first `prefix` bytes. */
+bool node_seek(struct tmx_node *n, uint8_t table, struct tmx_bytes from, size_t prefix, struct tmx_bytes *ret_key,
+               struct tmx_bytes *ret_value);
+void node_put(struct tmx_node *n, uint8_t table, struct tmx_bytes key, struct tmx_bytes value);
+void node_insert(struct tmx_node *n, uint8_t table, struct tmx_bytes key, struct tmx_bytes value);
+void node_delete(struct tmx_node *n, uint8_t table, struct tmx_bytes key);
+/* Deletes when it is there. */
+void node_drop(struct tmx_node *n, uint8_t table, struct tmx_bytes key);
+struct node_key {
+    uint8_t data[TMX_KEY_MAX];
+    size_t size;
+};
+static inline struct tmx_bytes node_kb(const struct node_key *k)
+{
+    return TMX_BYTES(k->data, k->size);
+}
+struct node_key node_key_u64(uint64_t v);
+/* The first key behind this one. */
+struct node_key node_key_after(struct tmx_bytes key);
+struct node_key node_key_id_u8(const uint8_t id[TMX_ID_SIZE], uint8_t v);
+struct node_key node_key_id_u32(const uint8_t id[TMX_ID_SIZE], uint32_t v);
+struct node_key node_key_u8_id(uint8_t v, const uint8_t id[TMX_ID_SIZE]);
+struct node_key node_key_member(const uint8_t member[TMX_MEMBER_MAX]);
+struct node_key node_key_member_u64(const uint8_t member[TMX_MEMBER_MAX], uint64_t v);
+struct node_key node_key_due(uint64_t ms, enum tmx_due_kind kind, const uint8_t id[TMX_ID_SIZE]);
+uint64_t node_u64(struct tmx_bytes value);
+static inline struct tmx_bytes node_id(const uint8_t id[TMX_ID_SIZE])
+{
+    return TMX_BYTES(id, TMX_ID_SIZE);
+}
+void node_member_key(struct tmx_bytes code, uint8_t ret_key[TMX_MEMBER_MAX]);
+struct tmx_bytes node_member_code(const uint8_t key[TMX_MEMBER_MAX]);
+void node_shard_key(const char *shard, uint8_t ret_key[TMX_SHARD_MAX]);
+void node_state_write(struct tmx_node *n);
+/* False: a new spool, or fault. */
+bool node_state_read(struct tmx_node *n);
+void node_due_add(struct tmx_node *n, uint64_t ms, enum tmx_due_kind kind, const uint8_t id[TMX_ID_SIZE]);
+void node_due_drop(struct tmx_node *n, uint64_t ms, enum tmx_due_kind kind, const uint8_t id[TMX_ID_SIZE]);
+/* Containers, in rows of TMX_CHUNK_SIZE. */
+void node_container_store(struct tmx_node *n, uint8_t table, const uint8_t id[TMX_ID_SIZE], struct tmx_bytes container);
+void node_container_drop(struct tmx_node *n, uint8_t table, const uint8_t id[TMX_ID_SIZE], uint64_t size);
+/* Reads it whole into a malloc'ed block; NULL when rows are missing (or fault). */
+uint8_t *node_container_load(struct tmx_node *n, uint8_t table, const uint8_t id[TMX_ID_SIZE], uint64_t size);
+/* An alarm: a row for the operator and a notice. */
+void node_alarm(struct tmx_node *n, const char *event, const uint8_t *member, const uint8_t *id, unsigned code,
+                struct tmx_bytes data);
+
+/* records.c */
+bool node_out_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_out *ret_row);
+void node_out_write(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_out *row);
+bool node_in_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *ret_row);
+void node_in_write(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_in *row);
+/* Index rows of a new message. Empty mrn, business_id: none. */
+void node_index_add(struct tmx_node *n, enum tmx_node_direction direction, const uint8_t id[TMX_ID_SIZE],
+                    struct tmx_bytes mrn, struct tmx_bytes business_id);
+void node_index_close(struct tmx_node *n, enum tmx_node_direction direction, const uint8_t id[TMX_ID_SIZE]);
+struct node_key node_index_key(enum tmx_node_index index, enum tmx_node_direction direction,
+                               const uint8_t id[TMX_ID_SIZE]);
+/* Content keys under the archive key. */
+void node_archive_store(struct tmx_node *n, enum tmx_node_direction direction, const uint8_t id[TMX_ID_SIZE],
+                        const uint8_t content_key[32]);
+bool node_archive_load(struct tmx_node *n, enum tmx_node_direction direction, const uint8_t id[TMX_ID_SIZE],
+                       uint8_t ret_content_key[32]);
+
+/* A step in the life of a message: an Event row. */
+struct node_step {
+    const char *what;
+    struct tmx_bytes who, text, recipient;
+    unsigned code;
+    uint64_t time_ms;               /* 0 = now */
+    const char *shard;              /* NULL: not in the log */
+    uint64_t index;
+    bool verified;
+};
+void node_step_add(struct tmx_node *n, enum tmx_node_direction direction, const uint8_t id[TMX_ID_SIZE],
+                   const struct node_step *step);
+
+/* sign.c */
+/* Takes submissions in order as long as numbers, prekeys and the window allow; signs them. */
+void node_sign_close(struct tmx_node *n);
+/* A body to be signed at the end of the turn, or with the batch that is full. */
+void node_sign_add(struct tmx_node *n, const struct node_pending *pending);
+void node_sign_flush(struct tmx_node *n);
+/* What a signed body says of the log and directory; NULL when no head is verified yet. */
+Tmx__Head *node_seen(struct tmx_node *n, Tmx__Head *head);
+/* The queue of submissions changed. */
+void node_destination_touch(struct node_destination *d);
+struct node_destination *node_destination(struct tmx_node *n, const uint8_t member[TMX_MEMBER_MAX]);
+/* Ends a submission that was never signed. */
+void node_out_cancel(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_out *row, unsigned code);
+/* The OUT_WAIT and OUT_LANE rows. */
+void node_wait_insert(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_out *row);
+void node_wait_delete(struct tmx_node *n, const struct tmx_row_out *row);
+struct node_key node_lane_key(const struct tmx_row_out *row);
+/* When every delivery is closed: drops container and key, now or after the retention time. */
+void node_out_close(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_out *row);
+void node_out_drop(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
+
+/* seal.c */
+/* The key to seal with for this member now; false when none is known. */
+bool node_prekey_ready(struct tmx_node *n, struct node_destination *d);
+/* PS of the pair (sender key, prekey in use). */
+bool node_ps_send(struct tmx_node *n, struct node_destination *d, uint8_t ret_ps[32]);
+/* A set of another member; TMX_CODE_OK when stored or not newer. */
+void node_prekeys_store(struct tmx_node *n, const Tmx__PrekeySet *set, struct tmx_bytes body);
+/* Content and payload sealed for the recipients (with usable prekeys, see node_prekey_ready). *ret_container is
+ * malloc'ed. False: a bad key of recipient *ret_bad, or fault. */
+bool node_seal(struct tmx_node *n, Tmx__Content *content, struct tmx_bytes payload,
+               struct node_destination *const *to, size_t n_to, uint8_t **ret_container, size_t *ret_size,
+               uint8_t ret_content_key[32], size_t *ret_bad);
+/* Opens slot `index` of a container with an own prekey. */
+enum node_open { NODE_OPEN_OK, NODE_OPEN_NO_KEY, NODE_OPEN_FAILS };
+enum node_open node_open(struct tmx_node *n, struct tmx_bytes container, const struct tmx_seal_context *ctx,
+                         unsigned index, uint8_t *ret_plaintext, size_t *ret_size, uint8_t ret_content_key[32]);
+
+/* link.c */
+void node_link_message(struct tmx_node *n, const struct tmx_node_event *ev);
+void node_link_close(struct tmx_node *n);            /* hello, pings, time-outs */
+void node_link_lost(struct tmx_node *n, const char *why, bool at_once);
+uint64_t node_link_deadline(const struct tmx_node *n);
+/* Numbers and queues a frame of the session. */
+void node_link_send(struct tmx_node *n, Tmx__Link *link, const struct tmx_bytes *payload, size_t n_payload);
+bool node_room(struct tmx_node *n);
+/* A directory serial was seen somewhere (DIR-6). */
+void node_serial_heard(struct tmx_node *n, uint64_t serial);
+bool node_directory_behind(const struct tmx_node *n);
+
+/* head.c */
+enum node_head_verdict { NODE_HEAD_OK, NODE_HEAD_STALE, NODE_HEAD_NO_KEY, NODE_HEAD_WRONG };
+enum node_head_verdict node_head_update(struct tmx_node *n, const Tmx__HeadUpdate *update);
+bool node_item_verify(struct tmx_node *n, uint64_t tree_size, const Tmx__FeedItem *item);
+/* LINK-6, LINK-7: proof kept, broker not used any more. */
+void node_head_distrust(struct tmx_node *n, const char *event, struct tmx_bytes data);
+void node_head_keep(struct tmx_node *n);
+void node_evidence_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_evidence_kind kind,
+                        const uint8_t *member, const Tmx__FeedItem *item);
+
+/* feed.c */
+void node_feed_item(struct tmx_node *n, const Tmx__FeedItem *item);
+bool node_signature_verify(struct tmx_node *n, struct tmx_bytes member, struct tmx_bytes body,
+                           const Tmx__BatchSignature *signature);
+
+/* sent.c: leaves about own messages. */
+void node_sent_accepted(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry);
+void node_sent_refused(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry);
+void node_sent_report(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry,
+                      const Tmx__Report *report);
+void node_sent_ended(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry);
+
+/* reports.c: reports this node makes, and their leaves. */
+void node_report_make(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_in *row,
+                      Tmx__Outcome outcome, unsigned code, struct tmx_bytes attachment);
+/* Sends what was made for this message again. */
+void node_report_again(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
+void node_report_logged(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry,
+                        const Tmx__Report *report);
+void node_report_refused(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry,
+                         const Tmx__Report *report);
+
+/* inbox.c */
+void node_deliver_item(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx_bytes container);
+/* A sequence number of a sender has its outcome here or proved in the log: what waits for it may be offered. */
+void node_seq_resolved(struct tmx_node *n, const uint8_t sender[TMX_MEMBER_MAX], uint64_t seq);
+/* CoA is verified: offer it, or let it wait for an earlier one. */
+void node_in_arrived(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row);
+void node_in_offer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row);
+/* Takes it out of READY, leases and timers, whatever its state; writes nothing else. */
+void node_in_unoffer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_in *row);
+/* A terminal state: row, indexes, waiting ones. */
+void node_in_end(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row, enum tmx_in_state state,
+                 unsigned code);
+void node_in_drop(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
+/* The broker ended a delivery to this node. */
+void node_in_ended_by_broker(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry);
+
+/* stage.c */
+void node_stage_begin(struct tmx_node *n, const Tmx__FeedItem *item, const uint8_t id[TMX_ID_SIZE], uint64_t size);
+void node_stage_chunk(struct tmx_node *n, const Tmx__Chunk *chunk, struct tmx_bytes data);
+void node_stage_close(struct tmx_node *n);
+void node_stage_drop(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
+/* The broker asks for a chunk of a container we submit. */
+void node_stage_asked(struct tmx_node *n, const Tmx__ChunkRequest *request);
+
+/* pump.c */
+void node_pump_close(struct tmx_node *n);
+void node_pump_reset(struct tmx_node *n);   /* a new session: everything unanswered is sent again */
+void node_window_add(struct node_window *w, uint64_t number, const uint8_t id[TMX_ID_SIZE], uint64_t due_ms);
+void node_window_done(struct node_window *w, uint64_t number);
+void node_window_due(struct node_window *w, uint64_t number, uint64_t due_ms);
+void node_deferred(struct tmx_node *n, const Tmx__Deferred *deferred);
+
+/* app.c */
+void node_app_request(struct tmx_node *n, const struct tmx_node_event *ev);
+struct node_request {
+    const Tmx__Request *pb;
+    struct tmx_bytes bytes;
+    struct tmx_bytes route, application;
+    const struct tmx_node_application *rights;   /* NULL: everything */
+    bool delimiter;
+    size_t n_payload;
+    const struct tmx_bytes *payload;
+};
+/* Answers. `text` is static or in an arena; empty: the meaning of the code. */
+void node_answer_code(struct tmx_node *n, const struct node_request *rq, unsigned code, const char *text);
+void node_answer(struct tmx_node *n, const struct node_request *rq, Tmx__Response *response,
+                 const struct tmx_bytes *payload, size_t n_payload);
+bool node_type_permitted(const struct tmx_node_application *rights, struct tmx_bytes type);
+/* Decides a request; `waiting`: it waited before, and now is the last moment. False: nothing to answer yet. */
+bool node_app_decide(struct tmx_node *n, const struct node_request *rq, bool last);
+
+/* submit.c, lease.c, query.c: one request each; *_try give false when there is nothing to answer yet. */
+void node_submit(struct tmx_node *n, const struct node_request *rq);
+bool node_lease_try(struct tmx_node *n, const struct node_request *rq, bool last);
+void node_renew(struct tmx_node *n, const struct node_request *rq);
+void node_ack(struct tmx_node *n, const struct node_request *rq);
+void node_refuse(struct tmx_node *n, const struct node_request *rq);
+void node_lease_lapsed(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
+void node_in_expire(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
+void node_release(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
+void node_query_movement(struct tmx_node *n, const struct node_request *rq);
+void node_query_message(struct tmx_node *n, const struct node_request *rq);
+void node_query_list(struct tmx_node *n, const struct node_request *rq);
+bool node_events_try(struct tmx_node *n, const struct node_request *rq, bool last);
+void node_info(struct tmx_node *n, const struct node_request *rq);
+
+/* wait.c */
+void node_wait_add(struct tmx_node *n, const struct node_request *rq, uint32_t wait_ms);
+void node_wait_close(struct tmx_node *n);
+uint64_t node_wait_deadline(const struct tmx_node *n);
+
+/* prekeys.c */
+void node_prekeys_close(struct tmx_node *n);
+void node_prekeys_logged(struct tmx_node *n, const Tmx__PrekeySet *set);
+bool node_own_prekey(struct tmx_node *n, const uint8_t key_id[8], uint8_t ret_public[32], uint8_t ret_secret[32]);
+
+/* timers.c */
+void node_clock(struct tmx_node *n, uint64_t mono_ms, uint64_t wall_us);
+void node_timers_run(struct tmx_node *n);
+uint64_t node_timers_deadline(const struct tmx_node *n);
+
+/* members.c */
+void node_directory_install(struct tmx_node *n, struct tmx_bytes file, bool operator);
+int node_directory_start(struct tmx_node *n);
+void node_members_sync(struct tmx_node *n);
+/* Own entry when it may sign headers now: TMX_CODE_OK or why not. */
+unsigned node_may_submit(struct tmx_node *n);
+
+/* rebuild.c */
+/* After Welcome: is this node behind the log, or the log a new one? False: the session cannot be used. */
+bool node_rebuild_check(struct tmx_node *n, const Tmx__Welcome *welcome);
+/* Leaves read while rebuilding. */
+void node_rebuild_item(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry);
+void node_rebuild_close(struct tmx_node *n);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Heads of the log: verified before anything under them is believed (LINK-5 … LINK-7), and leaves kept as evidence.
+ */
+#include <string.h>
+
+#include "core.h"
+
+/* Both heads, or the head and what contradicts it, stay for the operator; the broker is not used any more. */
+void node_head_distrust(struct tmx_node *n, const char *event, struct tmx_bytes data)
+{
+    uint8_t proof[2 * TMX_CHECKPOINT_MAX + TMX_ENTRY_MAX + 8192];
+    struct tmx_writer w = TMX_WRITER_OF(proof);
+    tmx_write_u16(&w, (uint16_t)n->state.head.checkpoint_size);
+    tmx_write_bytes(&w, tmx_node_checkpoint(n));
+    tmx_write_bytes(&w, data);
+    node_alarm(n, event, NULL, NULL, TMX_CODE_BAD_HEAD, w.failed ? TMX_BYTES_NULL : tmx_written(&w));
+    n->state.distrust = true;
+    n->state_dirty = true;
+    node_link_lost(n, "link.distrust", false);
+}
+
+static enum node_head_verdict wrong(struct tmx_node *n, const Tmx__HeadUpdate *update)
+{
+    node_head_distrust(n, "log.head-wrong", tmx_pb(update->checkpoint));
+    return NODE_HEAD_WRONG;
+}
+
+enum node_head_verdict node_head_update(struct tmx_node *n, const Tmx__HeadUpdate *update)
+{
+    struct node_head *head = &n->state.head;
+    const struct tmx_verify_key *key = tmx_directory_log_key(n->directory, tmx_bytes_str(head->shard));
+    if (update->from != head->size) {
+        return NODE_HEAD_STALE;
+    }
+    if (key == NULL) {
+        return NODE_HEAD_NO_KEY;
+    }
+    struct tmx_checkpoint c;
+    if (update->checkpoint.len > sizeof(head->checkpoint) ||
+        !tmx_checkpoint_verify(tmx_pb(update->checkpoint), key, &c) || c.size < head->size ||
+        !tmx_merkle_verify_consistency(head->size, &head->root, c.size, &c.root, tmx_pb(update->consistency))) {
+        return wrong(n, update);
+    }
+    head->size = c.size;
+    head->root = c.root;
+    memcpy(head->checkpoint, update->checkpoint.data, update->checkpoint.len);
+    head->checkpoint_size = update->checkpoint.len;
+    n->head_kept = false;
+    n->state_dirty = true;
+    return NODE_HEAD_OK;
+}
+
+bool node_item_verify(struct tmx_node *n, uint64_t tree_size, const Tmx__FeedItem *item)
+{
+    const struct node_head *head = &n->state.head;
+    struct tmx_hash leaf = tmx_merkle_leaf(tmx_pb(item->entry));
+    return tree_size == head->size && item->index < tree_size &&
+           tmx_merkle_verify_path(item->index, tree_size, &leaf, tmx_pb(item->path), &head->root);
+}
+
+static struct node_key head_key(const struct node_head *head)
+{
+    uint8_t shard[TMX_SHARD_MAX];
+    node_shard_key(head->shard, shard);
+    struct node_key k;
+    struct tmx_writer w = TMX_WRITER_OF(k.data);
+    tmx_write_bytes(&w, TMX_BYTES_OF(shard));
+    tmx_write_u64(&w, head->size);
+    k.size = w.used;
+    return k;
+}
+
+/* The signed checkpoint behind a head that a signed body declares, or that a kept leaf leads to. */
+void node_head_keep(struct tmx_node *n)
+{
+    if (!n->head_kept && n->state.head.size > 0) {
+        struct node_key k = head_key(&n->state.head);
+        node_put(n, TMX_NT_HEAD, node_kb(&k), tmx_node_checkpoint(n));
+        n->head_kept = true;
+    }
+}
+
+void node_evidence_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_evidence_kind kind,
+                        const uint8_t *member, const Tmx__FeedItem *item)
+{
+    uint8_t data[TMX_SHARD_MAX + 18 + TMX_TREE_DEPTH_MAX * TMX_HASH_SIZE + TMX_ENTRY_MAX];
+    uint8_t shard[TMX_SHARD_MAX];
+    node_shard_key(n->state.head.shard, shard);
+    struct tmx_writer w = TMX_WRITER_OF(data);
+    tmx_write_bytes(&w, TMX_BYTES_OF(shard));
+    tmx_write_u64(&w, item->index);
+    tmx_write_u64(&w, n->state.head.size);
+    tmx_write_u16(&w, (uint16_t)item->path.len);
+    tmx_write_bytes(&w, tmx_pb(item->path));
+    tmx_write_bytes(&w, tmx_pb(item->entry));
+    struct node_key k;
+    struct tmx_writer kw = TMX_WRITER_OF(k.data);
+    tmx_write_bytes(&kw, node_id(id));
+    tmx_write_u8(&kw, (uint8_t)kind);
+    if (member != NULL) {
+        tmx_write_bytes(&kw, TMX_BYTES(member, TMX_MEMBER_MAX));
+    }
+    k.size = kw.used;
+    struct tmx_bytes kept;
+    if (node_get(n, TMX_NT_EVIDENCE, node_kb(&k), &kept) && kept.size > TMX_SHARD_MAX + 8 &&
+        memcmp(kept.data, data, TMX_SHARD_MAX + 8) == 0) {
+        return;   /* the same leaf: its first proof stays */
+    }
+    node_put(n, TMX_NT_EVIDENCE, node_kb(&k), tmx_written(&w));
+    node_head_keep(n);
+}

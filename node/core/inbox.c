@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Deliveries (NODE-4 … NODE-6): verified, opened, stored and confirmed in one transaction; then offered in the order of
+ * their movement.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core.h"
+
+static struct node_key ready_key(const struct tmx_row_in *row)
+{
+    struct node_key k;
+    struct tmx_writer w = TMX_WRITER_OF(k.data);
+    tmx_write_bytes(&w, TMX_BYTES_OF(row->type));
+    tmx_write_u8(&w, (uint8_t)(TMX_PRIORITY_MAX - row->priority));
+    tmx_write_u64(&w, row->index);
+    k.size = w.used;
+    return k;
+}
+
+static struct node_key wait_key(const struct tmx_row_in *row, const uint8_t id[TMX_ID_SIZE])
+{
+    struct node_key k;
+    struct tmx_writer w = TMX_WRITER_OF(k.data);
+    tmx_write_bytes(&w, TMX_BYTES_OF(row->sender));
+    tmx_write_u64(&w, row->prev);
+    tmx_write_bytes(&w, node_id(id));
+    k.size = w.used;
+    return k;
+}
+
+static void seq_write(struct tmx_node *n, const uint8_t sender[TMX_MEMBER_MAX], uint64_t seq, enum tmx_seq_state state)
+{
+    struct node_key k = node_key_member_u64(sender, seq);
+    uint8_t value = (uint8_t)state;
+    node_put(n, TMX_NT_IN_SEQ, node_kb(&k), TMX_BYTES(&value, 1));
+}
+
+static bool seq_is_resolved(struct tmx_node *n, const uint8_t sender[TMX_MEMBER_MAX], uint64_t seq)
+{
+    struct node_key k = node_key_member_u64(sender, seq);
+    struct tmx_bytes value;
+    return node_get(n, TMX_NT_IN_SEQ, node_kb(&k), &value) && value.size == 1 && value.data[0] == TMX_SEQ_RESOLVED;
+}
+
+void node_in_offer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row)
+{
+    row->state = TMX_IN_READY;
+    node_in_write(n, id, row);
+    struct node_key k = ready_key(row);
+    node_put(n, TMX_NT_IN_READY, node_kb(&k), node_id(id));
+    n->offers_changed = true;
+}
+
+void node_in_arrived(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row)
+{
+    if (row->state != TMX_IN_ARRIVED) {
+        node_in_write(n, id, row);
+        return;
+    }
+    if (row->prev == 0 || seq_is_resolved(n, row->sender, row->prev)) {
+        node_in_offer(n, id, row);
+    } else {
+        row->state = TMX_IN_BLOCKED;
+        node_in_write(n, id, row);
+        struct node_key k = wait_key(row, id);
+        node_put(n, TMX_NT_IN_WAIT, node_kb(&k), TMX_BYTES_NULL);
+    }
+    if (row->expires_ms <= n->wall_ms) {   /* its time came while the CoA was on its way */
+        node_due_add(n, row->expires_ms, TMX_DUE_IN_EXPIRY, id);
+    }
+}
+
+void node_seq_resolved(struct tmx_node *n, const uint8_t sender[TMX_MEMBER_MAX], uint64_t seq)
+{
+    if (seq_is_resolved(n, sender, seq)) {
+        return;
+    }
+    seq_write(n, sender, seq, TMX_SEQ_RESOLVED);
+    struct node_key prefix = node_key_member_u64(sender, seq);
+    struct tmx_bytes key, value;
+    while (node_seek(n, TMX_NT_IN_WAIT, node_kb(&prefix), prefix.size, &key, &value)) {
+        assert(key.size == prefix.size + TMX_ID_SIZE);
+        struct node_key k = { .size = key.size };
+        memcpy(k.data, key.data, key.size);
+        const uint8_t *id = k.data + prefix.size;
+        node_delete(n, TMX_NT_IN_WAIT, node_kb(&k));
+        struct tmx_row_in row;
+        if (node_in_read(n, id, &row) && row.state == TMX_IN_BLOCKED) {
+            node_in_offer(n, id, &row);
+        }
+    }
+}
+
+void node_in_unoffer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_in *row)
+{
+    struct node_key k;
+    switch (row->state) {
+    case TMX_IN_READY:
+        k = ready_key(row);
+        node_drop(n, TMX_NT_IN_READY, node_kb(&k));
+        break;
+    case TMX_IN_BLOCKED:
+        k = wait_key(row, id);
+        node_drop(n, TMX_NT_IN_WAIT, node_kb(&k));
+        break;
+    case TMX_IN_LEASED:
+        node_due_drop(n, row->lease_until_ms, TMX_DUE_LEASE, id);
+        break;
+    default:
+        break;
+    }
+}
+
+void node_in_end(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row, enum tmx_in_state state,
+                 unsigned code)
+{
+    node_in_unoffer(n, id, row);
+    node_due_drop(n, row->expires_ms, TMX_DUE_IN_EXPIRY, id);
+    row->state = (uint8_t)state;
+    row->code = code;
+    node_in_write(n, id, row);
+    node_index_close(n, TMX_DIRECTION_RECEIVED, id);
+    node_seq_resolved(n, row->sender, row->seq);
+}
+
+void node_in_drop(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
+{
+    struct tmx_row_in row;
+    if (node_in_read(n, id, &row)) {
+        struct node_key k = node_key_u8_id(TMX_DIRECTION_RECEIVED, id);
+        node_container_drop(n, TMX_NT_IN_CONTAINER, id, row.container_bytes);
+        node_drop(n, TMX_NT_ARCHIVE, node_kb(&k));
+    }
+}
+
+void node_in_ended_by_broker(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry)
+{
+    const uint8_t *id = entry->message_id.data;
+    bool expired = entry->kind == TMX__ENTRY_KIND__ENTRY_EXPIRED;
+    struct tmx_row_in row;
+    node_stage_drop(n, id);
+    if (!node_in_read(n, id, &row)) {
+        if (entry->number != 0) {   /* the pair's sequence number of a message that never came */
+            uint8_t sender[TMX_MEMBER_MAX];
+            node_member_key(tmx_pb(entry->member), sender);
+            node_seq_resolved(n, sender, entry->number);
+        }
+        return;
+    }
+    if (row.state >= TMX_IN_DELIVERED) {
+        return;
+    }
+    if (expired && row.coa_verified) {
+        node_alarm(n, "log.expired-after-arrival", row.sender, id, TMX_CODE_EXPIRED, tmx_pb(item->entry));
+        return;
+    }
+    node_in_end(n, id, &row, expired ? TMX_IN_EXPIRED : TMX_IN_EXCEPTION, expired ? TMX_CODE_EXPIRED : entry->code);
+    struct node_step step = { .what = expired ? "expired" : "CoE",
+                              .who = TMX_LIT("broker"),
+                              .recipient = n->config.member,
+                              .code = entry->code,
+                              .time_ms = entry->time_ms,
+                              .shard = n->state.head.shard,
+                              .index = item->index,
+                              .verified = true };
+    node_step_add(n, TMX_DIRECTION_RECEIVED, id, &step);
+    node_evidence_keep(n, id, TMX_EVIDENCE_OUTCOME, n->member, item);
+    node_in_drop(n, id);
+}
+
+struct arrival {
+    const Tmx__FeedItem *item;
+    const Tmx__LogEntry *entry;
+    const Tmx__Header *header;
+    unsigned slot;
+    struct tmx_bytes container;
+};
+
+/* The INFO row: everything an application is told, taken from header and content. */
+static void info_store(struct tmx_node *n, const struct arrival *a, const Tmx__Content *content, uint64_t payload_bytes)
+{
+    Tmx__Leased info = TMX__LEASED__INIT;
+    info.message_id = a->header->message_id;
+    info.sender = a->header->sender;
+    info.message_type = a->header->message_type;
+    info.correlation_id = a->header->correlation_id;
+    info.priority = a->header->priority;
+    info.sent_ms = a->header->sent_ms;
+    info.accepted_ms = a->entry->time_ms;
+    info.expires_ms = a->header->expires_ms;
+    info.payload_bytes = payload_bytes;
+    if (content != NULL) {
+        info.mrn = content->mrn;
+        info.lrn = content->lrn;
+        info.business_id = content->business_id;
+        info.business_correlation = content->business_correlation;
+        info.media_type = content->media_type;
+        info.file_name = content->file_name;
+    }
+    struct tmx_bytes packed;
+    if (tmx_codec_pack(&info, &n->scratch, &packed) != TMX_CODEC_OK) {
+        node_fault(n, -ENOMEM);
+        return;
+    }
+    node_insert(n, TMX_NT_IN_INFO, tmx_pb(a->header->message_id), packed);
+    node_index_add(n, TMX_DIRECTION_RECEIVED, a->header->message_id.data, tmx_pb(info.mrn), tmx_pb(info.business_id));
+}
+
+static void row_fill(struct tmx_node *n, const struct arrival *a, struct tmx_row_in *row)
+{
+    const Tmx__Header *h = a->header;
+    *row = (struct tmx_row_in){ .state = TMX_IN_ARRIVED,
+                                .priority = (uint8_t)h->priority,
+                                .seq = h->recipients[a->slot]->seq,
+                                .prev = h->recipients[a->slot]->prev,
+                                .index = a->item->index,
+                                .expires_ms = h->expires_ms,
+                                .container_bytes = h->container_bytes };
+    node_shard_key(n->state.head.shard, row->shard);
+    node_member_key(tmx_pb(h->sender), row->sender);
+    memcpy(row->type, h->message_type.data, h->message_type.len);
+    tmx_digest(tmx_pb(a->entry->body), row->header_digest);
+    memcpy(row->container_digest, h->container_digest.data, sizeof(row->container_digest));
+}
+
+static void step(struct tmx_node *n, const uint8_t *id, const char *what, unsigned code)
+{
+    struct node_step s = { .what = what, .who = n->config.member, .recipient = n->config.member, .code = code };
+    node_step_add(n, TMX_DIRECTION_RECEIVED, id, &s);
+}
+
+static void arrived(struct tmx_node *n, const struct arrival *a, const Tmx__Content *content, uint64_t payload_bytes,
+                    const uint8_t content_key[32])
+{
+    const uint8_t *id = a->header->message_id.data;
+    struct tmx_row_in row;
+    row_fill(n, a, &row);
+    row.redelivered = n->state.rebuild_to != 0 && row.index < n->state.rebuild_to;
+    info_store(n, a, content, payload_bytes);
+    node_container_store(n, TMX_NT_IN_CONTAINER, id, a->container);
+    node_archive_store(n, TMX_DIRECTION_RECEIVED, id, content_key);
+    node_evidence_keep(n, id, TMX_EVIDENCE_ACCEPTANCE, NULL, a->item);
+    seq_write(n, row.sender, row.seq, TMX_SEQ_ARRIVED);
+    node_due_add(n, row.expires_ms, TMX_DUE_IN_EXPIRY, id);
+    node_in_write(n, id, &row);
+    node_report_make(n, id, &row, TMX__OUTCOME__OUTCOME_COA, TMX_CODE_OK, TMX_BYTES_NULL);
+    step(n, id, "CoA", TMX_CODE_OK);
+    n->counters.received++;
+    node_notice(n, "message.arrived", false, row.sender, id, TMX_CODE_OK, row.index);
+}
+
+/* It cannot be what its header says, and never will (NODE-5). */
+static void exception(struct tmx_node *n, const struct arrival *a, unsigned code)
+{
+    const uint8_t *id = a->header->message_id.data;
+    struct tmx_row_in row;
+    row_fill(n, a, &row);
+    row.container_bytes = 0;
+    info_store(n, a, NULL, 0);
+    node_evidence_keep(n, id, TMX_EVIDENCE_ACCEPTANCE, NULL, a->item);
+    node_in_end(n, id, &row, TMX_IN_EXCEPTION, code);
+    node_report_make(n, id, &row, TMX__OUTCOME__OUTCOME_COE, code, TMX_BYTES_NULL);
+    step(n, id, "CoE", code);
+    node_notice(n, "message.exception", true, row.sender, id, code, row.index);
+}
+
+/* Does the content say the same as the header (CON-2)? */
+static bool content_fits(const Tmx__Header *h, const Tmx__Content *c)
+{
+    return tmx_bytes_eq(tmx_pb(h->message_id), tmx_pb(c->message_id)) &&
+           tmx_bytes_eq(tmx_pb(h->message_type), tmx_pb(c->message_type));
+}
+
+static void open_arrival(struct tmx_node *n, const struct arrival *a, uint8_t *plaintext)
+{
+    const Tmx__Header *h = a->header;
+    struct tmx_bytes names[TMX_RECIPIENTS_MAX];
+    uint8_t sender[TMX_MEMBER_MAX], key[32];
+    for (size_t i = 0; i < h->n_recipients; i++) {
+        names[i] = tmx_pb(h->recipients[i]->member);
+    }
+    struct tmx_seal_context ctx = { .message_id = h->message_id.data,
+                                    .sender = tmx_pb(h->sender),
+                                    .n_recipients = h->n_recipients,
+                                    .recipients = names };
+    size_t size, payload_size;
+    Tmx__Content *content;
+    uint8_t *payload;
+    switch (node_open(n, a->container, &ctx, a->slot, plaintext, &size, key)) {
+    case NODE_OPEN_NO_KEY:   /* not the message's fault: the broker tries again until its expiry */
+        node_member_key(tmx_pb(h->sender), sender);
+        node_notice(n, "message.key-gone", true, sender, h->message_id.data, TMX_CODE_KEY_GONE, a->item->index);
+        return;
+    case NODE_OPEN_FAILS:
+        exception(n, a, TMX_CODE_CANNOT_OPEN);
+        return;
+    case NODE_OPEN_OK:
+        break;
+    }
+    int code = tmx_content_unpack(TMX_BYTES(plaintext, size), &n->scratch, &content, &payload, &payload_size);
+    if (code < 0) {
+        node_fault(n, code);
+        return;
+    }
+    if (code != TMX_CODE_OK) {
+        exception(n, a, (unsigned)code);
+        return;
+    }
+    free(payload);
+    if (!content_fits(h, content)) {
+        exception(n, a, TMX_CODE_CONTENT_MISMATCH);
+        return;
+    }
+    arrived(n, a, content, payload_size, key);
+}
+
+/* Own position in the header; -1 when it is not for this node. */
+static int own_slot(const struct tmx_node *n, const Tmx__Header *h)
+{
+    for (size_t i = 0; i < h->n_recipients; i++) {
+        if (tmx_bytes_eq(tmx_pb(h->recipients[i]->member), n->config.member)) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+static void known(struct tmx_node *n, const struct arrival *a, const struct tmx_row_in *row)
+{
+    uint8_t digest[32];
+    tmx_digest(tmx_pb(a->entry->body), digest);
+    if (memcmp(digest, row->header_digest, sizeof(digest)) == 0) {
+        node_report_again(n, a->header->message_id.data);
+    } else {
+        node_alarm(n, "delivery.same-id-other-bytes", row->sender, a->header->message_id.data,
+                   TMX_CODE_SAME_ID_OTHER_BYTES, tmx_pb(a->item->entry));
+    }
+}
+
+void node_deliver_item(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx_bytes container)
+{
+    Tmx__LogEntry *entry;
+    Tmx__Header *h;
+    if (tmx_entry_parse(tmx_pb(item->entry), &n->scratch, &entry) != TMX_CODE_OK ||
+        (entry->kind != TMX__ENTRY_KIND__ENTRY_ACCEPTANCE && entry->kind != TMX__ENTRY_KIND__ENTRY_RESUBMISSION) ||
+        tmx_header_parse(tmx_pb(entry->body), &n->scratch, &h) != TMX_CODE_OK) {
+        node_notice(n, "delivery.malformed", true, NULL, NULL, TMX_CODE_MALFORMED, item->index);
+        return;
+    }
+    n->session.received_bytes += h->container_bytes;
+    node_serial_heard(n, h->directory_serial);
+    struct arrival a = { .item = item, .entry = entry, .header = h, .container = container };
+    int slot = own_slot(n, h);
+    const uint8_t *id = h->message_id.data;
+    uint8_t sender[TMX_MEMBER_MAX];
+    node_member_key(tmx_pb(h->sender), sender);
+    if (slot < 0 || !tmx_bytes_eq(tmx_pb(entry->member), tmx_pb(h->sender))) {
+        node_notice(n, "delivery.misrouted", true, sender, id, TMX_CODE_UNKNOWN_RECIPIENT, item->index);
+        return;
+    }
+    a.slot = (unsigned)slot;
+    struct tmx_row_in row;
+    if (node_in_read(n, id, &row)) {
+        known(n, &a, &row);
+        return;
+    }
+    if (n->fault != 0 || n->state.rebuild || node_directory_behind(n)) {
+        return;   /* it comes again */
+    }
+    if (!node_signature_verify(n, tmx_pb(h->sender), tmx_pb(entry->body), entry->signature)) {
+        node_notice(n, "delivery.bad-signature", true, sender, id, TMX_CODE_BAD_SIGNATURE, item->index);
+        return;
+    }
+    if (container.size == 0 && h->container_bytes > TMX_CHUNK_SIZE) {
+        node_stage_begin(n, item, id, h->container_bytes);
+        return;
+    }
+    uint8_t digest[32];
+    tmx_digest(container, digest);
+    if (container.size != h->container_bytes || !tmx_bytes_eq(TMX_BYTES_OF(digest), tmx_pb(h->container_digest))) {
+        node_notice(n, "delivery.container-mismatch", true, sender, id, TMX_CODE_CONTAINER_MISMATCH, item->index);
+        return;
+    }
+    uint8_t *plaintext = malloc(container.size + 1);
+    if (plaintext == NULL) {
+        node_fault(n, -ENOMEM);
+        return;
+    }
+    open_arrival(n, &a, plaintext);
+    free(plaintext);
+}

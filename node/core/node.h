@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The node's core: every decision of a member's node, without a socket, file, clock or thread.
+ *
+ * A turn: the shell collects events; tmx_node_turn steps them in order inside one spool turn, closes it (assigns
+ * numbers, seals, signs everything pending in batches, assembles frames), commits, and only then hands out what is to
+ * be said: nothing leaves before it is durable. The same events on the same spool give the same state and the same
+ * bytes. A turn that changed no row commits nothing. An error of the spool is fatal: the process ends, start is
+ * recovery.
+ */
+#pragma once
+
+#include <tmx/catalogue.h>
+#include <tmx/directory.h>
+#include <tmx/note.h>
+#include <tmx/spool.h>
+
+#include "tables.h"
+
+struct tmx_node;
+
+/* What an application may ask for. */
+enum tmx_node_verb {
+    TMX_NODE_VERB_SUBMIT = 1 << 0,
+    TMX_NODE_VERB_COLLECT = 1 << 1,   /* lease, renew, acknowledge, refuse */
+    TMX_NODE_VERB_QUERY = 1 << 2,     /* movement, message, list, events, info */
+    TMX_NODE_VERB_ALL = 7,
+};
+
+#define TMX_NODE_APPLICATIONS_MAX 64u
+#define TMX_NODE_APPLICATION_TYPES_MAX 64u
+
+struct tmx_node_application {
+    char name[65];
+    unsigned verbs;
+    size_t n_types;                   /* 0 = all */
+    char types[TMX_NODE_APPLICATION_TYPES_MAX][TMX_TYPE_MAX + 1];
+};
+
+struct tmx_node_config {
+    struct tmx_bytes member;               /* own code */
+    const uint8_t *signing_secret;         /* Ed25519, 64 bytes; borrowed for the node's life, like all keys here */
+    uint8_t signing_public[32];
+    const uint8_t *last_resort_secret;     /* X25519, 32 */
+    const uint8_t *archive_key;            /* 32: seals content keys and prekey secrets in rows */
+    const uint8_t *label_key;              /* 32: movement labels */
+    struct tmx_authority authority;        /* pinned */
+    uint64_t generation;                   /* of the spool */
+    bool rebuild;                          /* the spool is older than its marker: NODE-10 */
+    struct tmx_bytes directory;            /* the file a new spool starts with; a later one replaces the stored */
+    const struct tmx_catalogue *catalogue; /* borrowed until tmx_node_catalogue gives another */
+    uint64_t expiry_ms;                    /* default of a submission; 0 = 7 days */
+    uint64_t retention_ms;                 /* payloads are kept this long after the last outcome */
+    size_t n_applications;                 /* named ones; the unnamed ("" = local endpoint) may do everything */
+    const struct tmx_node_application *applications;
+};
+
+enum tmx_node_event_kind {
+    TMX_NODE_TICK,               /* time passed */
+    TMX_NODE_LINK_MESSAGE,       /* one ZeroMQ message of the broker's gate */
+    TMX_NODE_APP_REQUEST,        /* one ZeroMQ message of an application, its empty delimiter included if it had one */
+    TMX_NODE_DIRECTORY,          /* an operator installs a directory file */
+    TMX_NODE_TRUST,              /* an operator has looked into a wrong head: link up again (LINK-6) */
+    TMX_NODE_RELEASE,            /* an operator releases the held message `message_id` */
+};
+
+#define TMX_NODE_ROUTE_MAX 16u
+
+struct tmx_node_event {
+    enum tmx_node_event_kind kind;
+    uint64_t mono_ms;                      /* monotonic, never falls within a process */
+    uint64_t wall_us;
+    uint8_t entropy[32];
+    struct tmx_bytes route;                /* APP_REQUEST: opaque, at most TMX_NODE_ROUTE_MAX bytes */
+    struct tmx_bytes application;          /* APP_REQUEST: proven name; empty on the local endpoint */
+    size_t n_frames;
+    const struct tmx_bytes *frames;
+    struct tmx_bytes file;                 /* DIRECTORY */
+    uint8_t message_id[TMX_ID_SIZE];       /* RELEASE */
+};
+
+struct tmx_node_send {
+    size_t n_frames;
+    const struct tmx_bytes *frames;
+};
+
+struct tmx_node_answer {
+    uint8_t route[TMX_NODE_ROUTE_MAX];
+    uint8_t route_size;
+    size_t n_frames;
+    const struct tmx_bytes *frames;
+};
+
+/* What happened, for the shell's log. Texts are static. */
+struct tmx_node_notice {
+    const char *event;                     /* "message.signed" */
+    bool alarm;
+    uint8_t member[TMX_MEMBER_MAX];        /* zero = none */
+    uint8_t message_id[TMX_ID_SIZE];       /* zero = none */
+    unsigned code;
+    uint64_t number;
+};
+
+#define TMX_NODE_NOTICES_MAX 4096u
+#define TMX_NODE_SENDS_MAX 1024u
+#define TMX_NODE_ANSWERS_MAX (TMX_TURN_EVENTS_MAX + 64u)
+
+struct tmx_node_output {
+    size_t n_sends;
+    const struct tmx_node_send *sends;     /* to the broker, in this order */
+    size_t n_answers;
+    const struct tmx_node_answer *answers;
+    size_t n_notices;
+    const struct tmx_node_notice *notices;
+    uint64_t notices_lost;
+    uint64_t deadline_ms;                  /* mono_ms of the next TICK; 0 = at once */
+    int directory_result;                  /* of the last DIRECTORY event: enum tmx_directory_error */
+    bool directory_changed;                /* endpoint and server key may have changed: see tmx_node_directory */
+};
+
+/* Recovers from the spool, or begins in an empty one; committed before it returns. -ENOMEM, -EIO …; -EBADMSG: the
+ * spool contradicts itself; -EINVAL: the directory does not verify, or does not list this member with this signing
+ * key. */
+int tmx_node_new(struct tmx_spool *spool, const struct tmx_node_config *config, uint64_t mono_ms, uint64_t wall_us,
+                 const uint8_t entropy[32], struct tmx_node **ret_node) TMX_MUST_CHECK;
+struct tmx_node *tmx_node_free(struct tmx_node *n);
+
+/* Views in *ret_output are valid until the next turn. */
+int tmx_node_turn(struct tmx_node *n, const struct tmx_node_event *events, size_t n_events,
+                  struct tmx_node_output *ret_output) TMX_MUST_CHECK;
+
+/* The catalogue for submissions from now on. */
+void tmx_node_catalogue(struct tmx_node *n, const struct tmx_catalogue *catalogue);
+
+/* Views for status; read between turns. */
+const struct tmx_directory *tmx_node_directory(const struct tmx_node *n);
+struct tmx_bytes tmx_node_checkpoint(const struct tmx_node *n);   /* of the last verified head; empty when none */
+
+struct tmx_node_state_view {
+    bool linked;                   /* a session with the broker is open */
+    bool distrust;                 /* LINK-6: an operator must act */
+    bool rebuilding;               /* NODE-10 */
+    bool directory_behind, directory_expired, clock_doubt;
+    char shard[TMX_SHARD_MAX + 1];
+    uint64_t session, head_size, feed_next, directory_serial, directory_heard;
+    uint64_t last_frame_ms;        /* mono */
+    uint64_t waiting;              /* submissions not signed yet */
+    uint64_t unanswered;           /* signed, no acceptance yet */
+    uint64_t reports_open;         /* signed reports without verified leaf */
+    uint64_t offered, blocked;     /* may be leased; wait for an earlier one of their movement */
+    uint64_t alarms;               /* raised since start */
+    uint64_t alarm_rows;           /* kept for an operator */
+    uint64_t prekeys_until_ms;
+    uint64_t submitted, delivered, refused, expired, received;   /* since start */
+};
+int tmx_node_state(struct tmx_node *n, struct tmx_node_state_view *ret_view) TMX_MUST_CHECK;
+
+struct tmx_node_peer_view {
+    bool waiting;                  /* submissions wait in its queue */
+    uint64_t last_seq, max_seq;    /* numbers used and granted */
+    uint64_t prekeys_serial, prekeys_until_ms;
+    bool prekey_now;               /* a dated key covers now */
+};
+/* `member` need not be listed: then everything is zero. */
+int tmx_node_peer(struct tmx_node *n, struct tmx_bytes member, struct tmx_node_peer_view *ret_view) TMX_MUST_CHECK;

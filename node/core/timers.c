@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Time: the clock and its doubts, and what is due by it. Rows of DUE name what may have to happen; the message's own
+ * row decides.
+ */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core.h"
+
+#define DUE_BUDGET 256u   /* rows of one turn */
+
+/* In doubt while the wall clock jumped against the monotonic one, or differs from the broker's: then nothing expires.
+ * A broker that agrees with the new time settles it. */
+void node_clock(struct tmx_node *n, uint64_t mono_ms, uint64_t wall_us)
+{
+    n->now_ms = mono_ms > n->now_ms ? mono_ms : n->now_ms;
+    n->wall_us = wall_us;
+    n->wall_ms = wall_us / 1000;
+    int64_t base = (int64_t)n->wall_ms - (int64_t)n->now_ms;
+    bool jumped = llabs(base - n->clock_base_ms) > NODE_CLOCK_DOUBT_MS;
+    bool linked = n->session.state == NODE_UP && n->session.clock_known;
+    /* The offset was taken at the base of that time: a jump since then counts on top. */
+    int64_t offset = n->session.clock_offset_ms - (base - n->session.clock_base_ms);
+    bool doubt = linked ? llabs(offset) > NODE_CLOCK_DOUBT_MS : jumped;
+    if (linked && !doubt) {
+        n->clock_base_ms = base;
+    }
+    if (doubt != n->clock_doubt) {
+        n->clock_doubt = doubt;
+        node_notice(n, doubt ? "clock.doubt" : "clock.trusted", doubt, NULL, NULL, TMX_CODE_CLOCK, 0);
+    }
+}
+
+static void due_run(struct tmx_node *n, enum tmx_due_kind kind, const uint8_t id[TMX_ID_SIZE])
+{
+    struct tmx_row_out out;
+    tmx_arena_reset(&n->scratch);
+    switch (kind) {
+    case TMX_DUE_LEASE:
+        node_lease_lapsed(n, id);
+        break;
+    case TMX_DUE_IN_EXPIRY:
+        node_in_expire(n, id);
+        break;
+    case TMX_DUE_OUT_EXPIRY:
+        if (node_out_read(n, id, &out) && out.state == TMX_OUT_WAITING) {
+            node_out_cancel(n, id, &out, TMX_CODE_EXPIRED);
+        }
+        break;
+    case TMX_DUE_IN_RETENTION:
+        node_in_drop(n, id);
+        break;
+    case TMX_DUE_OUT_RETENTION:
+        node_out_drop(n, id);
+        break;
+    }
+}
+
+void node_timers_run(struct tmx_node *n)
+{
+    static const uint8_t from[8];
+    if (n->clock_doubt || n->wall_ms < n->next_due_ms) {
+        return;
+    }
+    for (unsigned i = 0; i < DUE_BUDGET; i++) {
+        struct tmx_bytes key, value;
+        if (!node_seek(n, TMX_NT_DUE, TMX_BYTES_OF(from), 0, &key, &value)) {
+            n->next_due_ms = UINT64_MAX;
+            return;
+        }
+        struct node_key k = { .size = key.size };
+        assert(key.size == 8 + 1 + TMX_ID_SIZE);
+        memcpy(k.data, key.data, key.size);
+        uint64_t due = node_u64(key);
+        if (due > n->wall_ms) {
+            n->next_due_ms = due;
+            return;
+        }
+        node_delete(n, TMX_NT_DUE, node_kb(&k));
+        due_run(n, (enum tmx_due_kind)k.data[8], k.data + 9);
+    }
+    n->more = true;
+}
+
+static uint64_t mono_at(const struct tmx_node *n, uint64_t wall_ms)
+{
+    return wall_ms <= n->wall_ms ? n->now_ms : n->now_ms + (wall_ms - n->wall_ms);
+}
+
+uint64_t node_timers_deadline(const struct tmx_node *n)
+{
+    uint64_t at = UINT64_MAX;
+    if (!n->clock_doubt && n->next_due_ms != UINT64_MAX) {
+        at = mono_at(n, n->next_due_ms);
+    }
+    if (n->session.state == NODE_UP && !n->state.rebuild && !node_directory_behind(n)) {
+        at = n->submits.due_ms < at ? n->submits.due_ms : at;
+        at = n->reports.due_ms < at ? n->reports.due_ms : at;
+        if (!n->state.prekeys_logged && n->session.publish_ms > n->now_ms && n->session.publish_ms < at) {
+            at = n->session.publish_ms;
+        }
+        bool pulling = !sodium_is_zero(n->stage, sizeof(n->stage));
+        at = pulling && n->stage_due_ms < at ? n->stage_due_ms : at;
+    }
+    return at;
+}
