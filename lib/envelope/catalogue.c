@@ -29,7 +29,8 @@ const struct tmx_message_type *tmx_catalogue_at(const struct tmx_catalogue *c, s
     return &c->types[i];
 }
 
-const struct tmx_message_type *tmx_catalogue_find(const struct tmx_catalogue *c, struct tmx_bytes code, uint64_t wall_ms)
+const struct tmx_message_type *tmx_catalogue_find(const struct tmx_catalogue *c, struct tmx_bytes code,
+                                                  uint64_t wall_ms)
 {
     for (size_t i = 0; i < c->n_types; i++) {
         const struct tmx_message_type *type = &c->types[i];
@@ -42,8 +43,8 @@ const struct tmx_message_type *tmx_catalogue_find(const struct tmx_catalogue *c,
     return NULL;
 }
 
-unsigned tmx_catalogue_check(const struct tmx_catalogue *c, uint64_t wall_ms, struct tmx_bytes type, struct tmx_bytes mrn,
-                             struct tmx_bytes lrn, struct tmx_bytes business_correlation)
+unsigned tmx_catalogue_check(const struct tmx_catalogue *c, uint64_t wall_ms, struct tmx_bytes type,
+                             struct tmx_bytes mrn, struct tmx_bytes lrn, struct tmx_bytes business_correlation)
 {
     const struct tmx_message_type *t = tmx_catalogue_find(c, type, wall_ms);
 

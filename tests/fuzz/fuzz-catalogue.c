@@ -20,8 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < tmx_catalogue_count(catalogue); i++) {
         const struct tmx_message_type *t = tmx_catalogue_at(catalogue, i);
         assert(tmx_catalogue_find(catalogue, tmx_bytes_str(t->code), t->from_ms) == t);
-        unsigned code = tmx_catalogue_check(catalogue, t->from_ms, tmx_bytes_str(t->code), TMX_BYTES_NULL, TMX_BYTES_NULL,
-                                            TMX_BYTES_NULL);
+        unsigned code = tmx_catalogue_check(catalogue, t->from_ms, tmx_bytes_str(t->code), TMX_BYTES_NULL,
+                                            TMX_BYTES_NULL, TMX_BYTES_NULL);
         assert((code == TMX_CODE_MRN_REQUIRED) == (t->mrn == TMX_RULE_REQUIRED));
     }
     tmx_catalogue_free(catalogue);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The message catalogue: the file that is shipped, the rules of its types, and files that are wrong. CAT-1, CAT-2, CAT-3 */
+ * The message catalogue: the file that is shipped, the rules of its types, and files that are wrong.
+ * CAT-1, CAT-2, CAT-3 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,7 +15,8 @@
 static struct tmx_catalogue *shipped;
 static uint64_t some_day;
 
-static int parse(struct tmx_bytes text, struct tmx_catalogue **ret_catalogue, unsigned *line, char *reason, size_t capacity)
+static int parse(struct tmx_bytes text, struct tmx_catalogue **ret_catalogue, unsigned *line, char *reason,
+                 size_t capacity)
 {
     /* an exact heap copy: a sanitizer sees a read past the end */
     uint8_t *copy = malloc(text.size + (text.size == 0));
@@ -122,8 +124,9 @@ static void submissions_are_checked(void **state)
     };
 
     for (size_t i = 0; i < TMX_N(cases); i++) {
-        unsigned code = tmx_catalogue_check(shipped, some_day, tmx_bytes_str(cases[i].type), tmx_bytes_str(cases[i].mrn),
-                                            tmx_bytes_str(cases[i].lrn), tmx_bytes_str(cases[i].correlation));
+        unsigned code = tmx_catalogue_check(shipped, some_day, tmx_bytes_str(cases[i].type),
+                                            tmx_bytes_str(cases[i].mrn), tmx_bytes_str(cases[i].lrn),
+                                            tmx_bytes_str(cases[i].correlation));
         if (code != cases[i].code) {
             fail_msg("case %zu: %s", i, tmx_code_name(code));
         }
