@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the directory records beside members: log origins and gates of the broker, catalogue, witness policy.
+ */
+#include "authority.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <tmx/catalogue.h>
+#include <tmx/identifier.h>
+#include <tmx/seal.h>
+#include <tmx/text.h>
+
+#define BROKER_PUB_MAX 65536u
+
+/* The next word of a line; empty at its end. */
+static struct tmx_bytes next_word(struct tmx_bytes *line)
+{
+    const uint8_t *space = line->size > 0 ? memchr(line->data, ' ', line->size) : NULL;
+    size_t size = space == NULL ? line->size : (size_t)(space - line->data);
+    size_t used = space == NULL ? size : size + 1;
+    struct tmx_bytes word = tmx_bytes_slice(*line, 0, size);
+    *line = tmx_bytes_slice(*line, used, line->size - used);
+    return word;
+}
+
+typedef bool line_fn(struct tool *t, Tmx__Directory *d, struct tmx_bytes line);
+
+/* Applies `fn` to the lines of broker.pub that begin with `word`. */
+static int apply_lines(struct tool *t, const char *word, line_fn *fn)
+{
+    Tmx__Directory *d;
+    struct tmx_bytes content, line;
+    unsigned number = 0;
+    unsigned applied = 0;
+    if (!draft_load(t, &d) || !read_file(t, t->argument, BROKER_PUB_MAX, &content)) {
+        return 1;
+    }
+    while (next_line(&content, &line)) {
+        number++;
+        if (!tmx_bytes_eq(next_word(&line), tmx_bytes_str(word))) {
+            continue;
+        }
+        if (!fn(t, d, line)) {
+            return fail("%s:%u: this '%s' line cannot be used: the broker makes it with 'tmx-authority broker-keys'",
+                        t->argument, number, word);
+        }
+        applied++;
+    }
+    if (applied == 0) {
+        return fail("%s: no line that begins with '%s'", t->argument, word);
+    }
+    return draft_save(t, d) ? 0 : 1;
+}
+
+/* "<shard> <vkey>" */
+static bool add_log_line(struct tool *t, Tmx__Directory *d, struct tmx_bytes line)
+{
+    struct tmx_bytes shard = next_word(&line);
+    struct tmx_verify_key key;
+    char name[TMX_KEYNAME_MAX];
+    struct tmx_writer w = TMX_WRITER_OF(name);
+    if (!tmx_name_valid(shard, TMX_SHARD_MAX) || !tmx_verify_key_parse(line, &key)) {
+        return false;
+    }
+    tmx_log_origin(federation_of(t, d), shard, &w);
+    if (!tmx_bytes_eq(tmx_written(&w), tmx_bytes_str(key.name)) || key.type != TMX_NOTE_ED25519) {
+        fail("%s: a key of %s: this federation needs one of %.*s", t->argument, key.name, (int)w.used, name);
+        return false;
+    }
+    for (size_t i = 0; i < d->n_logs; i++) {
+        bool same_shard = tmx_bytes_eq(tmx_pb(d->logs[i]->shard), shard);
+        bool same_key = tmx_bytes_eq(tmx_pb(d->logs[i]->key), TMX_BYTES_OF(key.key));
+        if (same_shard && same_key) {
+            return true;
+        }
+        if (same_shard || same_key) {
+            fail(same_shard ? "shard %.*s has another key already: a new key needs a new shard"
+                            : "shard %.*s has this very key: a new shard needs a new one (move log.key away first)",
+                 (int)d->logs[i]->shard.len, (const char *)d->logs[i]->shard.data);
+            return false;
+        }
+    }
+    Tmx__LogOrigin *log = take(t, sizeof(*log));
+    *log = (Tmx__LogOrigin)TMX__LOG_ORIGIN__INIT;
+    log->shard = tmx_to_pb(shard);
+    log->key = tmx_to_pb(keep(t, TMX_BYTES_OF(key.key)));
+    log->from_ms = now_ms();
+    d->logs = append(t, d->logs, d->n_logs, log);
+    d->n_logs++;
+    return true;
+}
+
+/* "<MEMBER> <endpoint> <base64 key>"; one gate for each member: the latest. */
+static bool add_gate_line(struct tool *t, Tmx__Directory *d, struct tmx_bytes line)
+{
+    struct tmx_bytes member = next_word(&line);
+    struct tmx_bytes endpoint = next_word(&line);
+    uint8_t key[32];
+    size_t size;
+    if (!tmx_unbase64(line, key, sizeof(key), &size) || size != sizeof(key)) {
+        return false;
+    }
+    if (draft_member(d, member) == NULL) {
+        fail("%.*s: no such member: admit it first", (int)member.size, (const char *)member.data);
+        return false;
+    }
+    Tmx__Gate *gate = NULL;
+    for (size_t i = 0; i < d->n_gates && gate == NULL; i++) {
+        gate = tmx_bytes_eq(tmx_pb(d->gates[i]->member), member) ? d->gates[i] : NULL;
+    }
+    if (gate == NULL) {
+        gate = take(t, sizeof(*gate));
+        *gate = (Tmx__Gate)TMX__GATE__INIT;
+        d->gates = append(t, d->gates, d->n_gates, gate);
+        d->n_gates++;
+    }
+    gate->member = tmx_to_pb(member);
+    gate->endpoint = tmx_to_pb(endpoint);
+    gate->curve_key = tmx_to_pb(keep(t, TMX_BYTES_OF(key)));
+    return true;
+}
+
+int run_add_log(struct tool *t)
+{
+    return apply_lines(t, "log", add_log_line);
+}
+
+int run_add_gate(struct tool *t)
+{
+    return apply_lines(t, "gate", add_gate_line);
+}
+
+int run_catalogue(struct tool *t)
+{
+    Tmx__Directory *d;
+    struct tmx_bytes content;
+    struct tmx_catalogue *c;
+    uint8_t digest[32];
+    char reason[256] = "";
+    unsigned line = 0;
+    if (!draft_load(t, &d) || !read_file(t, t->argument, TMX_DIRECTORY_MAX, &content)) {
+        return 1;
+    }
+    if (tmx_catalogue_parse(content, &c, &line, reason, sizeof(reason)) < 0) {
+        return fail("%s:%u: %s", t->argument, line, reason);
+    }
+    tmx_digest(content, digest);
+    d->catalogue_version = tmx_to_pb(keep(t, tmx_bytes_str(tmx_catalogue_version(c))));
+    d->catalogue_digest = tmx_to_pb(keep(t, TMX_BYTES_OF(digest)));
+    printf("%s: version %s, %zu message types\n", t->argument, tmx_catalogue_version(c), tmx_catalogue_count(c));
+    tmx_catalogue_free(c);
+    return draft_save(t, d) ? 0 : 1;
+}
+
+int run_policy(struct tool *t)
+{
+    Tmx__Directory *d;
+    struct tmx_bytes content;
+    if (!draft_load(t, &d) || !read_file(t, t->argument, TMX_NOTE_MAX, &content)) {
+        return 1;
+    }
+    for (size_t i = 0; i < content.size; i++) {
+        if ((content.data[i] < 0x20 && content.data[i] != '\n') || content.data[i] >= 0x7f) {
+            return fail("%s: not a witness policy: plain text of lines is needed (c2sp.org/tlog-policy)", t->argument);
+        }
+    }
+    d->witness_policy = tmx_to_pb(content);
+    return draft_save(t, d) ? 0 : 1;
+}
