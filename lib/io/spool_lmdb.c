@@ -363,14 +363,19 @@ static int lmdb_seek(struct tmx_spool *s, uint8_t table, struct tmx_bytes from, 
 static int lmdb_stat(struct tmx_spool *s, struct tmx_spool_stat *ret_stat)
 {
     struct tmx_env *e = env_of(s);
-    MDB_txn *txn;
     MDB_envinfo info;
     MDB_stat stat;
     uint64_t pages_free;
-    int r = read_txn(e, &txn);
-    if (r == 0) {
-        r = tmx_env_count_free_pages(txn, 0, &pages_free);
+    settle(e);
+    if (e->failed) {
+        return -EIO;
     }
+    int r = tmx_env_error(mdb_txn_renew(e->reader));   /* also in a turn: only a reader may see the free list */
+    if (r < 0) {
+        return r;
+    }
+    e->reading = true;
+    r = tmx_env_count_free_pages(e->reader, 0, &pages_free);
     if (r < 0) {
         return r;
     }

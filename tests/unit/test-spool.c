@@ -114,6 +114,7 @@ static void a_turn_sees_itself(void **state)
     apply(s, TMX_OP_INSERT, 0, "k1", "x");
     apply(s, TMX_OP_INSERT, 0, "k3", "y");
     expect(s, 0, "k2", "new");
+    assert_int_equal(rows(s, 0), 3);
     expect_seek(s, 0, "k", "k1", "x");
     apply(s, TMX_OP_DELETE, 0, "k1", NULL);
     expect_seek(s, 0, "k", "k2", "new");
