@@ -192,6 +192,27 @@ int tmx_export_write(int dir_fd, const char *path, struct tmx_bytes data)
     return r;
 }
 
+int tmx_export_put(int dir_fd, const char *path, struct tmx_bytes data)
+{
+    uint8_t *there;
+    size_t size;
+    bool same;
+    int r = tmx_export_read(dir_fd, path, data.size, &there, &size);
+
+    if (r == -ENOENT) {
+        return tmx_export_write(dir_fd, path, data);
+    }
+    if (r == -EFBIG) {
+        return -EEXIST;
+    }
+    if (r < 0) {
+        return r;
+    }
+    same = tmx_bytes_eq(TMX_BYTES(there, size), data);
+    free(there);
+    return same ? 0 : -EEXIST;
+}
+
 bool tmx_export_next_entry(struct tmx_reader *bundle, struct tmx_bytes *ret_entry, bool *ret_failed)
 {
     *ret_failed = false;

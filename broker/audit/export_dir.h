@@ -25,6 +25,9 @@ int tmx_export_read(int dir_fd, const char *path, size_t max, uint8_t **ret_data
 /* Writes a file by way of a temporary name; makes the folders above it. */
 int tmx_export_write(int dir_fd, const char *path, struct tmx_bytes data) TMX_MUST_CHECK;
 
+/* Writes a file that never changes: nothing to do when it is there, -EEXIST when other bytes are. */
+int tmx_export_put(int dir_fd, const char *path, struct tmx_bytes data) TMX_MUST_CHECK;
+
 /* Entry i of a bundle in turn; false at the end or, with *ret_failed, where it is malformed. */
 bool tmx_export_next_entry(struct tmx_reader *bundle, struct tmx_bytes *ret_entry, bool *ret_failed);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tmx-audit: the auditors' command. Needs public keys and an export, nothing of the exchange.
+ * tmx-audit: the auditors' command. Verifying needs public keys and an export, nothing of the exchange.
  */
 #include <argp.h>
 #include <sodium.h>
@@ -8,6 +8,7 @@
 #include <tmx/text.h>
 
 #include "check.h"
+#include "export.h"
 #include "summary.h"
 
 #define EXIT_OK 0
@@ -18,21 +19,25 @@
 __attribute__((visibility("default"))) const char *argp_program_version = "tmx-audit " TMX_VERSION;
 
 static const char doc[] =
-    "Checks an export of the exchange's log, offline, with public keys only.\v"
+    "Exports the log of a broker, and checks an export offline, with public keys only.\v"
+    "export asks a running broker over its control socket and writes a directory of tiles (c2sp.org/tlog-tiles). An "
+    "earlier export of the same log is continued; one that the broker now contradicts is left as it is.\n\n"
     "verify recomputes the tree from the entries, compares every tile, verifies the checkpoint, the directories and "
     "every signature, and replays the rules of the log (proto/README.md, LOG-6).\n\n"
     "The authority file holds the keys of the federation authority, obtained from it and not from the export: a line "
     "\"threshold K\", then one key per line (name+id+base64).\n\n"
-    "Exit status: 0 everything holds, 1 it does not or could not be checked, 64 usage.";
+    "Exit status: 0 done, or everything holds; 1 it does not, or could not be done; 64 usage.";
 
 enum option_key {
     OPTION_AUTHORITY = 0x100,
     OPTION_JSON,
+    OPTION_SOCKET,
 };
 
 static const struct argp_option options[] = {
-    { "authority", OPTION_AUTHORITY, "FILE", 0, "keys of the federation authority", 0 },
-    { "json", OPTION_JSON, NULL, 0, "print one JSON document", 0 },
+    { "authority", OPTION_AUTHORITY, "FILE", 0, "keys of the federation authority (verify)", 0 },
+    { "json", OPTION_JSON, NULL, 0, "print one JSON document (verify)", 0 },
+    { "socket", OPTION_SOCKET, "PATH", 0, "the broker's control socket (export)", 0 },
     { 0 },
 };
 
@@ -40,17 +45,18 @@ struct arguments {
     const char *command;
     const char *dir;
     const char *authority;
+    const char *socket;
     bool json;
 };
 
-static const char *const commands[] = { "verify" };
+static const char *const commands[] = { "export", "verify" };
 
 static void check_arguments(const struct arguments *a, struct argp_state *state)
 {
     bool known = false;
 
     if (a->command == NULL) {
-        argp_error(state, "a command is missing: verify");
+        argp_error(state, "a command is missing: export or verify");
     }
     for (size_t i = 0; i < TMX_N(commands); i++) {
         known = known || strcmp(a->command, commands[i]) == 0;
@@ -63,6 +69,18 @@ static void check_arguments(const struct arguments *a, struct argp_state *state)
     }
     if (a->dir == NULL) {
         argp_error(state, "the directory of the export is missing");
+    }
+    if (strcmp(a->command, "export") == 0) {
+        if (a->socket == NULL) {
+            argp_error(state, "--socket PATH is missing: where the broker answers");
+        }
+        if (a->authority != NULL || a->json) {
+            argp_error(state, "--authority and --json belong to verify");
+        }
+        return;
+    }
+    if (a->socket != NULL) {
+        argp_error(state, "--socket belongs to export: verify asks nobody");
     }
     if (a->authority == NULL) {
         argp_error(state, "--authority FILE is missing: an export cannot vouch for its own keys");
@@ -79,6 +97,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPTION_JSON:
         a->json = true;
+        return 0;
+    case OPTION_SOCKET:
+        a->socket = arg;
         return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num >= 2) {
@@ -119,9 +140,25 @@ static int verify(const struct arguments *a)
     return ok ? EXIT_OK : EXIT_FAILED;
 }
 
+static int export(const struct arguments *a)
+{
+    struct tmx_checkpoint head;
+    char why[EXPORT_WHY_MAX];
+    int r = tmx_export_run(a->socket, a->dir, &head, why);
+
+    if (r < 0) {
+        fprintf(stderr, "tmx-audit: %s: %s\n", why, strerror(-r));
+        return EXIT_FAILED;
+    }
+    printf("%s: %llu entries\n", head.origin, (unsigned long long)head.size);
+    return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
-    static const struct argp argp = { options, parse, "verify DIR --authority FILE", doc, NULL, NULL, NULL };
+    static const struct argp argp = { options, parse, "export DIR --socket PATH\nverify DIR --authority FILE",
+                                      doc,     NULL,  NULL,
+                                      NULL };
     struct arguments a = { .json = false };
 
     argp_err_exit_status = EXIT_USAGE;
@@ -132,5 +169,5 @@ int main(int argc, char **argv)
         fprintf(stderr, "tmx-audit: the cryptographic library does not start\n");
         return EXIT_FAILED;
     }
-    return verify(&a);
+    return strcmp(a.command, "export") == 0 ? export(&a) : verify(&a);
 }

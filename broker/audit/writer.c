@@ -51,7 +51,7 @@ static int write_named(struct tmx_export_writer *w, const struct tmx_export_name
     char path[EXPORT_PATH_MAX];
 
     tmx_export_path(name, path);
-    return tmx_export_write(w->dir_fd, path, data);
+    return tmx_export_put(w->dir_fd, path, data);
 }
 
 static void on_full_tile(void *ctx, unsigned level, uint64_t n, const uint8_t tile[TMX_TILE_SIZE])
@@ -91,6 +91,11 @@ int tmx_export_add(struct tmx_export_writer *w, struct tmx_bytes entry)
         return w->failed;
     }
     return tmx_tree_size(w->tree) % TMX_TILE_WIDTH == 0 ? write_bundle(w) : 0;
+}
+
+struct tmx_hash tmx_export_root(const struct tmx_export_writer *w)
+{
+    return tmx_tree_root(w->tree);
 }
 
 int tmx_export_finish(struct tmx_export_writer *w, struct tmx_hash *ret_root)

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * `tmx-audit export`: asks a running broker for its log and writes it as an export directory.
+ */
+#pragma once
+
+#include <tmx/note.h>
+
+#define EXPORT_WHY_MAX 320u
+
+/* Fills `dir` (made when absent, continued when it holds an earlier export of the same log) from the broker's control
+ * socket. The checkpoint is written last, and only when the entries give its root and continue what is there already:
+ * a broker that shows another history changes nothing it said before. Negative errno; ret_why then says what. */
+int tmx_export_run(const char *socket, const char *dir, struct tmx_checkpoint *ret_head,
+                   char ret_why[EXPORT_WHY_MAX]) TMX_MUST_CHECK;
