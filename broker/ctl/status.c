@@ -161,7 +161,7 @@ static void show_gates(const json_t *s)
             continue;
         }
         bool failed = json_object_get(g, "failed") != NULL;
-        printf("%sgate of %s at %s: %s, started again %s times%s%s\n", before, text_of(g, "member"),
+        printf("%sgate of %s at %s: %s, restarts: %s%s%s\n", before, text_of(g, "member"),
                text_of(g, "endpoint"), painted(text_of(g, "state")), number_of(g, "restarts"),
                failed ? "; the last one ended: " : "", failed ? text_of(g, "failed") : "");
         before = "";

@@ -12,7 +12,8 @@
 #include "config_parts.h"
 
 #define SHOWN 80u /* of a word of the file, in a message */
-#define ARENA_SIZE (8u << 20)
+/* The largest file's words as lists, or as many sections as there may be. */
+#define ARENA_SIZE (3u << 20)
 
 /* While reading. */
 struct parser {

@@ -114,24 +114,29 @@ static int parse_list(const struct tmx_config_key *key, const char *text, struct
                       const char ***ret_words)
 {
     static const char separators[] = " \t,";
+    const char *found[TMX_CONFIG_WORDS_MAX];
     size_t size = strlen(text);
+    size_t n = 0;
     char *copy = tmx_arena_alloc(arena, size + 1);
-    const char **words = tmx_arena_alloc(arena, TMX_CONFIG_WORDS_MAX * sizeof(*words));
-    if (copy == NULL || words == NULL) {
+    if (copy == NULL) {
         return -ENOMEM;
     }
     memcpy(copy, text, size + 1);
-    size_t n = 0;
     char *rest = NULL;
     for (char *w = strtok_r(copy, separators, &rest); w != NULL; w = strtok_r(NULL, separators, &rest)) {
-        if (n == TMX_CONFIG_WORDS_MAX || !chosen(key, w)) {
+        if (n == TMX_N(found) || !chosen(key, w)) {
             return TMX_CONFIG_E_INVALID;
         }
-        words[n++] = w;
+        found[n++] = w;
     }
     if (n == 0) {
         return TMX_CONFIG_E_INVALID;
     }
+    const char **words = tmx_arena_alloc(arena, n * sizeof(*words));
+    if (words == NULL) {
+        return -ENOMEM;
+    }
+    memcpy(words, found, n * sizeof(*words));
     *ret_n = n;
     *ret_words = words;
     return 0;

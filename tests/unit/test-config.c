@@ -323,6 +323,22 @@ static void test_bounds(void **state)
     assert_int_equal(errors.used, strlen(errors.text));
     assert_int_equal(errors.text[errors.used - 1], '\n');
 
+    /* The largest file of words, and a list that is one word too long. */
+    n = (size_t)snprintf(text, sizeof(text), HEAD);
+    for (size_t i = 0; i < 250; i++) {
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "[application a%zu]\nkey = k\ntypes =", i);
+        for (size_t k = 0; k < 256; k++) {
+            n += (size_t)snprintf(text + n, sizeof(text) - n, " x");
+        }
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "\n");
+    }
+    assert_int_equal(tmx_config_parse("b.conf", text, n, &schema, &errors, &c), 0);
+    c = tmx_config_free(c);
+    text[n - 1] = ',';
+    n += (size_t)snprintf(text + n, sizeof(text) - n, "y\n");
+    assert_int_equal(tmx_config_parse("b.conf", text, n, &schema, &errors, &c), TMX_CONFIG_E_INVALID);
+    assert_non_null(strstr(errors.text, "must be at most 256 words"));
+
     /* Sections: the limit counts the plain ones too. */
     n = (size_t)snprintf(text, sizeof(text), HEAD);
     for (size_t i = 0; i < 300; i++) {
