@@ -9,7 +9,7 @@
 
 #include <tmx/directory.h>
 
-#define TOOL_ARENA_SIZE (32u << 20)
+#define TOOL_ARENA_SIZE (8u << 20)
 #define TOOL_REQUEST_MAX 65536u
 #define TOOL_WORDS_MAX 128u
 

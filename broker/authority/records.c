@@ -25,7 +25,8 @@ static struct tmx_bytes next_word(struct tmx_bytes *line)
     return word;
 }
 
-typedef bool line_fn(struct tool *t, Tmx__Directory *d, struct tmx_bytes line);
+/* Applies a line, or says why not. */
+typedef bool line_fn(struct tool *t, Tmx__Directory *d, struct tmx_bytes line, struct tmx_writer *reason);
 
 /* Applies `fn` to the lines of broker.pub that begin with `word`. */
 static int apply_lines(struct tool *t, const char *word, line_fn *fn)
@@ -42,9 +43,10 @@ static int apply_lines(struct tool *t, const char *word, line_fn *fn)
         if (!tmx_bytes_eq(next_word(&line), tmx_bytes_str(word))) {
             continue;
         }
-        if (!fn(t, d, line)) {
-            return fail("%s:%u: this '%s' line cannot be used: the broker makes it with 'tmx-authority broker-keys'",
-                        t->argument, number, word);
+        char reason[512];
+        struct tmx_writer w = TMX_WRITER_OF(reason);
+        if (!fn(t, d, line, &w)) {
+            return fail("%s:%u: %.*s", t->argument, number, (int)w.used, reason);
         }
         applied++;
     }
@@ -55,18 +57,19 @@ static int apply_lines(struct tool *t, const char *word, line_fn *fn)
 }
 
 /* "<shard> <vkey>" */
-static bool add_log_line(struct tool *t, Tmx__Directory *d, struct tmx_bytes line)
+static bool add_log_line(struct tool *t, Tmx__Directory *d, struct tmx_bytes line, struct tmx_writer *reason)
 {
     struct tmx_bytes shard = next_word(&line);
     struct tmx_verify_key key;
     char name[TMX_KEYNAME_MAX];
     struct tmx_writer w = TMX_WRITER_OF(name);
     if (!tmx_name_valid(shard, TMX_SHARD_MAX) || !tmx_verify_key_parse(line, &key)) {
+        tmx_write_fmt(reason, "not 'log SHARD KEY' as 'tmx-authority broker-keys' writes it");
         return false;
     }
     tmx_log_origin(federation_of(t, d), shard, &w);
     if (!tmx_bytes_eq(tmx_written(&w), tmx_bytes_str(key.name)) || key.type != TMX_NOTE_ED25519) {
-        fail("%s: a key of %s: this federation needs one of %.*s", t->argument, key.name, (int)w.used, name);
+        tmx_write_fmt(reason, "a key of %s: here one of %.*s is needed", key.name, (int)w.used, name);
         return false;
     }
     for (size_t i = 0; i < d->n_logs; i++) {
@@ -76,9 +79,10 @@ static bool add_log_line(struct tool *t, Tmx__Directory *d, struct tmx_bytes lin
             return true;
         }
         if (same_shard || same_key) {
-            fail(same_shard ? "shard %.*s has another key already: a new key needs a new shard"
-                            : "shard %.*s has this very key: a new shard needs a new one (move log.key away first)",
-                 (int)d->logs[i]->shard.len, (const char *)d->logs[i]->shard.data);
+            tmx_write_fmt(reason, "shard %.*s has %s", (int)d->logs[i]->shard.len,
+                          (const char *)d->logs[i]->shard.data,
+                          same_shard ? "another key already: a new key needs a new shard"
+                                     : "this very key: a new shard needs a new one (move log.key away first)");
             return false;
         }
     }
@@ -93,17 +97,18 @@ static bool add_log_line(struct tool *t, Tmx__Directory *d, struct tmx_bytes lin
 }
 
 /* "<MEMBER> <endpoint> <base64 key>"; one gate for each member: the latest. */
-static bool add_gate_line(struct tool *t, Tmx__Directory *d, struct tmx_bytes line)
+static bool add_gate_line(struct tool *t, Tmx__Directory *d, struct tmx_bytes line, struct tmx_writer *reason)
 {
     struct tmx_bytes member = next_word(&line);
     struct tmx_bytes endpoint = next_word(&line);
     uint8_t key[32];
     size_t size;
     if (!tmx_unbase64(line, key, sizeof(key), &size) || size != sizeof(key)) {
+        tmx_write_fmt(reason, "not 'gate MEMBER ENDPOINT KEY' as 'tmx-authority broker-keys' writes it");
         return false;
     }
     if (draft_member(d, member) == NULL) {
-        fail("%.*s: no such member: admit it first", (int)member.size, (const char *)member.data);
+        tmx_write_fmt(reason, "no such member: %.*s: admit it first", (int)member.size, (const char *)member.data);
         return false;
     }
     Tmx__Gate *gate = NULL;
