@@ -58,6 +58,11 @@ struct node_destination {
     uint8_t ps[32];
 };
 
+struct node_key {
+    uint8_t data[TMX_KEY_MAX];
+    size_t size;
+};
+
 enum node_session_state { NODE_DOWN, NODE_HELLO, NODE_UP, NODE_MUTE };
 
 struct node_session {
@@ -95,8 +100,9 @@ struct node_state {
     uint64_t directory_heard;
     bool distrust;
     bool rebuild;                          /* NODE-10: signs nothing until feed_next reaches rebuild_to */
-    uint64_t rebuild_to;                   /* UINT64_MAX: not known yet */
-    uint64_t resubmit;                     /* numbers up to it were accepted in an earlier shard */
+    uint64_t rebuild_to;                   /* UINT64_MAX: not known yet; 0: this spool never was rebuilt */
+    bool carry;                            /* LOG-4: open messages are being made ready for the new shard */
+    uint64_t resubmit;                     /* numbers up to it were signed before this shard; 0 = the first shard */
 };
 
 struct node_pending {
@@ -173,6 +179,8 @@ struct tmx_node {
     uint64_t notices_lost;
     bool more;                             /* work was left for the next turn */
     uint64_t next_due_ms;                  /* wall: first row of DUE, at the latest */
+    uint64_t lost;                         /* messages found lost by this rebuild and without outcome */
+    struct node_key carry_at;              /* INDEX_OPEN row to go on from; empty = the first */
     struct tmx_node_state_view counters;
     int directory_result;
     bool directory_changed;
@@ -199,10 +207,6 @@ void node_insert(struct tmx_node *n, uint8_t table, struct tmx_bytes key, struct
 void node_delete(struct tmx_node *n, uint8_t table, struct tmx_bytes key);
 /* Deletes when it is there. */
 void node_drop(struct tmx_node *n, uint8_t table, struct tmx_bytes key);
-struct node_key {
-    uint8_t data[TMX_KEY_MAX];
-    size_t size;
-};
 static inline struct tmx_bytes node_kb(const struct node_key *k)
 {
     return TMX_BYTES(k->data, k->size);
@@ -279,6 +283,8 @@ Tmx__Head *node_seen(struct tmx_node *n, Tmx__Head *head);
 /* The queue of submissions changed. */
 void node_destination_touch(struct node_destination *d);
 struct node_destination *node_destination(struct tmx_node *n, const uint8_t member[TMX_MEMBER_MAX]);
+/* Out of the queue of submissions; writes no OUT row. */
+void node_out_unqueue(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_out *row);
 /* Ends a submission that was never signed. */
 void node_out_cancel(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_out *row, unsigned code);
 /* The OUT_WAIT and OUT_LANE rows. */
@@ -328,6 +334,10 @@ void node_head_keep(struct tmx_node *n);
 void node_evidence_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_evidence_kind kind,
                         const uint8_t *member, const Tmx__FeedItem *item);
 
+/* The acceptance kept as evidence, parsed into the scratch arena. */
+bool node_acceptance_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], uint64_t *ret_index,
+                          Tmx__LogEntry **ret_entry, Tmx__Header **ret_header);
+
 /* feed.c */
 void node_feed_item(struct tmx_node *n, const Tmx__FeedItem *item);
 bool node_signature_verify(struct tmx_node *n, struct tmx_bytes member, struct tmx_bytes body,
@@ -363,6 +373,8 @@ void node_in_unoffer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const st
 void node_in_end(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row, enum tmx_in_state state,
                  unsigned code);
 void node_in_drop(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
+/* Its CoA is in the log, and this spool does not hold it (NODE-10). False: its acceptance is not known. */
+bool node_in_lost(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *ret_row);
 /* The broker ended a delivery to this node. */
 void node_in_ended_by_broker(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry);
 
@@ -439,8 +451,10 @@ void node_members_sync(struct tmx_node *n);
 unsigned node_may_submit(struct tmx_node *n);
 
 /* rebuild.c */
-/* After Welcome: is this node behind the log, or the log a new one? False: the session cannot be used. */
+/* Welcome: is this node behind the log, or the log a new one? False: the session cannot be used. */
 bool node_rebuild_check(struct tmx_node *n, const Tmx__Welcome *welcome);
+/* After its head is verified: how far a rebuild has to read. */
+void node_rebuild_to(struct tmx_node *n, const Tmx__Welcome *welcome);
 /* Leaves read while rebuilding. */
 void node_rebuild_item(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry);
 void node_rebuild_close(struct tmx_node *n);

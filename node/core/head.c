@@ -109,3 +109,21 @@ void node_evidence_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum 
     node_put(n, TMX_NT_EVIDENCE, node_kb(&k), tmx_written(&w));
     node_head_keep(n);
 }
+
+bool node_acceptance_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], uint64_t *ret_index,
+                          Tmx__LogEntry **ret_entry, Tmx__Header **ret_header)
+{
+    struct node_key k = node_key_id_u8(id, TMX_EVIDENCE_ACCEPTANCE);
+    struct tmx_bytes value, copy;
+    if (!node_get(n, TMX_NT_EVIDENCE, node_kb(&k), &value) || !tmx_arena_copy(&n->scratch, value, &copy)) {
+        return false;
+    }
+    struct tmx_reader r = tmx_reader_init(copy);
+    tmx_read_bytes(&r, TMX_SHARD_MAX);
+    *ret_index = tmx_read_u64(&r);
+    tmx_read_u64(&r);
+    tmx_read_bytes(&r, tmx_read_u16(&r));
+    struct tmx_bytes leaf = tmx_read_bytes(&r, r.left);
+    return tmx_reader_ok(&r) && tmx_entry_parse(leaf, &n->scratch, ret_entry) == TMX_CODE_OK &&
+           tmx_header_parse(tmx_pb((*ret_entry)->body), &n->scratch, ret_header) == TMX_CODE_OK;
+}

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sodium.h>
+
 #include "core.h"
 
 static struct node_key ready_key(const struct tmx_row_in *row)
@@ -23,10 +25,26 @@ static struct node_key wait_key(const struct tmx_row_in *row, const uint8_t id[T
     struct node_key k;
     struct tmx_writer w = TMX_WRITER_OF(k.data);
     tmx_write_bytes(&w, TMX_BYTES_OF(row->sender));
-    tmx_write_u64(&w, row->prev);
+    tmx_write_u64(&w, row->waits_for);
     tmx_write_bytes(&w, node_id(id));
     k.size = w.used;
     return k;
+}
+
+static struct node_key lane_key(const struct tmx_row_in *row, uint64_t seq)
+{
+    struct node_key k;
+    struct tmx_writer w = TMX_WRITER_OF(k.data);
+    tmx_write_bytes(&w, TMX_BYTES_OF(row->sender));
+    tmx_write_bytes(&w, TMX_BYTES_OF(row->label));
+    tmx_write_u64(&w, seq);
+    k.size = w.used;
+    return k;
+}
+
+static bool has_label(const struct tmx_row_in *row)
+{
+    return !sodium_is_zero(row->label, sizeof(row->label));
 }
 
 static void seq_write(struct tmx_node *n, const uint8_t sender[TMX_MEMBER_MAX], uint64_t seq, enum tmx_seq_state state)
@@ -52,20 +70,43 @@ void node_in_offer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx
     n->offers_changed = true;
 }
 
+/* What must have its outcome before this message is handed over: the number before it in its movement, and whatever of
+ * the movement arrived earlier and is open, for the number before may have ended at the broker with others behind it.
+ * 0 = nothing. */
+static uint64_t blocker(struct tmx_node *n, const struct tmx_row_in *row)
+{
+    if (row->prev != 0 && !seq_is_resolved(n, row->sender, row->prev)) {
+        return row->prev;
+    }
+    struct node_key from = lane_key(row, 0);
+    struct tmx_bytes key, value;
+    if (!has_label(row) || !node_seek(n, TMX_NT_IN_LANE, node_kb(&from), from.size - 8, &key, &value)) {
+        return 0;
+    }
+    uint64_t first = node_u64(tmx_bytes_slice(key, key.size - 8, 8));
+    return first < row->seq ? first : 0;
+}
+
+static void offer_or_block(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row)
+{
+    row->waits_for = blocker(n, row);
+    if (row->waits_for == 0) {
+        node_in_offer(n, id, row);
+        return;
+    }
+    row->state = TMX_IN_BLOCKED;
+    node_in_write(n, id, row);
+    struct node_key k = wait_key(row, id);
+    node_put(n, TMX_NT_IN_WAIT, node_kb(&k), TMX_BYTES_NULL);
+}
+
 void node_in_arrived(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row)
 {
     if (row->state != TMX_IN_ARRIVED) {
         node_in_write(n, id, row);
         return;
     }
-    if (row->prev == 0 || seq_is_resolved(n, row->sender, row->prev)) {
-        node_in_offer(n, id, row);
-    } else {
-        row->state = TMX_IN_BLOCKED;
-        node_in_write(n, id, row);
-        struct node_key k = wait_key(row, id);
-        node_put(n, TMX_NT_IN_WAIT, node_kb(&k), TMX_BYTES_NULL);
-    }
+    offer_or_block(n, id, row);
     if (row->expires_ms <= n->wall_ms) {   /* its time came while the CoA was on its way */
         node_due_add(n, row->expires_ms, TMX_DUE_IN_EXPIRY, id);
     }
@@ -87,7 +128,7 @@ void node_seq_resolved(struct tmx_node *n, const uint8_t sender[TMX_MEMBER_MAX],
         node_delete(n, TMX_NT_IN_WAIT, node_kb(&k));
         struct tmx_row_in row;
         if (node_in_read(n, id, &row) && row.state == TMX_IN_BLOCKED) {
-            node_in_offer(n, id, &row);
+            offer_or_block(n, id, &row);
         }
     }
 }
@@ -121,6 +162,10 @@ void node_in_end(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_r
     row->code = code;
     node_in_write(n, id, row);
     node_index_close(n, TMX_DIRECTION_RECEIVED, id);
+    if (has_label(row)) {
+        struct node_key k = lane_key(row, row->seq);
+        node_drop(n, TMX_NT_IN_LANE, node_kb(&k));
+    }
     node_seq_resolved(n, row->sender, row->seq);
 }
 
@@ -177,6 +222,17 @@ struct arrival {
     struct tmx_bytes container;
 };
 
+/* Own position in the header; -1 when it is not for this node. */
+static int own_slot(const struct tmx_node *n, const Tmx__Header *h)
+{
+    for (size_t i = 0; i < h->n_recipients; i++) {
+        if (tmx_bytes_eq(tmx_pb(h->recipients[i]->member), n->config.member)) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
 /* The INFO row: everything an application is told, taken from header and content. */
 static void info_store(struct tmx_node *n, const struct arrival *a, const Tmx__Content *content, uint64_t payload_bytes)
 {
@@ -220,6 +276,9 @@ static void row_fill(struct tmx_node *n, const struct arrival *a, struct tmx_row
     node_shard_key(n->state.head.shard, row->shard);
     node_member_key(tmx_pb(h->sender), row->sender);
     memcpy(row->type, h->message_type.data, h->message_type.len);
+    if (h->movement_label.len == sizeof(row->label)) {
+        memcpy(row->label, h->movement_label.data, sizeof(row->label));
+    }
     tmx_digest(tmx_pb(a->entry->body), row->header_digest);
     memcpy(row->container_digest, h->container_digest.data, sizeof(row->container_digest));
 }
@@ -230,24 +289,54 @@ static void step(struct tmx_node *n, const uint8_t *id, const char *what, unsign
     node_step_add(n, TMX_DIRECTION_RECEIVED, id, &s);
 }
 
+/* A row of a message that arrived, with what keeps order and time for it. */
+static void row_enter(struct tmx_node *n, const uint8_t *id, const struct tmx_row_in *row)
+{
+    seq_write(n, row->sender, row->seq, TMX_SEQ_ARRIVED);
+    if (has_label(row)) {
+        struct node_key k = lane_key(row, row->seq);
+        node_put(n, TMX_NT_IN_LANE, node_kb(&k), TMX_BYTES_NULL);
+    }
+    node_due_add(n, row->expires_ms, TMX_DUE_IN_EXPIRY, id);
+    node_in_write(n, id, row);
+}
+
 static void arrived(struct tmx_node *n, const struct arrival *a, const Tmx__Content *content, uint64_t payload_bytes,
                     const uint8_t content_key[32])
 {
     const uint8_t *id = a->header->message_id.data;
     struct tmx_row_in row;
     row_fill(n, a, &row);
-    row.redelivered = n->state.rebuild_to != 0 && row.index < n->state.rebuild_to;
     info_store(n, a, content, payload_bytes);
     node_container_store(n, TMX_NT_IN_CONTAINER, id, a->container);
     node_archive_store(n, TMX_DIRECTION_RECEIVED, id, content_key);
     node_evidence_keep(n, id, TMX_EVIDENCE_ACCEPTANCE, NULL, a->item);
-    seq_write(n, row.sender, row.seq, TMX_SEQ_ARRIVED);
-    node_due_add(n, row.expires_ms, TMX_DUE_IN_EXPIRY, id);
-    node_in_write(n, id, &row);
+    row_enter(n, id, &row);
     node_report_make(n, id, &row, TMX__OUTCOME__OUTCOME_COA, TMX_CODE_OK, TMX_BYTES_NULL);
     step(n, id, "CoA", TMX_CODE_OK);
     n->counters.received++;
     node_notice(n, "message.arrived", false, row.sender, id, TMX_CODE_OK, row.index);
+}
+
+bool node_in_lost(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *ret_row)
+{
+    Tmx__FeedItem item = TMX__FEED_ITEM__INIT;
+    Tmx__LogEntry *entry;
+    Tmx__Header *h;
+    int slot = node_acceptance_read(n, id, &item.index, &entry, &h) ? own_slot(n, h) : -1;
+    if (slot < 0) {
+        return false;
+    }
+    struct arrival a = { .item = &item, .entry = entry, .header = h, .slot = (unsigned)slot };
+    row_fill(n, &a, ret_row);
+    ret_row->state = TMX_IN_LOST;
+    ret_row->container_bytes = 0;
+    info_store(n, &a, NULL, 0);
+    row_enter(n, id, ret_row);
+    step(n, id, "CoA", TMX_CODE_OK);
+    n->lost++;
+    node_notice(n, "rebuild.lost", false, ret_row->sender, id, TMX_CODE_RECIPIENT_LOST, ret_row->index);
+    return true;
 }
 
 /* It cannot be what its header says, and never will (NODE-5). */
@@ -313,17 +402,6 @@ static void open_arrival(struct tmx_node *n, const struct arrival *a, uint8_t *p
         return;
     }
     arrived(n, a, content, payload_size, key);
-}
-
-/* Own position in the header; -1 when it is not for this node. */
-static int own_slot(const struct tmx_node *n, const Tmx__Header *h)
-{
-    for (size_t i = 0; i < h->n_recipients; i++) {
-        if (tmx_bytes_eq(tmx_pb(h->recipients[i]->member), n->config.member)) {
-            return (int)i;
-        }
-    }
-    return -1;
 }
 
 static void known(struct tmx_node *n, const struct arrival *a, const struct tmx_row_in *row)

@@ -88,23 +88,6 @@ static struct offer *best_of(struct offer *offers, size_t count)
     return best;
 }
 
-/* The header of a received message, from the leaf kept as evidence. */
-static bool header_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], Tmx__Header **ret_header)
-{
-    struct node_key k = node_key_id_u8(id, TMX_EVIDENCE_ACCEPTANCE);
-    struct tmx_bytes value, copy;
-    Tmx__LogEntry *entry;
-    if (!node_get(n, TMX_NT_EVIDENCE, node_kb(&k), &value) || !tmx_arena_copy(&n->scratch, value, &copy)) {
-        return false;
-    }
-    struct tmx_reader r = tmx_reader_init(copy);
-    tmx_read_bytes(&r, TMX_SHARD_MAX + 16);
-    tmx_read_bytes(&r, tmx_read_u16(&r));
-    struct tmx_bytes leaf = tmx_read_bytes(&r, r.left);
-    return tmx_reader_ok(&r) && tmx_entry_parse(leaf, &n->scratch, &entry) == TMX_CODE_OK &&
-           tmx_header_parse(tmx_pb(entry->body), &n->scratch, ret_header) == TMX_CODE_OK;
-}
-
 static bool content_open(struct tmx_node *n, const uint8_t *id, const Tmx__Header *h, const uint8_t *container,
                          size_t size, struct tmx_bytes *ret_payload)
 {
@@ -152,8 +135,10 @@ static bool payload_open(struct tmx_node *n, const uint8_t *id, const struct tmx
                          struct tmx_bytes *ret_payload)
 {
     Tmx__Header *h;
+    Tmx__LogEntry *entry;
+    uint64_t index;
     uint8_t *container = NULL;
-    bool ok = header_read(n, id, &h) &&
+    bool ok = node_acceptance_read(n, id, &index, &entry, &h) &&
               (container = node_container_load(n, TMX_NT_IN_CONTAINER, id, row->container_bytes)) != NULL &&
               content_open(n, id, h, container, row->container_bytes, ret_payload);
     free(container);
@@ -194,7 +179,8 @@ static Tmx__Leased *lease_one(struct tmx_node *n, const uint8_t *id, uint32_t as
         return NULL;
     }
     l->token = tmx_to_pb(token);
-    l->redelivered = row.redelivered;
+    /* NODE-10: what was offered before the spool was lost is not known. */
+    l->redelivered = row.redelivered || row.coa_index < n->state.rebuild_to;
     l->lease_until_ms = row.lease_until_ms;
     node_notice(n, "message.leased", false, row.sender, id, TMX_CODE_OK, row.lapses);
     return l;
@@ -218,7 +204,7 @@ bool node_lease_try(struct tmx_node *n, const struct node_request *rq, bool last
         node_answer_code(n, rq, TMX_CODE_TOO_LARGE, "max is 1 to 64 messages");
         return true;
     }
-    size_t n_offers = offers_find(n, rq, offers);
+    size_t n_offers = n->state.rebuild ? 0 : offers_find(n, rq, offers);
     while (count < max && n->kept_bytes < KEPT_BYTES_MAX && (o = best_of(offers, n_offers)) != NULL) {
         uint8_t id[TMX_ID_SIZE];
         memcpy(id, o->id, sizeof(id));
@@ -267,7 +253,8 @@ void node_in_expire(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
 {
     struct tmx_row_in row;
     if (node_in_read(n, id, &row) &&
-        (row.state == TMX_IN_BLOCKED || row.state == TMX_IN_READY || row.state == TMX_IN_HELD)) {
+        (row.state == TMX_IN_BLOCKED || row.state == TMX_IN_READY || row.state == TMX_IN_HELD ||
+         row.state == TMX_IN_LOST)) {
         expire(n, id, &row);
     }
 }
@@ -310,6 +297,9 @@ void node_release(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
 static unsigned leased_row(struct tmx_node *n, ProtobufCBinaryData message_id, ProtobufCBinaryData token,
                            struct tmx_row_in *ret_row)
 {
+    if (n->state.rebuild) {
+        return TMX_CODE_NOT_READY;
+    }
     if (message_id.len != TMX_ID_SIZE || !node_in_read(n, message_id.data, ret_row)) {
         return TMX_CODE_UNKNOWN_MESSAGE;
     }
@@ -324,6 +314,7 @@ static unsigned leased_row(struct tmx_node *n, ProtobufCBinaryData message_id, P
     case TMX_IN_BLOCKED:
     case TMX_IN_READY:
     case TMX_IN_HELD:
+    case TMX_IN_LOST:
         return same && ret_row->lapses > 0 ? TMX_CODE_LEASE_LAPSED : TMX_CODE_NOT_LEASED;
     case TMX_IN_EXPIRED:
         return TMX_CODE_EXPIRED;

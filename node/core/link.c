@@ -166,6 +166,7 @@ static void welcome_in(struct tmx_node *n, const Tmx__Link *link)
         node_notice(n, "log.key-unknown", true, NULL, NULL, TMX_CODE_DIRECTORY_BEHIND, 0);
         return;
     }
+    node_rebuild_to(n, w);
     for (size_t i = 0; i < w->n_send_limits; i++) {
         limit_in(n, w->send_limits[i]);
     }

@@ -320,8 +320,8 @@ void node_pump_close(struct tmx_node *n)
     }
     credit_close(n);
     ack_close(n);
-    if (node_directory_behind(n) || n->state.rebuild) {
-        return;   /* DIR-6, NODE-10 */
+    if (node_directory_behind(n) || n->state.rebuild || n->state.carry) {
+        return;   /* DIR-6, NODE-10, LOG-4 */
     }
     publish_close(n);
     window_close(n, &n->reports, false);

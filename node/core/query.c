@@ -35,6 +35,7 @@ static const char *in_state_name(uint8_t state)
     case TMX_IN_READY:
     case TMX_IN_LEASED:
     case TMX_IN_HELD:
+    case TMX_IN_LOST:
         return "arrived";
     }
     return "";

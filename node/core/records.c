@@ -112,7 +112,8 @@ bool node_in_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_
     m.redelivered = (flags & 1) != 0;
     m.coa_verified = (flags & 2) != 0;
     m.outcome_verified = (flags & 4) != 0;
-    uint64_t *numbers[] = { &m.seq, &m.prev, &m.index, &m.expires_ms, &m.lease_until_ms, &m.container_bytes };
+    uint64_t *numbers[] = { &m.seq,        &m.prev,           &m.waits_for,      &m.index, &m.coa_index,
+                            &m.expires_ms, &m.lease_until_ms, &m.container_bytes };
     for (size_t i = 0; i < TMX_N(numbers); i++) {
         *numbers[i] = tmx_read_u64(&r);
     }
@@ -120,6 +121,7 @@ bool node_in_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_
     tmx_read_into(&r, m.shard, sizeof(m.shard));
     tmx_read_into(&r, m.sender, sizeof(m.sender));
     tmx_read_into(&r, m.type, sizeof(m.type));
+    tmx_read_into(&r, m.label, sizeof(m.label));
     tmx_read_into(&r, m.token, sizeof(m.token));
     tmx_read_into(&r, m.header_digest, sizeof(m.header_digest));
     tmx_read_into(&r, m.container_digest, sizeof(m.container_digest));
@@ -137,7 +139,8 @@ void node_in_write(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const stru
     struct tmx_writer w = TMX_WRITER_OF(data);
     uint8_t flags = (uint8_t)((m->redelivered ? 1 : 0) | (m->coa_verified ? 2 : 0) | (m->outcome_verified ? 4 : 0));
     const uint8_t bytes[] = { 1, m->state, m->priority, m->lapses, m->renewals, flags };
-    const uint64_t numbers[] = { m->seq, m->prev, m->index, m->expires_ms, m->lease_until_ms, m->container_bytes };
+    const uint64_t numbers[] = { m->seq,        m->prev,           m->waits_for,      m->index, m->coa_index,
+                                 m->expires_ms, m->lease_until_ms, m->container_bytes };
     tmx_write_bytes(&w, TMX_BYTES_OF(bytes));
     for (size_t i = 0; i < TMX_N(numbers); i++) {
         tmx_write_u64(&w, numbers[i]);
@@ -146,6 +149,7 @@ void node_in_write(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const stru
     tmx_write_bytes(&w, TMX_BYTES_OF(m->shard));
     tmx_write_bytes(&w, TMX_BYTES_OF(m->sender));
     tmx_write_bytes(&w, TMX_BYTES_OF(m->type));
+    tmx_write_bytes(&w, TMX_BYTES_OF(m->label));
     tmx_write_bytes(&w, TMX_BYTES_OF(m->token));
     tmx_write_bytes(&w, TMX_BYTES_OF(m->header_digest));
     tmx_write_bytes(&w, TMX_BYTES_OF(m->container_digest));

@@ -131,6 +131,7 @@ void node_report_logged(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx
     node_evidence_keep(n, id, coa ? TMX_EVIDENCE_COA : TMX_EVIDENCE_OUTCOME, n->member, item);
     if (coa) {
         row.coa_verified = true;
+        row.coa_index = item->index;
         node_in_arrived(n, id, &row);
         return;
     }

@@ -211,7 +211,7 @@ void node_state_write(struct tmx_node *n)
     for (size_t i = 0; i < TMX_N(numbers); i++) {
         tmx_write_u64(&w, numbers[i]);
     }
-    tmx_write_u8(&w, (uint8_t)((s->prekeys_logged ? 1 : 0) | (s->distrust ? 2 : 0) | (s->rebuild ? 4 : 0)));
+    tmx_write_u8(&w, (uint8_t)((s->prekeys_logged ? 1 : 0) | (s->distrust ? 2 : 0) | (s->rebuild ? 4 : 0) | (s->carry ? 8 : 0)));
     node_put(n, TMX_NT_META, TMX_LIT("state"), tmx_written(&w));
     n->state_dirty = false;
 }
@@ -245,6 +245,7 @@ bool node_state_read(struct tmx_node *n)
     s.prekeys_logged = (flags & 1) != 0;
     s.distrust = (flags & 2) != 0;
     s.rebuild = (flags & 4) != 0;
+    s.carry = (flags & 8) != 0;
     n->state = s;
     return true;
 }

@@ -81,7 +81,7 @@ static bool has_label(const struct tmx_row_out *row)
     return !sodium_is_zero(row->label, sizeof(row->label));
 }
 
-static void leave_queue(struct tmx_node *n, const uint8_t *id, const struct tmx_row_out *row)
+void node_out_unqueue(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_out *row)
 {
     node_wait_delete(n, row);
     if (has_label(row)) {
@@ -96,7 +96,7 @@ void node_out_cancel(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct t
 {
     assert(row->state == TMX_OUT_WAITING);
     bool expired = code == TMX_CODE_EXPIRED;
-    leave_queue(n, id, row);
+    node_out_unqueue(n, id, row);
     row->state = TMX_OUT_REJECTED;
     row->code = code;
     for (size_t i = 0; i < row->n; i++) {
@@ -264,6 +264,12 @@ static bool behind_lane(struct tmx_node *n, struct signing *s)
     return true;
 }
 
+/* A new shard knows nothing of the pair's numbers yet: its first header goes as a resubmission, which may leave a gap. */
+static bool unsynced(const struct tmx_node *n, const struct node_destination *d, uint64_t seq)
+{
+    return n->state.resubmit != 0 && d->told_seq == 0 && seq > 1;
+}
+
 /* Everybody's numbers and prekeys; false: it waits, or ended. */
 static bool recipients_ready(struct tmx_node *n, struct signing *s)
 {
@@ -277,7 +283,7 @@ static bool recipients_ready(struct tmx_node *n, struct signing *s)
         }
         struct node_key k = node_key_member(d->member);
         d->seq = number_read(n, TMX_NT_OUT_PAIR, &k) + 1;
-        if (d->seq > s->to[i]->max_seq || !node_prekey_ready(n, s->to[i])) {
+        if ((d->seq > s->to[i]->max_seq && !unsynced(n, s->to[i], d->seq)) || !node_prekey_ready(n, s->to[i])) {
             for (size_t j = 0; j <= i; j++) {
                 s->row.deliveries[j].seq = 0;
             }
@@ -405,10 +411,14 @@ static void sign_one(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], size_t *
         return;
     }
     *bytes += s.row.payload_bytes;
-    leave_queue(n, s.id, &s.row);
+    node_out_unqueue(n, s.id, &s.row);
     numbers_take(n, &s);
     s.row.state = TMX_OUT_SIGNED;
     s.row.number = ++n->state.number;
+    for (size_t i = 0; i < s.row.n; i++) {
+        bool gap = unsynced(n, s.to[i], s.row.deliveries[i].seq);
+        n->state.resubmit = gap ? s.row.number : n->state.resubmit;
+    }
     n->state_dirty = true;
     header_sign(n, &s, info);
     node_out_write(n, s.id, &s.row);
@@ -451,7 +461,7 @@ static struct node_destination *next_destination(struct tmx_node *n)
 
 static bool may_sign(struct tmx_node *n)
 {
-    return n->session.state == NODE_UP && !n->state.rebuild && !node_directory_behind(n) &&
+    return n->session.state == NODE_UP && !n->state.rebuild && !n->state.carry && !node_directory_behind(n) &&
            !tmx_directory_expired(n->directory, n->wall_ms) && node_may_submit(n) == TMX_CODE_OK;
 }
 

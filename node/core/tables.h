@@ -40,7 +40,7 @@ enum tmx_node_table {
     TMX_NT_IN_CONTAINER,
     /* member (sender), seq u64 -> enum tmx_seq_state u8 */
     TMX_NT_IN_SEQ,
-    /* waits for an earlier one of its movement: member (sender), prev u64, id -> empty */
+    /* waits for an earlier one of its movement: member (sender), the seq it waits for u64, id -> empty */
     TMX_NT_IN_WAIT,
     /* may be leased: type[16], 9 - priority u8, acceptance index u64 -> id */
     TMX_NT_IN_READY,
@@ -69,6 +69,8 @@ enum tmx_node_table {
     TMX_NT_HEAD,
     /* number u64 -> wall ms u64, text size u16, text, data: what a person must look at */
     TMX_NT_ALARM,
+    /* received and not ended, of a movement: member (sender), label[16], seq u64 -> empty */
+    TMX_NT_IN_LANE,
 };
 
 enum tmx_node_direction { TMX_DIRECTION_SENT = 1, TMX_DIRECTION_RECEIVED = 2 };
@@ -147,6 +149,7 @@ enum tmx_in_state {
     TMX_IN_READY,
     TMX_IN_LEASED,
     TMX_IN_HELD,                   /* lapsed too often: an operator decides */
+    TMX_IN_LOST,                   /* arrived once, and the container was lost with an earlier spool */
     TMX_IN_DELIVERED,
     TMX_IN_REFUSED,
     TMX_IN_EXPIRED,
@@ -159,13 +162,15 @@ struct tmx_row_in {
     bool redelivered;              /* may have been handed over before */
     bool coa_verified, outcome_verified;
     uint64_t seq, prev;
-    uint64_t index;                /* of the acceptance */
+    uint64_t waits_for;            /* BLOCKED: the seq that must have its outcome first */
+    uint64_t index, coa_index;     /* of the acceptance, and of the verified CoA; 0 = none yet */
     uint64_t expires_ms, lease_until_ms;
     uint64_t container_bytes;
     uint32_t code;
     uint8_t shard[TMX_SHARD_MAX];  /* of index */
     uint8_t sender[TMX_MEMBER_MAX];
     uint8_t type[TMX_TYPE_MAX];
+    uint8_t label[TMX_LABEL_SIZE]; /* of its movement; zero = none */
     uint8_t token[16];             /* of the lease, or of the last one */
     uint8_t header_digest[32], container_digest[32];
 };

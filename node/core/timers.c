@@ -60,7 +60,7 @@ static void due_run(struct tmx_node *n, enum tmx_due_kind kind, const uint8_t id
 void node_timers_run(struct tmx_node *n)
 {
     static const uint8_t from[8];
-    if (n->clock_doubt || n->wall_ms < n->next_due_ms) {
+    if (n->clock_doubt || n->state.rebuild || n->wall_ms < n->next_due_ms) {
         return;
     }
     for (unsigned i = 0; i < DUE_BUDGET; i++) {
@@ -91,7 +91,7 @@ static uint64_t mono_at(const struct tmx_node *n, uint64_t wall_ms)
 uint64_t node_timers_deadline(const struct tmx_node *n)
 {
     uint64_t at = UINT64_MAX;
-    if (!n->clock_doubt && n->next_due_ms != UINT64_MAX) {
+    if (!n->clock_doubt && !n->state.rebuild && n->next_due_ms != UINT64_MAX) {
         at = mono_at(n, n->next_due_ms);
     }
     if (n->session.state == NODE_UP && !n->state.rebuild && !node_directory_behind(n)) {
