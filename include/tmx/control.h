@@ -42,6 +42,11 @@
  *   release ID      (node) offers a held message again                    {"released": true}
  *   trust           (node) an operator has looked into a wrong head       {"trusted": true}
  *   reload          as SIGHUP                                             {"reloaded": true}
+ *
+ * For auditors (tmx-audit export; broker only):
+ *   log-head                {"checkpoint": TEXT}
+ *   log-entries FROM COUNT  {"entries": [base64 leaf, ...]}: at most 256, fewer where the log ends
+ *   directories             {"directories": [{"serial", "file": base64}]}
  */
 #pragma once
 
