@@ -297,7 +297,7 @@ enum heard { HEARD_NOTHING, HEARD_MESSAGE, HEARD_OTHER, HEARD_NONSENSE };
 
 static enum heard hear(struct tmx_gate_link *l, enum tmx_gate_kind kind, struct tmx_bytes body, struct tmx_message *m)
 {
-    struct tmx_reader r = tmx_reader_init(body);
+    struct tmx_bytes text;
     switch (kind) {
     case TMX_GATE_READY:
         if (l->status.state == TMX_GATE_UP || body.size != 0) {
@@ -309,8 +309,11 @@ static enum heard hear(struct tmx_gate_link *l, enum tmx_gate_kind kind, struct 
         }
         return HEARD_OTHER;
     case TMX_GATE_FAILED:
-        set_told_reason(l, tmx_read_bytes(&r, tmx_read_u16(&r)));
-        return tmx_reader_done(&r) ? HEARD_OTHER : HEARD_NONSENSE;
+        if (!tmx_gate_get_failed(body, &text)) {
+            return HEARD_NONSENSE;
+        }
+        set_told_reason(l, text);
+        return HEARD_OTHER;
     case TMX_GATE_COUNTERS:
         return tmx_gate_get_counters(body, &l->status.counters) ? HEARD_OTHER : HEARD_NONSENSE;
     case TMX_GATE_MESSAGE:

@@ -301,7 +301,7 @@ static int new_socket(struct tmx_transport *t, int type, const char *endpoint, s
     }
     s->transport = t;
     s->router = type == ZMQ_ROUTER;
-    strcpy(s->endpoint, endpoint);
+    memcpy(s->endpoint, endpoint, strlen(endpoint) + 1);
     s->zmq = zmq_socket(t->context, type);
     if (s->zmq == NULL) {
         int r = -errno;
@@ -515,7 +515,7 @@ static int receive_one(struct tmx_socket *s, struct tmx_message *m, bool *ret_go
         c->oversize++;
     } else {
         *ret_good = true;
-        strcpy(m->peer, sender);
+        memcpy(m->peer, sender, strlen(sender) + 1);
     }
     return 0;
 }

@@ -8,11 +8,13 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sodium.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -490,6 +492,41 @@ static void runs_only_under_a_core(void **state)
     close(ends[1]);
 }
 
+/* A gate whose main thread is stuck does not see its socket close, and would keep the port from the next core. */
+static void dies_with_its_core(void **state)
+{
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    struct gate *g = gate_new(getenv("TMX_GATE"), "FR");
+    pid_t core = fork(), gate = 0;
+    if (core == 0) {   /* without ZeroMQ, which does not survive a fork */
+        while (status(g)->state != TMX_GATE_UP) {
+            struct pollfd wait = { .fd = tmx_gate_link_fd(g->link), .events = POLLIN };
+            (void)poll(&wait, 1, 5);
+            tmx_gate_link_step(g->link, now_ms());
+            (void)!tmx_gate_link_receive(g->link, &g->m);
+        }
+        gate = status(g)->pid;
+        kill(gate, SIGSTOP);
+        _exit(write(ends[1], &gate, sizeof(gate)) == sizeof(gate) ? 0 : 1);
+    }
+    int wait_status;
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &gate, sizeof(gate)), sizeof(gate));
+    close(ends[0]);
+    assert_int_equal(waitpid(core, &wait_status, 0), core);
+    for (uint64_t end = now_ms() + DEADLINE_MS; waitpid(gate, &wait_status, WNOHANG) == 0;) {
+        if (now_ms() > end) {
+            kill(gate, SIGKILL);
+            fail_msg("the gate outlives its core");
+        }
+    }
+    assert_true(WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL);
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+    gate_free(g);
+}
+
 static int setup(void **state)
 {
     return tmx_transport_new(false, &nodes);
@@ -527,6 +564,7 @@ int main(void)
         cmocka_unit_test(discards_foreign_members),
         cmocka_unit_test(gives_up_on_a_silent_gate),
         cmocka_unit_test(runs_only_under_a_core),
+        cmocka_unit_test(dies_with_its_core),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests_name("gate", tests, setup, teardown);
 }
