@@ -73,7 +73,9 @@ struct tmx_audit_key tmx_audit_key_of(struct tmx_bytes name, struct tmx_bytes re
 
     assert(name.size + rest.size <= sizeof key.b);
     memcpy(key.b, name.data, name.size);
-    memcpy(key.b + sizeof key.b - rest.size, rest.data, rest.size);
+    if (rest.size > 0) {
+        memcpy(key.b + sizeof key.b - rest.size, rest.data, rest.size);
+    }
     return key;
 }
 

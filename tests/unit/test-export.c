@@ -537,6 +537,9 @@ static void test_other_history(void **state)
     book->directory_files[0][5] ^= 1;
     assert_int_equal(export_from(HONEST), -EEXIST);
     book->directory_files[0][5] ^= 1;
+    book->directory_sizes[0]--;
+    assert_int_equal(export_from(HONEST), -EEXIST);
+    book->directory_sizes[0]++;
     /* Another log. */
     snprintf(book->federation.shard, sizeof book->federation.shard, "2026c");
     write_checkpoint(book->n, &book->roots[book->n], book->federation.log_secret);
