@@ -43,8 +43,8 @@ static const char *member_of(const char *address)
 }
 
 /* An option against what the XML says of the same thing: either may be absent, but they may not differ. */
-static bool settle(const char *option, const char *given, const char *element, const char *found, const char **ret_value,
-                   char *ret_reason, size_t capacity)
+static bool settle(const char *option, const char *given, const char *element, const char *found,
+                   const char **ret_value, char *ret_reason, size_t capacity)
 {
     if (given != NULL && found[0] != '\0' && strcmp(given, found) != 0) {
         snprintf(ret_reason, capacity, "%s says %s, but %s in the file is %s", option, given, element, found);
@@ -63,7 +63,7 @@ static bool split_recipients(const char *to, struct draft *d, char *ret_reason, 
         snprintf(ret_reason, capacity, "--to names more than %u recipients", TMX_RECIPIENTS_MAX);
         return false;
     }
-    strcpy(d->recipient_texts, to);
+    snprintf(d->recipient_texts, sizeof(d->recipient_texts), "%s", to);
     while ((code = strsep(&rest, ",")) != NULL) {
         if (!tmx_member_valid(tmx_bytes_str(code))) {
             snprintf(ret_reason, capacity, "--to: `%s' is not a member code such as IT", code);
@@ -101,8 +101,8 @@ static bool settle_recipients(const struct compose_options *o, struct draft *d, 
     const char *named = member_of(d->xml.recipient);
 
     if (o->to == NULL && named == NULL) {
-        snprintf(ret_reason, capacity, "messageRecipient is %s, not " ADDRESS_PREFIX "<member>: name the member with --to",
-                 d->xml.recipient);
+        snprintf(ret_reason, capacity,
+                 "messageRecipient is %s, not " ADDRESS_PREFIX "<member>: name the member with --to", d->xml.recipient);
         return false;
     }
     if (!split_recipients(o->to != NULL ? o->to : named, d, ret_reason, capacity)) {
@@ -145,7 +145,8 @@ static bool compose_opaque(const struct compose_options *o, struct draft *d, cha
     struct tmx_client_submission *s = &d->submission;
 
     if (o->type == NULL || o->to == NULL) {
-        snprintf(ret_reason, capacity, "is not an NCTS message that names its type and recipient: give --type and --to");
+        snprintf(ret_reason, capacity,
+                 "is not an NCTS message that names its type and recipient: give --type and --to");
         return false;
     }
     s->message_type = o->type;
@@ -165,8 +166,9 @@ static void derive_reference(struct draft *d, const char *to)
     crypto_generichash_state state;
     uint8_t digest[DIGEST_SIZE];
 
-    if (d->xml.identification[0] != '\0' && strlen(d->xml.identification) < sizeof(d->reference)) {
-        strcpy(d->reference, d->xml.identification);
+    size_t size = strlen(d->xml.identification);
+    if (size > 0 && size < sizeof(d->reference)) {
+        memcpy(d->reference, d->xml.identification, size + 1);
         return;
     }
     const char *const parts[] = { s->message_type, to != NULL ? to : "", s->mrn != NULL ? s->mrn : "" };

@@ -172,8 +172,8 @@ static error_t parse_top(int key, char *arg, struct argp_state *state)
         }
         if (chosen == NULL) {
             const char *near = tmx_nearest(arg, names, TMX_N(names));
-            argp_error(state, near != NULL ? "there is no command `%s'; did you mean `%s'?" : "there is no command `%s'",
-                       arg, near);
+            argp_error(state, near != NULL ? "there is no command `%s'; did you mean `%s'?"
+                                           : "there is no command `%s'", arg, near);
         }
         chosen_at = state->next - 1;
         state->next = state->argc;
@@ -258,7 +258,8 @@ int main(int argc, char **argv)
     const char *node = getenv("TMX_NODE");
     struct cli cli = { .endpoint = node != NULL && node[0] != '\0' ? node : CLI_ENDPOINT_DEFAULT };
     const struct argp top = { .parser = parse_top, .args_doc = "COMMAND …",
-                              .doc = "Exchanges transit messages with other customs administrations through the own node.\v ",
+                              .doc = "Exchanges transit messages with other customs administrations through the own "
+                                     "node.\v ",
                               .children = global_child, .help_filter = list_commands };
     char name[32], doc[4096];
 

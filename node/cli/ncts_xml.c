@@ -84,7 +84,8 @@ static void on_doctype(void *data, const xmlChar *name, const xmlChar *public_id
 static void on_root(struct state *s, const char *name, const char *namespace)
 {
     if (namespace == NULL || strcmp(namespace, NCTS_NAMESPACE) != 0) {
-        refuse(s, "line %u: the root element %.64s is not an NCTS message: its namespace is %.128s, not " NCTS_NAMESPACE,
+        refuse(s,
+               "line %u: the root element %.64s is not an NCTS message: its namespace is %.128s, not " NCTS_NAMESPACE,
                line(s), name, namespace != NULL ? namespace : "missing");
         return;
     }
@@ -92,7 +93,7 @@ static void on_root(struct state *s, const char *name, const char *namespace)
         refuse(s, "line %u: the root element %.64s is not an NCTS message", line(s), name);
         return;
     }
-    strcpy(s->message.root, name);
+    snprintf(s->message.root, sizeof(s->message.root), "%s", name);
 }
 
 static void on_start(void *data, const xmlChar *local_name, const xmlChar *prefix, const xmlChar *namespace,

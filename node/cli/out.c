@@ -40,6 +40,7 @@ struct libscols_line *out_line(struct libscols_table *table)
     return needed(scols_table_new_line(table, NULL));
 }
 
+static void printable_args(char safe[CELL_MAX], const char *fmt, va_list args) TMX_PRINTF(2, 0);
 static void printable_args(char safe[CELL_MAX], const char *fmt, va_list args)
 {
     char raw[CELL_MAX];

@@ -19,8 +19,8 @@ enum { OPT_MAX = 0x200, OPT_WAIT, OPT_TO, OPT_ACK, OPT_LEASE, OPT_TYPE, OPT_REAS
 static const struct argp_option receive_options[] = {
     { "max", OPT_MAX, "N", 0, "At most so many messages (default: 64; with --to -: 1)", 0 },
     { "wait", OPT_WAIT, "SECONDS", 0, "Wait so long for a first message (default: not at all)", 0 },
-    { "to", OPT_TO, "DIR|-", 0, "Write payloads to files in this folder (default: the current one), or to standard output",
-      0 },
+    { "to", OPT_TO, "DIR|-", 0,
+      "Write payloads to files in this folder (default: the current one), or to standard output", 0 },
     { "ack", OPT_ACK, NULL, 0, "Acknowledge each message once its file is on disk", 0 },
     { "lease", OPT_LEASE, "DURATION", 0, "How long the messages stay reserved (default: the node's, 1m)", 0 },
     { "type", OPT_TYPE, "CODE", 0, "Only messages of this type (may be given again)", 0 },
@@ -60,7 +60,8 @@ static error_t parse_receive(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (strcmp(arg_folder, "-") == 0 && (arg_max > 1 || arg_ack)) {
-            argp_error(state, "with --to - one message is received, and it is acknowledged with `tmx ack' when it is safe");
+            argp_error(state,
+                       "with --to - one message is received, and it is acknowledged with `tmx ack' when it is safe");
         }
         if (arg_max == 0) {
             arg_max = strcmp(arg_folder, "-") == 0 ? 1 : 64;
@@ -90,9 +91,10 @@ static void report(struct receiving *rc, const struct tmx_client_leased *m, cons
     if (rc->cli->json) {
         json_t *o = json_pack("{s:o s:o s:o s:o s:o s:o s:o s:o s:o}", "id", out_json_id(m->message_id), "token",
                               out_json_id(m->token), "from", out_json_text(m->sender), "type",
-                              out_json_text(m->message_type), "mrn", out_json_text(m->mrn), "lrn", out_json_text(m->lrn),
-                              "business_id", out_json_text(m->business_id), "business_correlation",
-                              out_json_text(m->business_correlation), "correlation_id", out_json_id(m->correlation_id));
+                              out_json_text(m->message_type), "mrn", out_json_text(m->mrn), "lrn",
+                              out_json_text(m->lrn), "business_id", out_json_text(m->business_id),
+                              "business_correlation", out_json_text(m->business_correlation), "correlation_id",
+                              out_json_id(m->correlation_id));
         json_t *p = json_pack("{s:i s:o s:o s:o s:o s:o s:b s:o s:I s:o s:b}", "priority", (int)m->priority, "sent",
                               out_json_time(m->sent_ms), "accepted", out_json_time(m->accepted_ms), "expires",
                               out_json_time(m->expires_ms), "media_type", out_json_text(m->media_type), "file_name",
@@ -173,8 +175,8 @@ static int run_receive(struct cli *cli)
     while (more && r == 0 && rc.n_failed == 0 && rc.n_received < arg_max) {
         uint32_t left = arg_max - (uint32_t)rc.n_received;
         uint32_t wait = wait_ms < TMX_CLIENT_WAIT_MS_MAX ? (uint32_t)wait_ms : TMX_CLIENT_WAIT_MS_MAX;
-        r = tmx_client_lease(cli->client, left < BATCH_MAX ? left : BATCH_MAX, arg_lease_ms, wait, arg_types, arg_n_types,
-                             &leases);
+        r = tmx_client_lease(cli->client, left < BATCH_MAX ? left : BATCH_MAX, arg_lease_ms, wait, arg_types,
+                             arg_n_types, &leases);
         if (r != 0) {
             rc.n_failed++;
             cli_failed(cli, r, "receive");
@@ -197,8 +199,8 @@ const struct command command_receive = {
     .name = "receive",
     .arguments = "",
     .summary = "Collects messages and writes their payloads to files",
-    .details = "A received message is reserved (leased) under a token until it is acknowledged or refused; otherwise it is "
-               "offered again later. Files are named by the message's id, are on disk before anything is said, and "
+    .details = "A received message is reserved (leased) under a token until it is acknowledged or refused; otherwise "
+               "it is offered again later. Files are named by the message's id, are on disk before anything is said, and "
                "overwrite nothing.",
     .options = receive_options,
     .parse = parse_receive,

@@ -31,8 +31,8 @@ static const struct argp_option options[] = {
     { "expires", OPT_EXPIRES, "DURATION", 0, "Not to be delivered later than this from now: 12h, 7d (at most 30d)", 0 },
     { "reference", OPT_REFERENCE, "REF", 0,
       "Your own reference: the same again is the same message (default: messageIdentification, else a digest)", 0 },
-    { "media-type", OPT_MEDIA_TYPE, "TYPE", 0, "What the payload is (application/xml for XML). Another type than XML: the "
-      "file is not looked into", 0 },
+    { "media-type", OPT_MEDIA_TYPE, "TYPE", 0,
+      "What the payload is (application/xml for XML). Another type than XML: the file is not looked into", 0 },
     { 0 },
 };
 
@@ -231,10 +231,10 @@ const struct command command_send = {
     .name = "send",
     .arguments = "FILE… | -",
     .summary = "Sends files to other administrations",
-    .details = "An NCTS message in XML says itself what it is and where it goes; options serve other payloads, and an option "
-               "that contradicts the XML is an error. The file travels byte for byte. A message is sent when the node has "
-               "it on disk; sending the same one again does not send it twice. Several recipients in --to are allowed when "
-               "the XML names one of them, and always for the broadcasts CD071C and CD971C.",
+    .details = "An NCTS message in XML says itself what it is and where it goes; options serve other payloads, and an "
+               "option that contradicts the XML is an error. The file travels byte for byte. A message is sent when "
+               "the node has it on disk; sending the same one again does not send it twice. Several recipients in --to are "
+               "allowed when the XML names one of them, and always for the broadcasts CD071C and CD971C.",
     .options = options,
     .parse = parse,
     .run = run,

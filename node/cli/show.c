@@ -147,7 +147,8 @@ const struct command command_movement = {
     .name = "movement",
     .arguments = "MRN",
     .summary = "Shows the timeline of a movement: its messages, both ways",
-    .details = "LOG is the place in the broker's log (shard/index); VERIFIED says whether this node has verified that leaf.",
+    .details = "LOG is the place in the broker's log (shard/index); VERIFIED says whether this node has verified that "
+               "leaf.",
     .parse = parse_one,
     .run = run_movement,
 };

@@ -69,7 +69,7 @@ int tmx_client_open(const char *endpoint, const struct tmx_client_options *optio
     if (c == NULL) {
         return -ENOMEM;
     }
-    strcpy(c->endpoint, endpoint);
+    snprintf(c->endpoint, sizeof(c->endpoint), "%s", endpoint);
     c->timeout_ms = o->timeout_ms != 0 ? o->timeout_ms : TMX_CLIENT_TIMEOUT_MS_DEFAULT;
     int r = connect_node(c, endpoint, o);
     if (r < 0) {

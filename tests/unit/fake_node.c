@@ -27,7 +27,8 @@ static struct fake {
         char reference[65], type[17], mrn[19], recipient[9];
         size_t payload_bytes;
     } submitted[SUBMITTED_MAX];
-    bool leased[2], done[2];
+    bool leased[2];
+    int outcome[2];   /* the verb that gave it one; 0 = none */
 } fake;
 
 static ProtobufCBinaryData text(const char *s)
@@ -164,10 +165,16 @@ static void lease(Tmx__Response *response, const Tmx__LeaseRequest *in)
     answer(response, payloads, out.n_messages);
 }
 
-static void under_lease(Tmx__Response *response, ProtobufCBinaryData message_id, ProtobufCBinaryData token)
+/* The same verb again is answered as before, another is too late; 0 leaves the outcome open. */
+static void under_lease(Tmx__Response *response, ProtobufCBinaryData message_id, ProtobufCBinaryData token, int verb)
 {
     for (uint8_t i = 0; i < 2; i++) {
         if (tmx_bytes_eq(tmx_pb(message_id), tmx_pb(id(2, i))) && tmx_bytes_eq(tmx_pb(token), tmx_pb(id(3, i)))) {
+            if (fake.outcome[i] != 0 && fake.outcome[i] != verb) {
+                refuse(response, TMX_CODE_HAS_OUTCOME, "");
+                return;
+            }
+            fake.outcome[i] = verb;
             answer(response, NULL, 0);
             return;
         }
@@ -347,14 +354,14 @@ static void serve(const Tmx__Request *request)
         lease(&response, request->lease);
         return;
     case TMX__REQUEST__BODY_RENEW:
-        under_lease(&response, request->renew->message_id, request->renew->token);
+        under_lease(&response, request->renew->message_id, request->renew->token, 0);
         return;
     case TMX__REQUEST__BODY_ACK:
-        under_lease(&response, request->ack->message_id, request->ack->token);
+        under_lease(&response, request->ack->message_id, request->ack->token, TMX__REQUEST__BODY_ACK);
         return;
     case TMX__REQUEST__BODY_REFUSE:
         assert(request->refuse->code == 601 && request->refuse->text.len > 0);
-        under_lease(&response, request->refuse->message_id, request->refuse->token);
+        under_lease(&response, request->refuse->message_id, request->refuse->token, TMX__REQUEST__BODY_REFUSE);
         return;
     case TMX__REQUEST__BODY_MOVEMENT:
         messages(&response, is(request->movement->mrn, FAKE_MRN) ? 2 : 0, false, NULL);
@@ -393,8 +400,8 @@ static void run(const char *endpoint, int ready)
         }
         while (tmx_socket_receive(fake.socket, &fake.in) == TMX_SOCKET_OK) {
             tmx_arena_reset(&fake.arena);
-            if (tmx_codec_unpack(&tmx__request__descriptor, fake.in.frames[0], TMX_CONTROL_MAX, &fake.arena, &request) !=
-                TMX_CODEC_OK) {
+            if (tmx_codec_unpack(&tmx__request__descriptor, fake.in.frames[0], TMX_CONTROL_MAX, &fake.arena,
+                                 &request) != TMX_CODEC_OK) {
                 _exit(1);   /* APP-2: the client sends canonical requests */
             }
             serve(request);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A node's application interface for tests of the client and of tmx: a process of its own on an ipc:// endpoint, with the
- * content described in fake_node.c. */
+ * A node's application interface for tests of the client and of tmx: a process of its own on an ipc:// endpoint,
+ * with the content described in fake_node.c. */
 #pragma once
 
 #include <sys/types.h>

@@ -20,6 +20,7 @@
 #define ID_ZERO "02000000-0000-7000-0000-000000000000"
 #define TOKEN_ZERO "03000000-0000-7000-0000-000000000000"
 #define ID_ONE "02000000-0000-7000-0000-000000000001"
+#define TOKEN_ONE "03000000-0000-7000-0000-000000000001"
 
 static char folder[] = "/tmp/test-cli-XXXXXX";
 static char endpoint[128];
@@ -131,8 +132,9 @@ static void test_info(void **state)
     expect(0, "info",
            "member           DE\nfederation       example\nsoftware         fake\nmembers          CH DE IT\n"
            "broker           linked\ncatalogue        51502\n");
-    expect(0, "--json info", "{\"member\":\"DE\",\"federation\":\"example\",\"software\":\"fake\",\"members\":[\"CH\",\"DE\","
-                             "\"IT\"],\"linked\":true,\"catalogue_version\":51502}\n");
+    expect(0, "--json info",
+           "{\"member\":\"DE\",\"federation\":\"example\",\"software\":\"fake\","
+           "\"members\":[\"CH\",\"DE\",\"IT\"],\"linked\":true,\"catalogue_version\":51502}\n");
 }
 
 static void test_send(void **state)
@@ -146,7 +148,8 @@ static void test_send(void **state)
     snprintf(command, sizeof(command), "send - < %s/01-CD001C-DE-IT.xml", samples);
     expect_part(0, command, "already sent");
     snprintf(command, sizeof(command), "--json send %s/02-CD050C-DE-CH.xml", samples);
-    expect_part(0, command, "\"reference\":\"DE261100000002\",\"duplicate\":false,\"type\":\"CD050C\",\"to\":[\"CH\"],");
+    expect_part(0, command,
+                "\"reference\":\"DE261100000002\",\"duplicate\":false,\"type\":\"CD050C\",\"to\":[\"CH\"],");
     snprintf(command, sizeof(command), "send %s/06-CD006C-IT-DE.xml", samples);
     expect_part(1, command, "messageSender in the file is NTA.IT, but this node sends for NTA.DE\n");
 }
@@ -173,9 +176,10 @@ static void test_receive(void **state)
     char bytes[64];
 
     expect(0, "receive",
-           "ID                                   TOKEN                                FROM TYPE   MRN                BYTES FILE\n"
+           "ID                                   TOKEN                                FROM TYPE   "
+           "MRN                BYTES FILE\n"
            ID_ZERO " " TOKEN_ZERO " IT   CD006C " FAKE_MRN "    27 ./" ID_ZERO ".xml\n"
-           ID_ONE " 03000000-0000-7000-0000-000000000001 CH   CD118C " FAKE_MRN "     7 ./" ID_ONE " (redelivered)\n");
+           ID_ONE " " TOKEN_ONE " CH   CD118C " FAKE_MRN "     7 ./" ID_ONE " (redelivered)\n");
     assert_int_equal(read_file(ID_ZERO ".xml", bytes, sizeof(bytes)), sizeof(FAKE_PAYLOAD_ZERO) - 1);
     assert_memory_equal(bytes, FAKE_PAYLOAD_ZERO, sizeof(FAKE_PAYLOAD_ZERO) - 1);
     assert_int_equal(read_file(ID_ONE, bytes, sizeof(bytes)), sizeof(FAKE_PAYLOAD_ONE) - 1);
@@ -183,8 +187,9 @@ static void test_receive(void **state)
     expect(0, "receive", "no message\n");
     /* NODE-9 */
     expect(0, "ack " ID_ZERO " " TOKEN_ZERO, ID_ZERO ": acknowledged\n");
-    expect(0, "--json refuse " ID_ZERO " " TOKEN_ZERO " --reason 'wrong office'",
-           "{\"id\":\"" ID_ZERO "\",\"outcome\":\"refused\"}\n");
+    expect_part(1, "refuse " ID_ZERO " " TOKEN_ZERO " --reason 'wrong office'", "(has-outcome)");
+    expect(0, "--json refuse " ID_ONE " " TOKEN_ONE " --reason 'wrong office'",
+           "{\"id\":\"" ID_ONE "\",\"outcome\":\"refused\"}\n");
     /* APP-2 */
     expect(1, "ack " ID_ZERO " " ID_ZERO,
            "tmx: " ID_ZERO ": the message is not leased under this token: receive it again (not-leased)\n");
@@ -217,6 +222,7 @@ static void test_receive_again(void **state)
 {
     write_file(ID_ZERO ".xml", FAKE_PAYLOAD_ZERO);   /* written before, not acknowledged before the crash */
     expect_part(0, "receive --ack --type CD006C", "acknowledged");
+    expect_part(1, "refuse " ID_ZERO " " TOKEN_ZERO " --reason x", "(has-outcome)");   /* the node knows it too */
     expect_part(1, "receive --ack --to nowhere", "nowhere/" ID_ONE " cannot be written: No such file or directory");
 }
 
@@ -234,7 +240,8 @@ static void test_movement(void **state)
            "2026-11-25T00:00:01.000Z sent     CD001C DE→CH,IT accepted  broker a/1 ✓        \n"
            "2026-11-25T00:00:02.000Z received CD006C IT→DE    accepted  broker a/2 ✓        \n"
            "2026-11-25T00:00:03.000Z sent     CD001C DE→CH    CoD       CH     a/3 ✓        \n"
-           "2026-11-25T00:00:04.000Z sent     CD001C DE→IT    refused   IT     a/4 ✓        601 refused: wrong office \\x1b[31m\n"
+           "2026-11-25T00:00:04.000Z sent     CD001C DE→IT    refused   IT     a/4 ✓        "
+           "601 refused: wrong office \\x1b[31m\n"
            "2026-11-25T00:00:05.000Z received CD006C IT→DE    CoD       DE     a/5 ✓        \n");
     expect(0, "movement 26DE004051K7M2P8J9",
            "26DE004051K7M2P8J9: this node sent and received no message of this movement\n");
@@ -244,7 +251,8 @@ static void test_message(void **state)
 {
     expect_part(0, "message " ID_SENT, "direction        sent\ntype             CD001C\nfrom             DE\n");
     assert_non_null(strstr(output, "TO SEQ STATE\nCH   7 delivered\nIT   8 refused\n"));
-    expect_part(0, "--json message " ID_SENT, "\"deliveries\":[{\"recipient\":\"CH\",\"seq\":7,\"state\":\"delivered\"}");
+    expect_part(0, "--json message " ID_SENT,
+                "\"deliveries\":[{\"recipient\":\"CH\",\"seq\":7,\"state\":\"delivered\"}");
     assert_non_null(strstr(output, "\"shard\":\"\",\"index\":null,\"verified\":false"));
     expect(1, "message no-such-reference", "tmx: no-such-reference: no such message at this node (unknown-message)\n");
 }
@@ -252,7 +260,8 @@ static void test_message(void **state)
 static void test_list(void **state)
 {
     expect(0, "list --max 1",
-           "ID                                        TYPE   FROM→TO  MRN                SENT                     STATE\n"
+           "ID                                        TYPE   FROM→TO  "
+           "MRN                SENT                     STATE\n"
            ID_SENT " sent CD001C DE→CH,IT " FAKE_MRN " 2026-11-25T00:00:00.000Z delivered,refused\n"
            "There are more: go on with --after " ID_SENT "\n");
 }
@@ -262,6 +271,22 @@ static void test_events(void **state)
     expect_part(0, "events --after 2",
                 "     3 2026-11-25T00:00:03.000Z " ID_SENT " CD001C " FAKE_MRN " CoD  IT IT");
     expect_part(0, "--json events", "{\"cursor\":1,\"id\":\"" ID_SENT "\",\"reference\":\"R1\",");
+}
+
+/* The example of tmx/client.h follows its message until its recipient took it. */
+static void test_example(void **state)
+{
+    char command[1024];
+
+    write_file("a.xml", "<a/>");
+    snprintf(command, sizeof(command), "cd %s && '%s' %s a.xml CD001C IT " FAKE_MRN " R1 2>&1", folder,
+             getenv("TMX_EXAMPLE"), endpoint);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    size_t size = fread(output, 1, sizeof(output) - 1, pipe);
+    output[size] = '\0';
+    assert_int_equal(pclose(pipe), 0);
+    assert_string_equal(output, "accepted (broker)\nCoA (IT)\nCoD (IT)\n");
 }
 
 int main(void)
@@ -280,6 +305,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_message, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_list, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_events, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_example, set_up, tear_down),
     };
 
     setenv("LC_ALL", "C.UTF-8", 1);
