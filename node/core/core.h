@@ -102,6 +102,7 @@ struct node_state {
     bool rebuild;                          /* NODE-10: signs nothing until feed_next reaches rebuild_to */
     uint64_t rebuild_to;                   /* UINT64_MAX: not known yet; 0: this spool never was rebuilt */
     bool carry;                            /* LOG-4: open messages are being made ready for the new shard */
+    uint64_t wall_ms;                      /* when this row was written */
     uint64_t resubmit;                     /* numbers up to it were signed before this shard; 0 = the first shard */
 };
 
@@ -150,6 +151,7 @@ struct tmx_node {
     struct tmx_batch_cache *cache;
     uint64_t now_ms, wall_ms, wall_us;
     int64_t clock_base_ms;                 /* wall - mono when it was last trusted */
+    bool leases_look;             /* leases may end far ahead: the clock was wrong */
     bool clock_doubt;
     uint8_t pool[32];
     uint64_t pool_counter;
@@ -168,7 +170,9 @@ struct tmx_node {
     struct node_pending pending[TMX_BATCH_MAX];
     uint8_t stage[TMX_ID_SIZE];            /* the large container being pulled; zero = none */
     uint64_t stage_at, stage_asked, stage_size, stage_due_ms;
-    bool stage_look;
+    bool stage_look;                       /* a row of IN_STAGE may be waiting */
+    struct node_key stage_from;            /* rows before it were asked for in vain; empty = the first */
+    uint64_t stage_retry_ms;               /* mono: when they are asked for again; 0 = not */
     bool prekeys_again;                    /* the log has a later own set than this spool: publish anew */
     struct node_waiter *waiters;           /* NODE_WAITERS */
     bool offers_changed, events_changed;
@@ -334,8 +338,8 @@ void node_head_keep(struct tmx_node *n);
 void node_evidence_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_evidence_kind kind,
                         const uint8_t *member, const Tmx__FeedItem *item);
 
-/* The acceptance kept as evidence, parsed into the scratch arena. */
-bool node_acceptance_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], uint64_t *ret_index,
+/* The acceptance kept as evidence, parsed into the scratch arena; its item without path. */
+bool node_acceptance_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], Tmx__FeedItem *ret_item,
                           Tmx__LogEntry **ret_entry, Tmx__Header **ret_header);
 
 /* feed.c */
@@ -419,6 +423,8 @@ bool node_lease_try(struct tmx_node *n, const struct node_request *rq, bool last
 void node_renew(struct tmx_node *n, const struct node_request *rq);
 void node_ack(struct tmx_node *n, const struct node_request *rq);
 void node_refuse(struct tmx_node *n, const struct node_request *rq);
+/* A lease whose end was counted on a wrong clock ends now. */
+void node_lease_void(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
 void node_lease_lapsed(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
 void node_in_expire(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
 void node_release(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);

@@ -110,7 +110,7 @@ void node_evidence_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum 
     node_head_keep(n);
 }
 
-bool node_acceptance_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], uint64_t *ret_index,
+bool node_acceptance_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], Tmx__FeedItem *ret_item,
                           Tmx__LogEntry **ret_entry, Tmx__Header **ret_header)
 {
     struct node_key k = node_key_id_u8(id, TMX_EVIDENCE_ACCEPTANCE);
@@ -120,10 +120,12 @@ bool node_acceptance_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], uin
     }
     struct tmx_reader r = tmx_reader_init(copy);
     tmx_read_bytes(&r, TMX_SHARD_MAX);
-    *ret_index = tmx_read_u64(&r);
+    *ret_item = (Tmx__FeedItem)TMX__FEED_ITEM__INIT;
+    ret_item->index = tmx_read_u64(&r);
     tmx_read_u64(&r);
     tmx_read_bytes(&r, tmx_read_u16(&r));
     struct tmx_bytes leaf = tmx_read_bytes(&r, r.left);
+    ret_item->entry = tmx_to_pb(leaf);
     return tmx_reader_ok(&r) && tmx_entry_parse(leaf, &n->scratch, ret_entry) == TMX_CODE_OK &&
            tmx_header_parse(tmx_pb((*ret_entry)->body), &n->scratch, ret_header) == TMX_CODE_OK;
 }

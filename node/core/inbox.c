@@ -148,6 +148,9 @@ void node_in_unoffer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const st
     case TMX_IN_LEASED:
         node_due_drop(n, row->lease_until_ms, TMX_DUE_LEASE, id);
         break;
+    case TMX_IN_LOST:
+        node_stage_drop(n, id);
+        break;
     default:
         break;
     }
@@ -259,7 +262,7 @@ static void info_store(struct tmx_node *n, const struct arrival *a, const Tmx__C
         node_fault(n, -ENOMEM);
         return;
     }
-    node_insert(n, TMX_NT_IN_INFO, tmx_pb(a->header->message_id), packed);
+    node_put(n, TMX_NT_IN_INFO, tmx_pb(a->header->message_id), packed);
     node_index_add(n, TMX_DIRECTION_RECEIVED, a->header->message_id.data, tmx_pb(info.mrn), tmx_pb(info.business_id));
 }
 
@@ -320,10 +323,10 @@ static void arrived(struct tmx_node *n, const struct arrival *a, const Tmx__Cont
 
 bool node_in_lost(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *ret_row)
 {
-    Tmx__FeedItem item = TMX__FEED_ITEM__INIT;
+    Tmx__FeedItem item;
     Tmx__LogEntry *entry;
     Tmx__Header *h;
-    int slot = node_acceptance_read(n, id, &item.index, &entry, &h) ? own_slot(n, h) : -1;
+    int slot = node_acceptance_read(n, id, &item, &entry, &h) ? own_slot(n, h) : -1;
     if (slot < 0) {
         return false;
     }
@@ -334,9 +337,29 @@ bool node_in_lost(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_
     info_store(n, &a, NULL, 0);
     row_enter(n, id, ret_row);
     step(n, id, "CoA", TMX_CODE_OK);
+    node_stage_begin(n, &item, id, h->container_bytes);   /* the broker still has it: QUE-8 */
     n->lost++;
     node_notice(n, "rebuild.lost", false, ret_row->sender, id, TMX_CODE_RECIPIENT_LOST, ret_row->index);
     return true;
+}
+
+/* A container that was lost is here again: the message goes on where its CoA left it. */
+static void recovered(struct tmx_node *n, const struct arrival *a, struct tmx_row_in *row, const Tmx__Content *content,
+                      uint64_t payload_bytes, const uint8_t content_key[32])
+{
+    const uint8_t *id = a->header->message_id.data;
+    row->container_bytes = a->header->container_bytes;
+    row->state = TMX_IN_ARRIVED;
+    info_store(n, a, content, payload_bytes);
+    node_container_store(n, TMX_NT_IN_CONTAINER, id, a->container);
+    node_archive_store(n, TMX_DIRECTION_RECEIVED, id, content_key);
+    node_notice(n, "message.recovered", false, row->sender, id, TMX_CODE_OK, row->index);
+    if (row->coa_verified) {
+        node_in_arrived(n, id, row);
+    } else {
+        node_in_write(n, id, row);
+        node_report_again(n, id);
+    }
 }
 
 /* It cannot be what its header says, and never will (NODE-5). */
@@ -344,6 +367,9 @@ static void exception(struct tmx_node *n, const struct arrival *a, unsigned code
 {
     const uint8_t *id = a->header->message_id.data;
     struct tmx_row_in row;
+    if (node_in_read(n, id, &row)) {
+        return;   /* lost after its CoA: what is here now is not what was confirmed */
+    }
     row_fill(n, a, &row);
     row.container_bytes = 0;
     info_store(n, a, NULL, 0);
@@ -401,7 +427,12 @@ static void open_arrival(struct tmx_node *n, const struct arrival *a, uint8_t *p
         exception(n, a, TMX_CODE_CONTENT_MISMATCH);
         return;
     }
-    arrived(n, a, content, payload_size, key);
+    struct tmx_row_in lost;
+    if (node_in_read(n, h->message_id.data, &lost)) {
+        recovered(n, a, &lost, content, payload_size, key);
+    } else {
+        arrived(n, a, content, payload_size, key);
+    }
 }
 
 static void known(struct tmx_node *n, const struct arrival *a, const struct tmx_row_in *row)
@@ -439,7 +470,7 @@ void node_deliver_item(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx
     }
     a.slot = (unsigned)slot;
     struct tmx_row_in row;
-    if (node_in_read(n, id, &row)) {
+    if (node_in_read(n, id, &row) && (row.state != TMX_IN_LOST || n->state.rebuild)) {
         known(n, &a, &row);
         return;
     }

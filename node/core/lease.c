@@ -136,9 +136,9 @@ static bool payload_open(struct tmx_node *n, const uint8_t *id, const struct tmx
 {
     Tmx__Header *h;
     Tmx__LogEntry *entry;
-    uint64_t index;
+    Tmx__FeedItem item;
     uint8_t *container = NULL;
-    bool ok = node_acceptance_read(n, id, &index, &entry, &h) &&
+    bool ok = node_acceptance_read(n, id, &item, &entry, &h) &&
               (container = node_container_load(n, TMX_NT_IN_CONTAINER, id, row->container_bytes)) != NULL &&
               content_open(n, id, h, container, row->container_bytes, ret_payload);
     free(container);
@@ -279,6 +279,14 @@ void node_lease_lapsed(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
 {
     struct tmx_row_in row;
     if (node_in_read(n, id, &row) && row.state == TMX_IN_LEASED && row.lease_until_ms <= n->wall_ms) {
+        lapse(n, id, &row);
+    }
+}
+
+void node_lease_void(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
+{
+    struct tmx_row_in row;
+    if (node_in_read(n, id, &row) && row.state == TMX_IN_LEASED) {
         lapse(n, id, &row);
     }
 }

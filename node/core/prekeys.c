@@ -140,7 +140,9 @@ static void set_make(struct tmx_node *n)
 void node_prekeys_close(struct tmx_node *n)
 {
     bool due = n->prekeys_again || n->wall_ms + REFRESH_MS >= n->state.prekeys_until_ms;
-    if (due && !n->state.rebuild && !n->clock_doubt) {
+    /* Secrets are forgotten by date: only when the broker has confirmed what date it is. */
+    bool dated = n->session.state == NODE_UP && n->session.clock_known && !n->clock_doubt;
+    if (due && !n->state.rebuild && dated) {
         n->prekeys_again = false;
         tmx_arena_reset(&n->scratch);
         set_make(n);

@@ -61,6 +61,8 @@ void node_pump_reset(struct tmx_node *n)
     n->session.publish_ms = 0;
     n->stage_asked = n->stage_at;
     n->stage_due_ms = n->now_ms + NODE_RESEND_MS;
+    n->stage_from.size = 0;
+    n->stage_look = true;
     n->sign_due = true;
 }
 

@@ -461,7 +461,7 @@ static struct node_destination *next_destination(struct tmx_node *n)
 
 static bool may_sign(struct tmx_node *n)
 {
-    return n->session.state == NODE_UP && !n->state.rebuild && !n->state.carry && !node_directory_behind(n) &&
+    return n->session.state == NODE_UP && !n->clock_doubt && !n->state.rebuild && !n->state.carry && !node_directory_behind(n) &&
            !tmx_directory_expired(n->directory, n->wall_ms) && node_may_submit(n) == TMX_CODE_OK;
 }
 

@@ -8,6 +8,8 @@
 
 #include "core.h"
 
+#define LOST_RETRY_MS 60000u
+
 static bool active(const struct tmx_node *n)
 {
     return !sodium_is_zero(n->stage, sizeof(n->stage));
@@ -42,6 +44,14 @@ static bool read_row(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], uint64_t
            tmx_header_parse(tmx_pb(entry->body), &n->scratch, ret_header) == TMX_CODE_OK;
 }
 
+static void begin(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], uint64_t at, uint64_t size)
+{
+    memcpy(n->stage, id, sizeof(n->stage));
+    n->stage_at = n->stage_asked = at;
+    n->stage_size = size;
+    n->stage_due_ms = n->now_ms + NODE_RESEND_MS;
+}
+
 /* The item proves inclusion at a head that is gone when the pull ends: its proof is kept now. */
 void node_stage_begin(struct tmx_node *n, const Tmx__FeedItem *item, const uint8_t id[TMX_ID_SIZE], uint64_t size)
 {
@@ -56,11 +66,12 @@ void node_stage_begin(struct tmx_node *n, const Tmx__FeedItem *item, const uint8
     }
     write_row(n, id, at, packed);
     node_evidence_keep(n, id, TMX_EVIDENCE_ACCEPTANCE, NULL, item);
-    n->stage_look = true;
-    if (memcmp(n->stage, id, TMX_ID_SIZE) == 0) {
+    if (!active(n)) {
+        begin(n, id, at, size);
+    } else if (memcmp(n->stage, id, TMX_ID_SIZE) == 0) {
         n->stage_asked = n->stage_at;   /* delivered again: ask again */
-        n->stage_size = size;
     }
+    n->stage_look = true;
 }
 
 static void forget(struct tmx_node *n)
@@ -102,14 +113,28 @@ static void complete(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__H
     free(container);
 }
 
+/* Nobody has it now. One that was lost here is asked for again later; of any other an outcome is on its way, or it is
+ * delivered again. */
+static void given_up(struct tmx_node *n)
+{
+    struct tmx_row_in row;
+    if (!node_in_read(n, n->stage, &row) || row.state != TMX_IN_LOST) {
+        node_stage_drop(n, n->stage);
+        return;
+    }
+    n->stage_from = node_key_after(node_id(n->stage));
+    n->stage_retry_ms = n->now_ms + LOST_RETRY_MS;
+    forget(n);
+}
+
 void node_stage_chunk(struct tmx_node *n, const Tmx__Chunk *chunk, struct tmx_bytes data)
 {
     tmx_arena_reset(&n->scratch);
     if (!active(n) || !tmx_bytes_eq(tmx_pb(chunk->message_id), node_id(n->stage)) || chunk->offset != n->stage_at) {
         return;
     }
-    if (data.size == 0) {   /* the broker no longer has it: an outcome is on its way, or it delivers again */
-        node_stage_drop(n, n->stage);
+    if (data.size == 0) {
+        given_up(n);
         return;
     }
     uint64_t at, left = n->stage_size - n->stage_at;
@@ -137,26 +162,25 @@ void node_stage_chunk(struct tmx_node *n, const Tmx__Chunk *chunk, struct tmx_by
 
 static void begin_next(struct tmx_node *n)
 {
-    static const uint8_t first[1];
+    const struct node_key first = { .size = 1 };
     struct tmx_bytes key, value, bytes;
     uint8_t id[TMX_ID_SIZE];
+    uint64_t at;
     Tmx__FeedItem *item;
     Tmx__Header *h;
     n->stage_look = false;
     tmx_arena_reset(&n->scratch);
-    if (!node_seek(n, TMX_NT_IN_STAGE, TMX_BYTES_OF(first), 0, &key, &value)) {
+    struct node_key from = n->stage_from.size == 0 ? first : n->stage_from;
+    if (!node_seek(n, TMX_NT_IN_STAGE, node_kb(&from), 0, &key, &value)) {
         return;
     }
     assert(key.size == TMX_ID_SIZE);
     memcpy(id, key.data, sizeof(id));
-    if (!read_row(n, id, &n->stage_at, &bytes, &item, &h)) {
+    if (!read_row(n, id, &at, &bytes, &item, &h)) {
         node_fault(n, -EBADMSG);
         return;
     }
-    memcpy(n->stage, id, sizeof(n->stage));
-    n->stage_size = h->container_bytes;
-    n->stage_asked = n->stage_at;
-    n->stage_due_ms = n->now_ms + NODE_RESEND_MS;
+    begin(n, id, at, h->container_bytes);
 }
 
 static void ask(struct tmx_node *n, uint64_t offset)
@@ -174,6 +198,11 @@ void node_stage_close(struct tmx_node *n)
 {
     if (n->session.state != NODE_UP || n->state.rebuild) {
         return;
+    }
+    if (n->stage_retry_ms != 0 && n->now_ms >= n->stage_retry_ms) {
+        n->stage_retry_ms = 0;
+        n->stage_from.size = 0;
+        n->stage_look = true;
     }
     if (!active(n) && n->stage_look) {
         begin_next(n);

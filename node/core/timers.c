@@ -28,8 +28,20 @@ void node_clock(struct tmx_node *n, uint64_t mono_ms, uint64_t wall_us)
     }
     if (doubt != n->clock_doubt) {
         n->clock_doubt = doubt;
+        n->leases_look = n->leases_look || !doubt;
         node_notice(n, doubt ? "clock.doubt" : "clock.trusted", doubt, NULL, NULL, TMX_CODE_CLOCK, 0);
     }
+}
+
+/* The key right behind this one, of the same length; false after the last. */
+static bool bytes_next(uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        if (++data[--size] != 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void due_run(struct tmx_node *n, enum tmx_due_kind kind, const uint8_t id[TMX_ID_SIZE])
@@ -57,9 +69,33 @@ static void due_run(struct tmx_node *n, enum tmx_due_kind kind, const uint8_t id
     }
 }
 
+/* Leases given while the clock was ahead would hold their messages until that time comes: what ends later than a lease
+ * can ends now. Looked for at start and when a jump of the clock was settled. */
+static void leases_look(struct tmx_node *n)
+{
+    struct node_key from = node_key_u64(n->wall_ms + TMX_LEASE_MAX_MS + 1);
+    struct tmx_bytes key, value;
+    while (node_seek(n, TMX_NT_DUE, node_kb(&from), 0, &key, &value)) {
+        struct node_key k = { .size = key.size };
+        memcpy(k.data, key.data, key.size);
+        memcpy(from.data, key.data, key.size);
+        from.size = key.size;
+        if (k.data[8] == TMX_DUE_LEASE) {
+            node_lease_void(n, k.data + 9);
+        } else if (!bytes_next(from.data, from.size)) {
+            break;
+        }
+    }
+    n->leases_look = false;
+}
+
 void node_timers_run(struct tmx_node *n)
 {
     static const uint8_t from[8];
+    bool dated = n->session.state == NODE_UP && n->session.clock_known;
+    if (n->leases_look && dated && !n->clock_doubt && !n->state.rebuild) {
+        leases_look(n);
+    }
     if (n->clock_doubt || n->state.rebuild || n->wall_ms < n->next_due_ms) {
         return;
     }
@@ -102,6 +138,7 @@ uint64_t node_timers_deadline(const struct tmx_node *n)
         }
         bool pulling = !sodium_is_zero(n->stage, sizeof(n->stage));
         at = pulling && n->stage_due_ms < at ? n->stage_due_ms : at;
+        at = n->stage_retry_ms != 0 && n->stage_retry_ms < at ? n->stage_retry_ms : at;
     }
     return at;
 }

@@ -129,6 +129,7 @@ static void step(struct tmx_node *n, const struct tmx_node_event *ev)
 /* Everything that follows from the events: timers, signatures, frames, answers to those who wait. */
 static void close_turn(struct tmx_node *n)
 {
+    node_clock(n, n->now_ms, n->wall_us);   /* a welcome of this turn may have said what time it is */
     node_timers_run(n);
     node_rebuild_close(n);
     node_prekeys_close(n);
@@ -243,9 +244,15 @@ static int recover(struct tmx_node *n)
         n->state.feed_next = 0;
         n->state_dirty = true;
     }
+    /* A clock that jumped while this node was down, or that nobody can tell from one: in doubt until the broker's
+     * clock confirms it. */
+    if (known && llabs((int64_t)n->wall_ms - (int64_t)n->state.wall_ms) > NODE_CLOCK_DOUBT_MS) {
+        n->clock_base_ms += 2 * NODE_CLOCK_DOUBT_MS;
+        n->clock_doubt = true;
+    }
     n->state_dirty = n->state_dirty || !known;
     n->next_due_ms = 0;
-    n->sign_due = n->stage_look = true;
+    n->sign_due = n->stage_look = n->leases_look = true;
     node_members_sync(n);
     if (n->state_dirty) {
         node_state_write(n);
