@@ -33,17 +33,13 @@ void key_short_id(const char *federation, enum key_use use, struct tmx_bytes mem
 
 const char *status_name(Tmx__MemberStatus status)
 {
-    switch (status) {
-    case TMX__MEMBER_STATUS__MEMBER_ACTIVE:
-        return "active";
-    case TMX__MEMBER_STATUS__MEMBER_SUSPENDED:
-        return "suspended";
-    case TMX__MEMBER_STATUS__MEMBER_REVOKED:
-        return "revoked";
-    case TMX__MEMBER_STATUS__MEMBER_NONE:
-    default:
-        return "none";
-    }
+    static const char *const names[] = {
+        [TMX__MEMBER_STATUS__MEMBER_NONE] = "none",
+        [TMX__MEMBER_STATUS__MEMBER_ACTIVE] = "active",
+        [TMX__MEMBER_STATUS__MEMBER_SUSPENDED] = "suspended",
+        [TMX__MEMBER_STATUS__MEMBER_REVOKED] = "revoked",
+    };
+    return (size_t)status < TMX_N(names) ? names[status] : "unknown";
 }
 
 /* Who made a signature, and whether it verifies under a pinned key. */

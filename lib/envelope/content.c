@@ -89,26 +89,16 @@ static bool sizes_valid(const Tmx__Content *c, size_t left)
     if (c->payload_bytes > TMX_PAYLOAD_MAX || c->stored_bytes > left || left - c->stored_bytes >= TMX_PADDING) {
         return false;
     }
-    switch (c->compression) {
-    case COMPRESSION_NONE:
-        return c->payload_bytes == c->stored_bytes;
-    case COMPRESSION_ZSTD:
-        return c->payload_bytes >= 1;
-    default:
-        return false;
-    }
+    return c->compression == COMPRESSION_ZSTD ||
+           (c->compression == COMPRESSION_NONE && c->payload_bytes == c->stored_bytes);
 }
 
-/* One frame, no more, and not of another size than the content says where the frame itself says it. */
-static bool frame_valid(struct tmx_bytes stored, uint64_t payload_bytes)
+/* One frame and no more; neither a skippable one nor one of the formats before RFC 8878. */
+static bool frame_valid(struct tmx_bytes stored)
 {
-    static const uint8_t magic[4] = { 0x28, 0xb5, 0x2f, 0xfd };   /* neither a skippable nor a legacy frame */
-    if (stored.size < sizeof(magic) || memcmp(stored.data, magic, sizeof(magic)) != 0 ||
-        ZSTD_findFrameCompressedSize(stored.data, stored.size) != stored.size) {
-        return false;
-    }
-    unsigned long long declared = ZSTD_getFrameContentSize(stored.data, stored.size);
-    return declared == ZSTD_CONTENTSIZE_UNKNOWN || declared == payload_bytes;
+    static const uint8_t magic[4] = { 0x28, 0xb5, 0x2f, 0xfd };
+    return stored.size >= sizeof(magic) && memcmp(stored.data, magic, sizeof(magic)) == 0 &&
+           ZSTD_findFrameCompressedSize(stored.data, stored.size) == stored.size;
 }
 
 static bool all_zero(struct tmx_bytes b)
@@ -122,7 +112,7 @@ static bool all_zero(struct tmx_bytes b)
 
 static int take(const Tmx__Content *c, struct tmx_bytes stored, uint8_t **ret_payload)
 {
-    if (c->compression == COMPRESSION_ZSTD && !frame_valid(stored, c->payload_bytes)) {
+    if (c->compression == COMPRESSION_ZSTD && !frame_valid(stored)) {
         return TMX_CODE_CONTENT_INVALID;
     }
     uint8_t *payload = malloc(c->payload_bytes + 1);   /* never a zero-sized block */

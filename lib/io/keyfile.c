@@ -12,6 +12,8 @@
 
 #include <tmx/text.h>
 
+#include "files.h"
+
 #define KEYFILE_MAX 512u
 
 enum key_form { FORM_ED25519, FORM_X25519, FORM_RANDOM };
@@ -93,29 +95,10 @@ static int write_all(int fd, struct tmx_bytes b)
     return 0;
 }
 
-/* The folder's entry is durable too before the key is used. */
-static int sync_folder_of(const char *path)
-{
-    char folder[4096];
-    const char *slash = strrchr(path, '/');
-    int n = slash == NULL ? snprintf(folder, sizeof(folder), ".")
-                          : snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path + 1), path);
-    if (n < 0 || (size_t)n >= sizeof(folder)) {
-        return -ENAMETOOLONG;
-    }
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return -errno;
-    }
-    int r = fsync(fd) < 0 ? -errno : 0;
-    close(fd);
-    return r;
-}
-
 /* A temporary file that becomes `path` by link(2): whole or not at all, and never over an existing one. */
 static int write_new_file(const char *path, struct tmx_bytes text)
 {
-    char temporary[4096];
+    char temporary[TMX_PATH_MAX];
     int n = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
     if (n < 0 || (size_t)n >= sizeof(temporary)) {
         return -ENAMETOOLONG;
@@ -133,7 +116,7 @@ static int write_new_file(const char *path, struct tmx_bytes text)
         r = -errno;
     }
     unlink(temporary);
-    return r < 0 ? r : sync_folder_of(path);
+    return r < 0 ? r : tmx_sync_folder_of(path);   /* its name is durable before the key is used */
 }
 
 int tmx_keyfile_create(const char *path, const char *purpose, const uint8_t public[32], const uint8_t *secret,

@@ -140,6 +140,16 @@ static void test_sizes_and_padding(void **state)
     assert_int_equal(crafted(4, 0, 4, four, "\1", 1), TMX_CODE_CONTENT_INVALID);
     assert_int_equal(crafted(4, 0, 4, four, "\0\0\1", 3), TMX_CODE_CONTENT_INVALID);
     assert_int_equal(crafted(4, 0, 4, four, zeros, sizeof(zeros)), TMX_CODE_CONTENT_INVALID);
+    /* a payload that ends on the boundary takes no padding, and no whole block of it */
+    static uint8_t data[2 * TMX_PADDING];
+    size_t full = 0;
+    for (size_t size = 100; size < 100 + TMX_PADDING; size++) {
+        if (crafted(size, 0, size, TMX_BYTES(data, size), zeros, sizeof(zeros)) == TMX_CODE_OK) {
+            fail();
+        }
+        full += crafted(size, 0, size, TMX_BYTES(data, size), zeros, sizeof(zeros) - 1) == TMX_CODE_OK;
+    }
+    assert_int_equal(full, 1);   /* the one size that leaves 255 */
     assert_int_equal(crafted(3, 0, 3, four, "", 0), TMX_CODE_CONTENT_INVALID);
     assert_int_equal(crafted(5, 0, 4, four, "", 0), TMX_CODE_CONTENT_INVALID);
     assert_int_equal(crafted(4, 0, 5, four, "", 0), TMX_CODE_CONTENT_INVALID);
@@ -197,6 +207,9 @@ static void test_bombs(void **state)
     bomb = compressed_blind(zeros, TMX_PAYLOAD_MAX, buffer, sizeof(buffer));
     assert_int_equal(crafted(TMX_PAYLOAD_MAX, 1, bomb.size, bomb, "", 0), TMX_CODE_OK);
     assert_int_equal(crafted(TMX_PAYLOAD_MAX - 1, 1, bomb.size, bomb, "", 0), TMX_CODE_CONTENT_INVALID);
+    bomb = compressed_blind(zeros, 10000, buffer, sizeof(buffer));
+    assert_int_equal(crafted(10000, 1, bomb.size, bomb, "", 0), TMX_CODE_OK);
+    assert_int_equal(crafted(10001, 1, bomb.size, bomb, "", 0), TMX_CODE_CONTENT_INVALID);
     free(zeros);
 }
 
@@ -221,6 +234,14 @@ static void test_frames(void **state)
     assert_int_equal(crafted(500, 1, n + 8, TMX_BYTES(buffer, n + 8), "", 0), TMX_CODE_CONTENT_INVALID);
     assert_int_equal(crafted(0, 1, 8, TMX_BYTES(buffer, 8), "", 0), TMX_CODE_CONTENT_INVALID);
     assert_int_equal(crafted(1, 1, 8, TMX_BYTES(buffer, 8), "", 0), TMX_CODE_CONTENT_INVALID);
+    /* "four" in the format of zstd 0.7, which the library still reads */
+    struct tmx_bytes legacy = TMX_LIT("\x27\xb5\x2f\xfd\x20\x04\x40\x00\x04" "four" "\xc0\x00\x00");
+    assert_int_equal(ZSTD_decompress(buffer, sizeof(buffer), legacy.data, legacy.size), 4);
+    assert_int_equal(crafted(4, 1, legacy.size, legacy, "", 0), TMX_CODE_CONTENT_INVALID);
+    /* a frame of nothing is a frame */
+    struct tmx_bytes empty = compressed(data, 0, buffer, sizeof(buffer));
+    assert_int_equal(crafted(0, 1, empty.size, empty, "", 0), TMX_CODE_OK);
+    assert_int_equal(crafted(1, 1, empty.size, empty, "", 0), TMX_CODE_CONTENT_INVALID);
 }
 
 /* CON-2's fields are there to compare; the whole plaintext is canonical. */

@@ -142,6 +142,7 @@ static void test_wrong_context(void **state)
     /* SEAL-1: the wrong slot, and a slot that is not there */
     assert_false(tmx_seal_open(b, &p.ctx, 1, p.slots[0].ps, opened, &size, ret_key));
     assert_false(tmx_seal_open(b, &p.ctx, 2, p.slots[0].ps, opened, &size, ret_key));
+    assert_false(tmx_seal_open(b, &p.ctx, 1u << 30, p.slots[0].ps, opened, &size, ret_key));
     /* the pair key holds the names: another sender's or another recipient's pair is another key */
     assert_true(tmx_seal_pair_receive(p.sender.public, p.prekey_secret[0], p.prekey[0], TMX_LIT("FR"),
                                       p.recipients[0], ps));
@@ -177,6 +178,37 @@ static void test_disclosed_key(void **state)
     assert_memory_equal(opened, "small", 5);
     key[31] ^= 1;
     assert_false(tmx_seal_open_disclosed(b, &p.ctx, key, opened, &size));
+}
+
+/* SEAL-1: the commitment alone. A container whose ciphertext is right in every other way, made with its key, opens
+ * for nobody when it commits to another one. */
+static void test_commitment(void **state)
+{
+    static const uint8_t nonce[24];
+    struct party p;
+    uint8_t buffer[512], opened[512], key[32], ret_key[32], k[64], input[512], ad[512];
+    size_t size = 0;
+    party_init(&p, 1);
+    struct tmx_bytes b = seal(&p, TMX_LIT("small"), buffer, sizeof(buffer), key);
+    size_t commit = TMX_SEAL_HEAD + TMX_SEAL_SLOT;
+    size_t front = commit + TMX_SEAL_COMMIT;
+    struct tmx_bytes context = TMX_LIT("\x42\x42\x42\x42\x42\x42\x42\x42\x42\x42\x42\x42\x42\x42\x42\x42"
+                                       "\2" "DE" "\1" "\2" "R0");
+    struct tmx_writer w = TMX_WRITER_OF(input);
+    tmx_write_bytes(&w, TMX_LIT("TMX1 cek\0"));
+    tmx_write_bytes(&w, tmx_bytes_slice(b, 0, commit));
+    tmx_write_bytes(&w, context);
+    crypto_generichash(k, 64, input, w.used, key, 32);
+    assert_memory_equal(k + 32, buffer + commit, 32);
+    for (unsigned wrong = 0; wrong < 2; wrong++) {
+        buffer[commit] ^= (uint8_t)wrong;
+        w = TMX_WRITER_OF(ad);
+        tmx_write_bytes(&w, tmx_bytes_slice(b, 0, front));
+        tmx_write_bytes(&w, context);
+        crypto_aead_xchacha20poly1305_ietf_encrypt(buffer + front, NULL, (const uint8_t *)"small", 5, ad, w.used, NULL,
+                                                   nonce, k);
+        assert_int_equal(tmx_seal_open(b, &p.ctx, 0, p.slots[0].ps, opened, &size, ret_key), wrong == 0);
+    }
 }
 
 static void test_small_order(void **state)
@@ -319,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_wrong_context),
         cmocka_unit_test(test_content_key_depends_on_content),
         cmocka_unit_test(test_disclosed_key),
+        cmocka_unit_test(test_commitment),
         cmocka_unit_test(test_small_order),
         cmocka_unit_test(test_outside),
         cmocka_unit_test(test_no_room),
