@@ -47,6 +47,7 @@ struct node_window {
 struct node_destination {
     uint8_t member[TMX_MEMBER_MAX];
     uint64_t max_seq, told_seq;            /* granted; last consumed as the broker told */
+    uint64_t waiting;                      /* rows of its queue */
     bool head_known, head_exists, blocked; /* of its queue of submissions; blocked: until something changes */
     uint8_t head_priority;
     uint64_t head_order;
@@ -98,6 +99,7 @@ struct node_state {
     uint64_t prekeys_serial, prekeys_until_ms;
     bool prekeys_logged;
     uint64_t directory_heard;
+    uint64_t leased, held;                 /* messages in these states */
     bool distrust;
     bool rebuild;                          /* NODE-10: signs nothing until feed_next reaches rebuild_to */
     uint64_t rebuild_to;                   /* UINT64_MAX: not known yet; 0: this spool never was rebuilt */
@@ -284,8 +286,6 @@ void node_sign_add(struct tmx_node *n, const struct node_pending *pending);
 void node_sign_flush(struct tmx_node *n);
 /* What a signed body says of the log and directory; NULL when no head is verified yet. */
 Tmx__Head *node_seen(struct tmx_node *n, Tmx__Head *head);
-/* The queue of submissions changed. */
-void node_destination_touch(struct node_destination *d);
 struct node_destination *node_destination(struct tmx_node *n, const uint8_t member[TMX_MEMBER_MAX]);
 /* Out of the queue of submissions; writes no OUT row. */
 void node_out_unqueue(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_out *row);

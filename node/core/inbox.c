@@ -147,6 +147,12 @@ void node_in_unoffer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const st
         break;
     case TMX_IN_LEASED:
         node_due_drop(n, row->lease_until_ms, TMX_DUE_LEASE, id);
+        n->state.leased -= n->state.leased > 0 ? 1 : 0;
+        n->state_dirty = true;
+        break;
+    case TMX_IN_HELD:
+        n->state.held -= n->state.held > 0 ? 1 : 0;
+        n->state_dirty = true;
         break;
     case TMX_IN_LOST:
         node_stage_drop(n, id);

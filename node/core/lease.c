@@ -166,6 +166,8 @@ static Tmx__Leased *lease_one(struct tmx_node *n, const uint8_t *id, uint32_t as
     }
     node_in_unoffer(n, id, &row);
     row.state = TMX_IN_LEASED;
+    n->state.leased++;
+    n->state_dirty = true;
     row.renewals = 0;
     row.lease_until_ms = n->wall_ms + lease_ms(asked_ms);
     node_random(n, row.token, sizeof(row.token));
@@ -268,6 +270,8 @@ static void lapse(struct tmx_node *n, const uint8_t *id, struct tmx_row_in *row)
         expire(n, id, row);
     } else if (row->lapses >= TMX_LEASES_LAPSED_MAX) {
         row->state = TMX_IN_HELD;
+        n->state.held++;
+        n->state_dirty = true;
         node_in_write(n, id, row);
         node_alarm(n, "message.held", row->sender, id, TMX_CODE_LEASE_LAPSED, TMX_BYTES_NULL);
     } else {
@@ -295,6 +299,7 @@ void node_release(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
 {
     struct tmx_row_in row;
     if (node_in_read(n, id, &row) && row.state == TMX_IN_HELD) {
+        node_in_unoffer(n, id, &row);
         row.lapses = 0;
         node_in_offer(n, id, &row);
         node_notice(n, "message.released", false, row.sender, id, TMX_CODE_OK, 0);

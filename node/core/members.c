@@ -86,6 +86,19 @@ int node_directory_start(struct tmx_node *n)
     return n->directory == NULL ? -EINVAL : n->fault;
 }
 
+/* Once per destination and process: how many submissions wait. */
+static uint64_t waiting_count(struct tmx_node *n, const uint8_t member[TMX_MEMBER_MAX])
+{
+    struct node_key at = node_key_member(member);
+    struct tmx_bytes key, value;
+    uint64_t count = 0;
+    while (node_seek(n, TMX_NT_OUT_WAIT, node_kb(&at), TMX_MEMBER_MAX, &key, &value)) {
+        at = node_key_after(key);
+        count++;
+    }
+    return count;
+}
+
 void node_members_sync(struct tmx_node *n)
 {
     const Tmx__Directory *d = tmx_directory_pb(n->directory);
@@ -96,6 +109,7 @@ void node_members_sync(struct tmx_node *n)
             struct node_destination *to = &n->destinations[n->n_destinations++];
             memset(to, 0, sizeof(*to));
             memcpy(to->member, member, sizeof(to->member));
+            to->waiting = waiting_count(n, member);
         }
     }
     for (size_t i = 0; i < n->n_destinations; i++) {

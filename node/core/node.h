@@ -146,7 +146,8 @@ struct tmx_node_state_view {
     uint64_t waiting;              /* submissions not signed yet */
     uint64_t unanswered;           /* signed, no acceptance yet */
     uint64_t reports_open;         /* signed reports without verified leaf */
-    uint64_t offered, blocked;     /* may be leased; wait for an earlier one of their movement */
+    uint64_t offered, leased, held;
+    uint64_t blocked;              /* wait for an earlier one of their movement */
     uint64_t alarms;               /* raised since start */
     uint64_t alarm_rows;           /* kept for an operator */
     uint64_t prekeys_until_ms;
@@ -155,10 +156,17 @@ struct tmx_node_state_view {
 int tmx_node_state(struct tmx_node *n, struct tmx_node_state_view *ret_view) TMX_MUST_CHECK;
 
 struct tmx_node_peer_view {
-    bool waiting;                  /* submissions wait in its queue */
+    uint64_t waiting;              /* submissions not signed yet */
     uint64_t last_seq, max_seq;    /* numbers used and granted */
     uint64_t prekeys_serial, prekeys_until_ms;
     bool prekey_now;               /* a dated key covers now */
 };
 /* `member` need not be listed: then everything is zero. */
 int tmx_node_peer(struct tmx_node *n, struct tmx_bytes member, struct tmx_node_peer_view *ret_view) TMX_MUST_CHECK;
+
+/* What applications and operators are shown of a message: Tmx__MessageState with its steps, valid until the next turn;
+ * NULL when there is none in that direction (enum tmx_node_direction). */
+struct Tmx__MessageState;
+struct Tmx__MessageState *tmx_node_message(struct tmx_node *n, unsigned direction, const uint8_t id[TMX_ID_SIZE]);
+/* The first submissions that wait for `member`, in the order they will go. Returns how many. */
+size_t tmx_node_queue(struct tmx_node *n, struct tmx_bytes member, uint8_t (*ret_ids)[TMX_ID_SIZE], size_t max);

@@ -11,6 +11,7 @@
 #define MOVEMENT_MAX 256u
 #define LIST_MAX 1000u
 #define EVENTS_MAX 64u
+#define ANSWER_BYTES_MAX (TMX_APP_RESPONSE_MAX / 2)   /* unpacked; one more message still fits behind it */
 
 static const char *delivery_state_name(uint8_t state)
 {
@@ -192,6 +193,11 @@ static void answer(struct tmx_node *n, const struct node_request *rq, Tmx__Messa
     node_answer(n, rq, &response, NULL, 0);
 }
 
+struct Tmx__MessageState *tmx_node_message(struct tmx_node *n, unsigned direction, const uint8_t id[TMX_ID_SIZE])
+{
+    return message_build(n, (enum tmx_node_direction)direction, id, true);
+}
+
 /* An application with a list of types sees messages of these types only. */
 static bool visible(const struct node_request *rq, const Tmx__MessageState *m)
 {
@@ -202,7 +208,7 @@ void node_query_movement(struct tmx_node *n, const struct node_request *rq)
 {
     struct tmx_bytes mrn = tmx_pb(rq->pb->movement->mrn), key, value;
     Tmx__MessageState *list[MOVEMENT_MAX];
-    size_t count = 0;
+    size_t count = 0, used = n->out.used;
     bool more = false;
     if (mrn.size == 0 || mrn.size > TMX_KEY_MAX - TMX_ID_SIZE - 2) {
         node_answer_code(n, rq, TMX_CODE_BAD_MRN, NULL);
@@ -219,9 +225,8 @@ void node_query_movement(struct tmx_node *n, const struct node_request *rq)
         if (key.size != prefix + TMX_ID_SIZE + 1) {
             continue;
         }
-        more = count == MOVEMENT_MAX;
-        if (more || !node_room(n)) {
-            more = true;
+        more = count == MOVEMENT_MAX || n->out.used - used > ANSWER_BYTES_MAX || !node_room(n);
+        if (more) {
             break;
         }
         uint8_t id[TMX_ID_SIZE], direction = key.data[key.size - 1];
@@ -265,7 +270,7 @@ void node_query_message(struct tmx_node *n, const struct node_request *rq)
 void node_query_list(struct tmx_node *n, const struct node_request *rq)
 {
     const Tmx__ListRequest *r = rq->pb->list;
-    size_t max = r->max == 0 ? 100 : r->max, count = 0;
+    size_t max = r->max == 0 ? 100 : r->max, count = 0, used = n->out.used;
     struct tmx_bytes key, value;
     bool more = false;
     if (max > LIST_MAX || (r->after.len != 0 && r->after.len != TMX_ID_SIZE) ||
@@ -289,8 +294,8 @@ void node_query_list(struct tmx_node *n, const struct node_request *rq)
         if (r->direction != TMX__DIRECTION__DIRECTION_BOTH && direction != (uint8_t)r->direction) {
             continue;
         }
-        if (count == max || !node_room(n)) {
-            more = true;
+        more = count == max || n->out.used - used > ANSWER_BYTES_MAX || !node_room(n);
+        if (more) {
             break;
         }
         Tmx__MessageState *m = message_build(n, (enum tmx_node_direction)direction, id, false);

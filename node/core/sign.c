@@ -23,10 +23,11 @@ struct node_destination *node_destination(struct tmx_node *n, const uint8_t memb
     return NULL;
 }
 
-void node_destination_touch(struct node_destination *d)
+static void touch(struct node_destination *d, int more)
 {
     if (d != NULL) {
         d->head_known = false;
+        d->waiting += (uint64_t)more;
     }
 }
 
@@ -55,7 +56,7 @@ void node_wait_insert(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const s
 {
     struct node_key k = wait_key(row);
     node_insert(n, TMX_NT_OUT_WAIT, node_kb(&k), node_id(id));
-    node_destination_touch(node_destination(n, row->wait_member));
+    touch(node_destination(n, row->wait_member), 1);
     n->sign_due = true;
 }
 
@@ -63,7 +64,7 @@ void node_wait_delete(struct tmx_node *n, const struct tmx_row_out *row)
 {
     struct node_key k = wait_key(row);
     node_delete(n, TMX_NT_OUT_WAIT, node_kb(&k));
-    node_destination_touch(node_destination(n, row->wait_member));
+    touch(node_destination(n, row->wait_member), -1);
 }
 
 static void move(struct tmx_node *n, const uint8_t *id, struct tmx_row_out *row, const uint8_t *member,

@@ -30,6 +30,8 @@ int tmx_node_state(struct tmx_node *n, struct tmx_node_state_view *ret_view)
     v.unanswered = stat.rows[TMX_NT_OUT_OPEN];
     v.reports_open = stat.rows[TMX_NT_REPORT_OPEN];
     v.offered = stat.rows[TMX_NT_IN_READY];
+    v.leased = n->state.leased;
+    v.held = n->state.held;
     v.blocked = stat.rows[TMX_NT_IN_WAIT];
     v.alarm_rows = stat.rows[TMX_NT_ALARM];
     v.prekeys_until_ms = n->state.prekeys_until_ms;
@@ -52,7 +54,7 @@ int tmx_node_peer(struct tmx_node *n, struct tmx_bytes member, struct tmx_node_p
     Tmx__PrekeySet *set;
     if (d != NULL) {
         v.max_seq = d->max_seq;
-        v.waiting = d->head_known ? d->head_exists : node_seek(n, TMX_NT_OUT_WAIT, node_kb(&k), k.size, &value, &copy);
+        v.waiting = d->waiting;
     }
     v.last_seq = node_get(n, TMX_NT_OUT_PAIR, node_kb(&k), &value) ? node_u64(value) : 0;
     tmx_arena_reset(&n->scratch);
@@ -67,4 +69,21 @@ int tmx_node_peer(struct tmx_node *n, struct tmx_bytes member, struct tmx_node_p
     }
     *ret_view = v;
     return n->fault;
+}
+
+size_t tmx_node_queue(struct tmx_node *n, struct tmx_bytes member, uint8_t (*ret_ids)[TMX_ID_SIZE], size_t max)
+{
+    uint8_t m[TMX_MEMBER_MAX];
+    size_t count = 0;
+    if (member.size > TMX_MEMBER_MAX) {
+        return 0;
+    }
+    node_member_key(member, m);
+    struct node_key at = node_key_member(m);
+    struct tmx_bytes key, value;
+    while (count < max && node_seek(n, TMX_NT_OUT_WAIT, node_kb(&at), TMX_MEMBER_MAX, &key, &value)) {
+        at = node_key_after(key);
+        memcpy(ret_ids[count++], value.data, TMX_ID_SIZE);
+    }
+    return count;
 }
