@@ -54,7 +54,7 @@ def check_conf(page, program):
     if not sections:
         yield "the program prints no configuration"
     for section, keys in sections.items():
-        part = re.search(rf"^\.Ss Section \[{section}[^\n]*\n(.*?)(?=^\.S[sh] |\Z)", page, re.M | re.S)
+        part = re.search(rf"^\.Ss Section \[{section}\b[^\n]*\n(.*?)(?=^\.S[sh] |\Z)", page, re.M | re.S)
         if not part:
             yield f"section [{section}] is not in the page"
             continue

@@ -10,4 +10,5 @@ sed -e 's,^ExecStart=[^ ]*,ExecStart=/bin/true,' -e '/^Documentation=/d' "$1" >"
 complaints=$(systemd-analyze verify "$folder"/* 2>&1) || { echo "$complaints"; exit 1; }
 [ -z "$complaints" ] || { echo "$complaints"; exit 1; }
 grep -q '^RestartPreventExitStatus=.*\b74\b' "$1" || { echo "$1: would restart after a storage error (exit 74)"; exit 1; }
-systemd-analyze security --offline=true --threshold=15 --no-pager "$folder"/* | tail -n 1
+rating=$(systemd-analyze security --offline=true --threshold=15 --no-pager "$folder"/*) || { echo "$rating"; exit 1; }
+echo "$rating" | tail -n 1
