@@ -15,7 +15,7 @@
 
 #include "daemon.h"
 
-const char *argp_program_version = "tmx-broker " TMX_VERSION;
+__attribute__((visibility("default"))) const char *argp_program_version = "tmx-broker " TMX_VERSION;
 
 static const char doc[] =
     "The broker of a TMX federation: routes, keeps and acknowledges sealed transit messages.\v"

@@ -193,10 +193,11 @@ void count_malformed(struct tmx_broker *b, struct peer *p, unsigned code);
 /* queue.c */
 void queue_enqueue(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY],
                    struct tmx_row_delivery *d);
-/* The delivery leaves the queue (CoA or outcome): its lane opens, its container may go. Updates row *m only in memory
- * and storage together. `d` is changed, not written. */
+/* The delivery leaves the queue (CoA or outcome): its lane opens. Rows `d` and `m` are changed, not written. */
 void queue_leave(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY],
                  struct tmx_row_delivery *d, struct tmx_row_message *m);
+/* A delivery has its outcome: with the last one the container goes (QUE-8). `m` is changed, not written. */
+void queue_ended(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], struct tmx_row_message *m);
 /* A terminal outcome by the broker itself: leaf of `kind`, feeds, rows. */
 void queue_end(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY],
                enum tmx_delivery_state state, unsigned code);

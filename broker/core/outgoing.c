@@ -257,8 +257,8 @@ static bool feed_close(struct tmx_broker *b, struct peer *p)
         return false;
     }
     while (n < TMX_LINK_ITEMS_MAX && bytes < FEED_BYTES_MAX && skipped < TMX_FEED_SKIP_MAX) {
-        uint64_t index;
-        uint8_t kind;
+        uint64_t index = 0;
+        uint8_t kind = 0;
         if (!feed_peek(b, p, p->feed_next, &index, &kind)) {
             p->feed_next = b->signed_size;
             break;

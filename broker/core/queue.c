@@ -147,6 +147,15 @@ static void container_delete(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE]
     }
 }
 
+void queue_ended(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], struct tmx_row_message *m)
+{
+    assert(m->n_open > 0);
+    m->n_open--;
+    if (m->n_open == 0) {
+        container_delete(b, id, m->container_bytes);
+    }
+}
+
 void queue_leave(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY],
                  struct tmx_row_delivery *d, struct tmx_row_message *m)
 {
@@ -164,10 +173,6 @@ void queue_leave(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint
         lane_open(b, member, d);
     }
     m->n_queued--;
-    if (m->n_queued == 0) {
-        container_delete(b, id, m->container_bytes);
-    }
-    message_write(b, id, m, false);
     struct tmx_row_destination at;
     destination_read(b, member, &at);
     assert(b->fault != 0 || at.queued > 0);
@@ -198,11 +203,12 @@ void queue_end(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_
     entry.recipient = tmx_to_pb(tmx_member_code(member));
     entry.reference = &ref;
     entry.code = code;
+    entry.number = d.seq;   /* the recipient may never have seen the header: so it learns which number is settled */
     uint64_t index = ledger_append(b, &entry);
     ledger_feed(b, m.sender, index, TMX_FEED_ALWAYS);
     ledger_feed(b, member, index, TMX_FEED_ALWAYS);
     queue_leave(b, id, member, &d, &m);
-    m.n_open--;
+    queue_ended(b, id, &m);
     message_write(b, id, &m, false);
     d.state = state;
     d.outcome_index = index;

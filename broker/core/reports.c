@@ -87,6 +87,7 @@ static void arrive(struct tmx_broker *b, struct peer *p, const Tmx__Signed *enve
 {
     uint64_t index = log_report(b, p, envelope, m, d);
     queue_leave(b, r->message_id.data, p->key, d, m);
+    message_write(b, r->message_id.data, m, false);
     d->state = TMX_DELIVERY_ARRIVED;
     d->coa_index = index;
     memcpy(d->coa_digest, digest, sizeof(d->coa_digest));
@@ -101,7 +102,7 @@ static void end(struct tmx_broker *b, struct peer *p, const Tmx__Signed *envelop
     if (d->state == TMX_DELIVERY_QUEUED) {
         queue_leave(b, r->message_id.data, p->key, d, m);
     }
-    m->n_open--;
+    queue_ended(b, r->message_id.data, m);
     message_write(b, r->message_id.data, m, false);
     d->state = state_of(r->outcome);
     d->outcome_index = index;

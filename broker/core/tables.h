@@ -78,8 +78,8 @@ struct tmx_row_message {
     uint8_t sender[TMX_MEMBER_KEY];
     uint32_t container_bytes;
     uint8_t n_recipients;
-    uint8_t n_queued;              /* deliveries without CoA or outcome: at 0 the container goes */
-    uint8_t n_open;                /* deliveries without a terminal outcome */
+    uint8_t n_queued;              /* deliveries without CoA or outcome */
+    uint8_t n_open;                /* deliveries without a terminal outcome: at 0 the container goes */
 };
 
 struct tmx_row_delivery {

@@ -75,6 +75,10 @@
 /* unpacking */
 #define TMX_CODEC_FIELDS_MAX 65536u   /* fields of one message, nested ones included */
 
+/* application interface */
+#define TMX_APP_FRAME_MAX (TMX_PAYLOAD_MAX + 4096u)
+#define TMX_APP_BYTES_MAX (96u << 20)  /* one answer: leases stop before */
+
 /* log */
 #define TMX_ENTRY_MAX 20480u           /* leaf bytes: header, signature, path and room */
 #define TMX_TREE_DEPTH_MAX 48u         /* hashes of an inclusion proof: 2^48 entries */

@@ -36,6 +36,10 @@ struct tmx_message {
 int tmx_transport_new(bool server, struct tmx_transport **ret_transport) TMX_MUST_CHECK;
 struct tmx_transport *tmx_transport_free(struct tmx_transport *t);
 
+/* Bounds of what a socket receives. Sockets are of a link (TRA-4) unless they are made after this call: then of the
+ * application interface, whose payloads travel whole. */
+void tmx_transport_applications(struct tmx_transport *t, bool applications);
+
 /* Replaces the admitted keys (of the CURVE server sockets of this process). Takes effect on new handshakes at
  * once, and on messages of established connections too: they are discarded unparsed. -EINVAL (see tmx/zap.h)
  * leaves the former set in force. */

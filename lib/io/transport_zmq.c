@@ -30,7 +30,15 @@
 #define CURVE_OVERHEAD 33u     /* command prefix, nonce, MAC and flags of a CURVE MESSAGE */
 #define AUTO_ROUTE_SIZE 5u     /* a zero byte and a 32-bit counter */
 
+struct bounds {
+    size_t frame, message, control;
+};
+
+static const struct bounds link_bounds = { TMX_FRAME_MAX, TMX_LINK_BYTES_MAX, TMX_CONTROL_MAX };
+static const struct bounds application_bounds = { TMX_APP_FRAME_MAX, TMX_APP_BYTES_MAX, TMX_APP_RESPONSE_MAX };
+
 struct tmx_transport {
+    const struct bounds *bounds;   /* of sockets made now */
     void *context;
     void *zap_socket;
     struct tmx_zap *zap;   /* NULL: no server */
@@ -40,6 +48,7 @@ struct tmx_transport {
 
 struct tmx_socket {
     struct tmx_transport *transport;
+    const struct bounds *bounds;
     void *zmq;
     bool router;
     bool named;                       /* messages must bear a User-Id */
@@ -141,6 +150,7 @@ int tmx_transport_new(bool server, struct tmx_transport **ret_transport)
     if (t == NULL) {
         return -ENOMEM;
     }
+    t->bounds = &link_bounds;
     t->context = zmq_ctx_new();
     int r = t->context == NULL || zmq_ctx_set(t->context, ZMQ_IO_THREADS, 1) != 0 ? -errno : 0;
     if (r == 0 && server) {
@@ -171,6 +181,11 @@ struct tmx_transport *tmx_transport_free(struct tmx_transport *t)
     tmx_zap_free(t->zap);
     free(t);
     return NULL;
+}
+
+void tmx_transport_applications(struct tmx_transport *t, bool applications)
+{
+    t->bounds = applications ? &application_bounds : &link_bounds;
 }
 
 int tmx_transport_admit(struct tmx_transport *t, const struct tmx_admit *admits, size_t n)
@@ -300,6 +315,7 @@ static int new_socket(struct tmx_transport *t, int type, const char *endpoint, s
         return -ENOMEM;
     }
     s->transport = t;
+    s->bounds = t->bounds;
     s->router = type == ZMQ_ROUTER;
     memcpy(s->endpoint, endpoint, strlen(endpoint) + 1);
     s->zmq = zmq_socket(t->context, type);
@@ -309,7 +325,7 @@ static int new_socket(struct tmx_transport *t, int type, const char *endpoint, s
         return r;
     }
     t->n_sockets++;
-    const int64_t frame_max = TMX_FRAME_MAX + CURVE_OVERHEAD;
+    const int64_t frame_max = (int64_t)s->bounds->frame + CURVE_OVERHEAD;
     const int ipv6 = strchr(endpoint, '[') != NULL;
     const struct setting settings[] = { { ZMQ_MAXMSGSIZE, &frame_max, sizeof(frame_max) },
                                         { ZMQ_IPV6, &ipv6, sizeof(ipv6) } };
@@ -458,8 +474,8 @@ static int receive_frames(struct tmx_socket *s, struct tally *ret_tally)
 static bool sizes_ok(struct tmx_socket *s, const struct tally *tally)
 {
     size_t control = s->n_parts > 1 && zmq_msg_size(&s->parts[0]) == 0 ? 1 : 0;
-    return tally->bytes <= TMX_LINK_BYTES_MAX && tally->largest <= TMX_FRAME_MAX &&
-           zmq_msg_size(&s->parts[control]) <= TMX_CONTROL_MAX;
+    return tally->bytes <= s->bounds->message && tally->largest <= s->bounds->frame &&
+           zmq_msg_size(&s->parts[control]) <= s->bounds->control;
 }
 
 /* The name of who sent the message; NULL: to be discarded. */

@@ -46,6 +46,7 @@ static int connect_node(struct tmx_client *c, const char *endpoint, const struct
     if (r < 0) {
         return r;
     }
+    tmx_transport_applications(c->transport, true);
     if (with_keys) {
         memcpy(curve.public, o->public_key, sizeof(curve.public));
         memcpy(curve.secret, o->secret_key, sizeof(curve.secret));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * See fake_node.h.
+ * See fake_member.h.
  */
 #include <sodium.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #include <tmx/merkle.h>
 
-#include "fake_node.h"
+#include "fake_member.h"
 
 static ProtobufCBinaryData pb(const void *data, size_t size)
 {

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The node daemon's shell: what surrounds the core (node/core).
+ *
+ *   main.c      argv, commands, exit codes          control.c  answers operators
+ *   settings.c  the configuration file              daemon.c   the loop: wait, drain, turn, send
+ *   setup.c     init and restore
+ */
+#pragma once
+
+#include <tmx/catalogue.h>
+#include <tmx/config.h>
+#include <tmx/control.h>
+#include <tmx/directory.h>
+#include <tmx/spool_lmdb.h>
+#include <tmx/transport.h>
+
+#include "node.h"
+
+/* Exit codes beside 0 and 1: sysexits.h. A storage error must not restart by itself (systemd unit). */
+#define EXIT_USAGE_ERROR 64
+#define EXIT_STORAGE 74
+#define EXIT_CONFIG 78
+
+struct settings {
+    struct tmx_config *config;
+    const char *path, *member, *directory, *authority, *keys, *spool, *marker, *run, *catalogue, *endpoint, *listen;
+    uint64_t capacity_bytes, expiry_ms, retention_ms;
+};
+
+/* Each prints what is wrong and returns an exit code, 0 = fine. */
+int settings_load(const char *path, struct settings *ret_settings);
+void settings_print(void);
+void settings_free(struct settings *s);
+int settings_catalogue(const struct settings *s, struct tmx_catalogue **ret_catalogue);
+int settings_authority(const struct settings *s, struct tmx_authority *ret_authority);
+/* The whole file, malloc'ed, at most `max` bytes; negative errno, and a line on stderr when `what` is not NULL. */
+int file_read(const char *path, size_t max, const char *what, uint8_t **ret_data, size_t *ret_size);
+
+struct node_keys {
+    uint8_t sign_public[32], sign_secret[64];
+    struct tmx_curve curve;
+    uint8_t last_resort_public[32], last_resort_secret[32];
+    uint8_t archive[32], label[32];
+};
+int settings_keys(const struct settings *s, struct node_keys *ret_keys);
+
+struct node_applications {
+    size_t n;
+    struct tmx_node_application list[TMX_NODE_APPLICATIONS_MAX];
+    struct tmx_admit admits[TMX_NODE_APPLICATIONS_MAX];
+};
+int settings_applications(const struct settings *s, struct node_applications *ret_applications);
+
+int setup_init(const struct settings *s);
+int setup_restore(const struct settings *s);
+
+struct daemon {
+    struct settings settings;
+    struct node_keys keys;
+    struct node_applications applications;
+    struct tmx_catalogue *catalogue;
+    struct tmx_spool *spool;
+    struct tmx_node *node;
+    struct tmx_transport *transport;
+    struct tmx_socket *link, *local, *remote;
+    char gate_endpoint[256];
+    uint8_t gate_key[32];
+    struct tmx_control *control;
+    int signals;
+    uint64_t started_ms, last_beat_ms, last_snapshot;
+    bool stop, reload, ever_linked;
+    uint8_t *directory_file;          /* to install in the next turn; malloc'ed */
+    size_t directory_file_size;
+    bool install_asked;
+    uint64_t install_client;
+    bool trust_asked, release_asked;
+    uint8_t release_id[TMX_ID_SIZE];
+};
+
+int daemon_run(struct daemon *d);
+
+/* control.c */
+void control_answer(struct daemon *d, const struct tmx_control_request *r);
+json_t *control_status(struct daemon *d);

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What goes wrong in the chaos phase, beside crashes at commits (world.c) and frames (network.c).
+ */
+#include <string.h>
+
+#include "sim.h"
+
+static void partition(struct sim *s, unsigned i, uint64_t ms)
+{
+    s->nodes[i].cut = true;
+    s->nodes[i].cut_until = s->now_ms + ms;
+    network_break(s, i);
+    sim_trace(s, "node %s is cut off for %llu ms", s->federation.members[i].code, (unsigned long long)ms);
+}
+
+static void directory_to_broker(struct sim *s)
+{
+    s->federation.serial++;
+    federation_sign(&s->federation);
+    struct tmx_bytes file = federation_file(&s->federation);
+    struct sim_event *ev = event_new(&file, 1);
+    ev->kind = SIM_DIRECTORY;
+    process_queue(s, &s->broker_process, ev);
+}
+
+static void directory_change(struct sim *s)
+{
+    struct federation_member *m = &s->federation.members[rng_below(&s->rng, s->n_nodes)];
+    if (!s->broker_process.up || m->status == TMX__MEMBER_STATUS__MEMBER_REVOKED) {
+        return;
+    }
+    if (m->status == TMX__MEMBER_STATUS__MEMBER_SUSPENDED) {
+        m->status = TMX__MEMBER_STATUS__MEMBER_ACTIVE;
+    } else {
+        SOMETIMES(member_suspended);
+        m->status = TMX__MEMBER_STATUS__MEMBER_SUSPENDED;
+    }
+    sim_trace(s, "directory: %s %s", m->code, m->status == TMX__MEMBER_STATUS__MEMBER_ACTIVE ? "active" : "suspended");
+    directory_to_broker(s);
+}
+
+static void disk(struct sim *s, bool full)
+{
+    struct sim_event *ev = event_new(NULL, 0);
+    ev->kind = SIM_DISK;
+    ev->flag = full;
+    process_queue(s, &s->broker_process, ev);
+    if (full) {
+        SOMETIMES(disk_full);
+    }
+}
+
+static void gate_down(struct sim *s, unsigned i)
+{
+    SOMETIMES(gate_down);
+    network_break(s, i);
+    struct sim_event *ev = event_new(NULL, 0);
+    ev->kind = SIM_GATE_DOWN;
+    ev->member = i;
+    process_queue(s, &s->broker_process, ev);
+}
+
+static void clock_jump(struct sim *s, struct process *p)
+{
+    int64_t ms = (int64_t)(1000 + rng_below(&s->rng, 1200000));
+    if (rng_chance(&s->rng, 100)) {
+        SOMETIMES(clock_jump_ten_years);
+        ms = (int64_t)(3653 * SIM_DAY_MS);
+    }
+    SOMETIMES(clock_jump);
+    p->clock_ms = rng_chance(&s->rng, 500) ? ms : -ms;
+    sim_trace(s, "a clock jumps by %lld ms", (long long)p->clock_ms);
+}
+
+/* A copy of a node's disk is kept for a while, then the node is put back to it: NODE-10. */
+static void restore(struct sim *s, unsigned i)
+{
+    struct sim_node *sn = &s->nodes[i];
+    if (sn->copy == NULL) {
+        int r = sn->p.up ? tmx_spool_ram_clone(sn->p.spool.inner, &sn->copy) : 0;
+        assert(r == 0);
+        return;
+    }
+    SOMETIMES(node_restored);
+    node_crash(s, i, "its disk is lost; an older copy is put in place");
+    tmx_spool_close(sn->p.spool.inner);
+    sn->p.spool.inner = sn->copy;
+    sn->copy = NULL;
+    sn->rebuild = sn->restored = true;
+}
+
+static void one_fault(struct sim *s)
+{
+    unsigned i = (unsigned)rng_below(&s->rng, s->n_nodes);
+    struct sim_node *sn = &s->nodes[i];
+    switch (rng_below(&s->rng, 11)) {
+    case 0:
+        broker_crash(s, "killed");
+        break;
+    case 1:
+        node_crash(s, i, "killed");
+        break;
+    case 2:
+    case 3:
+        SOMETIMES(partition);
+        partition(s, i, 500 + rng_below(&s->rng, 30000));
+        break;
+    case 4:
+        if (s->broker_process.up) {
+            gate_down(s, i);
+        }
+        break;
+    case 5:
+        if (s->broker_process.up) {
+            disk(s, rng_chance(&s->rng, 500));
+        }
+        break;
+    case 6:
+        clock_jump(s, rng_chance(&s->rng, 500) ? &s->broker_process : &sn->p);
+        break;
+    case 7:
+        s->broker_process.clock_ms = 0;
+        sn->p.clock_ms = 0;
+        break;
+    case 8:
+        if (rng_chance(&s->rng, 300)) {
+            directory_change(s);
+        }
+        break;
+    case 9:
+        restore(s, i);
+        break;
+    default:
+        sn->evil = !sn->evil && rng_chance(&s->rng, 300);
+        break;
+    }
+}
+
+void faults_step(struct sim *s)
+{
+    for (unsigned i = 0; i < s->n_nodes; i++) {
+        if (s->nodes[i].cut && s->nodes[i].cut_until <= s->now_ms) {
+            s->nodes[i].cut = false;
+        }
+    }
+    if (s->now_ms >= s->next_fault_ms) {
+        s->next_fault_ms = s->now_ms + 200 + rng_below(&s->rng, 10000);
+        one_fault(s);
+    }
+}
+
+/* Once in a while a recipient stays away for 40 days first: everything to it expires. */
+static void absence(struct sim *s)
+{
+    unsigned i = (unsigned)rng_below(&s->rng, s->n_nodes);
+    SOMETIMES(recipient_away_40_days);
+    node_crash(s, i, "away for 40 days");
+    s->nodes[i].p.start_at = s->now_ms + 40 * SIM_DAY_MS;
+    s->now_ms += 40 * SIM_DAY_MS - 1;
+    sim_trace(s, "40 days later");
+}
+
+void faults_heal(struct sim *s)
+{
+    s->broker_process.clock_ms = 0;
+    for (unsigned i = 0; i < s->n_nodes; i++) {
+        s->nodes[i].cut = s->nodes[i].evil = false;
+        s->nodes[i].p.clock_ms = 0;
+        s->nodes[i].p.spool.crash = CRASH_NOT;
+    }
+    s->broker_process.spool.crash = CRASH_NOT;
+    if (s->seed % 20 == 7) {
+        absence(s);
+    }
+    s->healed = true;
+    if (!s->broker_process.up) {
+        broker_start(s);
+    }
+    if (s->broker_process.up) {
+        disk(s, false);
+        for (unsigned i = 0; i < s->n_nodes; i++) {
+            struct federation_member *m = &s->federation.members[i];
+            if (m->status == TMX__MEMBER_STATUS__MEMBER_SUSPENDED) {
+                m->status = TMX__MEMBER_STATUS__MEMBER_ACTIVE;
+            }
+        }
+        directory_to_broker(s);
+    }
+    sim_trace(s, "everything heals");
+}
