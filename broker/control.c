@@ -117,6 +117,10 @@ static json_t *gates_of(const struct daemon *d)
             json_object_set_new(g, "failed", json_string(s->failed));
         }
         json_object_set_new(g, "pid", json_integer(s->pid));
+        json_object_set_new(g, "counters",
+                            json_pack("{sI sI sI sI sI}", "accepted", (json_int_t)s->counters.zap_accepted, "refused",
+                                      (json_int_t)s->counters.zap_refused, "unnamed", (json_int_t)s->counters.unnamed,
+                                      "oversize", (json_int_t)s->counters.oversize, "dropped", (json_int_t)s->dropped));
         json_array_append_new(list, g);
     }
     return list;

@@ -269,6 +269,7 @@ int daemon_run(struct daemon *d)
         return 1;
     }
     d->started_ms = tmx_clock_mono_ms();
+    d->gates.settings = &d->settings;
     gates_sync(&d->gates, tmx_broker_directory(d->broker), d->started_ms);
     int r = 0;
     bool announced = false;

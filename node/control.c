@@ -80,7 +80,7 @@ static json_t *log_of(const struct daemon *d)
     struct tmx_bytes text, lines, note = tmx_node_checkpoint(d->node);
     struct tmx_checkpoint c;
     if (note.size == 0 || !tmx_note_split(note, &text, &lines) || !tmx_checkpoint_parse(text, &c)) {
-        return json_object();
+        return json_pack("{ss sI ss}", "origin", "", "size", (json_int_t)0, "root", "");   /* none verified yet */
     }
     char root[2 * TMX_HASH_SIZE + 1];
     tmx_hex(TMX_BYTES_OF(c.root.b), root);

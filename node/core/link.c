@@ -55,6 +55,13 @@ void node_link_send(struct tmx_node *n, Tmx__Link *link, const struct tmx_bytes 
 }
 
 /* 1 s doubling to 60 s, spread over a quarter to both sides. */
+/* The first hello of a process often finds no connection yet; a later one waits for a slow network. */
+static uint64_t hello_wait(const struct node_session *s)
+{
+    uint64_t wait_ms = s->attempts < 4 ? 1000u << s->attempts : HELLO_MS;
+    return wait_ms < HELLO_MS ? wait_ms : HELLO_MS;
+}
+
 static uint64_t backoff(struct tmx_node *n)
 {
     unsigned attempts = n->session.attempts < 6 ? n->session.attempts : 6;
@@ -86,7 +93,7 @@ static void hello_out(struct tmx_node *n)
     unsigned attempts = s->attempts;
     *s = (struct node_session){ .state = NODE_HELLO, .attempts = attempts };
     node_random(n, s->nonce, sizeof(s->nonce));
-    s->retry_ms = n->now_ms + HELLO_MS;
+    s->retry_ms = n->now_ms + hello_wait(s);
     hello.version = LINK_VERSION;
     hello.member = tmx_to_pb(n->config.member);
     hello.nonce = tmx_to_pb(TMX_BYTES_OF(s->nonce));
