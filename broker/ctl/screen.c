@@ -153,11 +153,12 @@ const char *duration_of(const json_t *object, const char *key)
 const char *time_of(const json_t *object, const char *key)
 {
     char full[TMX_TIME_TEXT_SIZE];
-    if (!has_number(object, key) || u64_of(object, key) > 253402300799999ull) {
+    uint64_t ms = u64_of(object, key);
+    if (ms == 0 || ms > 253402300799999ull) {
         return "-";
     }
     char *text = next_text();
-    tmx_time_text(u64_of(object, key), full);
+    tmx_time_text(ms, full);
     (void)snprintf(text, TEXT_SIZE, "%.10s %.8s", full, full + 11);
     return text;
 }

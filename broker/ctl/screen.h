@@ -35,7 +35,7 @@ const char *number_of(const json_t *object, const char *key);
 const char *bytes_of(const json_t *object, const char *key);    /* "3.4 MiB" */
 const char *duration_of(const json_t *object, const char *key); /* "5 s", "3 h" */
 const char *duration_text(uint64_t ms);
-const char *time_of(const json_t *object, const char *key); /* "2026-03-01 10:00:00" */
+const char *time_of(const json_t *object, const char *key); /* "2026-03-01 10:00:00"; "-" also for 0 */
 uint64_t u64_of(const json_t *object, const char *key);     /* 0 when missing */
 
 struct column {

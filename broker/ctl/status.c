@@ -37,6 +37,20 @@ static void show_head(const json_t *s)
     printf("\n");
 }
 
+/* A node that has not verified a head yet has none to show. */
+static void show_log(const json_t *log)
+{
+    if (u64_of(log, "size") == 0) {
+        printf("log        no head yet\n");
+        return;
+    }
+    printf("log        %s, %s entries", text_of(log, "origin"), number_of(log, "size"));
+    if (json_object_get(log, "checkpoint_age_ms") != NULL) {
+        printf(", checkpoint %s old", duration_of(log, "checkpoint_age_ms"));
+    }
+    printf("\n           root %s\n", text_of(log, "root"));
+}
+
 static void show_parts(const json_t *s)
 {
     const json_t *log = json_object_get(s, "log");
@@ -57,11 +71,7 @@ static void show_parts(const json_t *s)
         }
         printf("\n");
     }
-    printf("log        %s, %s entries", text_of(log, "origin"), number_of(log, "size"));
-    if (json_object_get(log, "checkpoint_age_ms") != NULL) {
-        printf(", checkpoint %s old", duration_of(log, "checkpoint_age_ms"));
-    }
-    printf("\n           root %s\n", text_of(log, "root"));
+    show_log(log);
     printf("spool      %s of %s (%s %%), generation %s\n", bytes_of(spool, "used_bytes"),
            bytes_of(spool, "capacity_bytes"), number_of(spool, "percent"), number_of(spool, "generation"));
     printf("directory  serial %s, ", number_of(directory, "serial"));
@@ -161,9 +171,9 @@ static void show_gates(const json_t *s)
             continue;
         }
         bool failed = json_object_get(g, "failed") != NULL;
-        printf("%sgate of %s at %s: %s, restarts: %s%s%s\n", before, text_of(g, "member"),
-               text_of(g, "endpoint"), painted(text_of(g, "state")), number_of(g, "restarts"),
-               failed ? "; the last one ended: " : "", failed ? text_of(g, "failed") : "");
+        printf("%sgate of %s at %s: %s, restarts: %s%s%s\n", before, text_of(g, "member"), text_of(g, "endpoint"),
+               painted(text_of(g, "state")), number_of(g, "restarts"), failed ? "; the last one ended: " : "",
+               failed ? text_of(g, "failed") : "");
         before = "";
     }
 }

@@ -52,12 +52,16 @@ node = {
     "counters": {"submitted": 4, "delivered": 0},
 }
 
+fresh = copy.deepcopy(node)
+fresh.update(health="ok", problems=[], log={"origin": "", "size": 0, "root": ""})
+fresh["link"] = {"state": "never", "endpoint": "tcp://192.0.2.1:7001"}
+
 peers = {"peers": [
     {"member": "DE", "name": "Zoll Deutschland", "status": "active", "link": "up", "session": 5, "last_seen_ms": 800,
      "feed_next": 1234567, "feed_acked": 1234560, "prekeys_until_at_ms": NOW + 29 * DAY},
     {"member": "FR", "name": "Douane fran\u00e7aise", "status": "suspended", "link": "down", "session": 4,
      "last_seen_ms": 5 * 3600000, "feed_next": 9, "feed_acked": 9, "last_error": "member-suspended"},
-    {"member": "XX", "status": "revoked"}]}
+    {"member": "XX", "status": "revoked", "prekeys_until_at_ms": 0}]}
 
 queues = {"queues": [{"member": "FR", "queued": 12, "queued_bytes": 35651, "oldest_ms": 4200, "in_flight": 12},
                      {"member": "DE", "queued": 0}]}
@@ -97,6 +101,7 @@ CASES = [
     ("status-ok", ["status"], "status", b"", broker, 0),
     ("status-trouble", ["status"], "status", b"", trouble, 2),
     ("status-node", ["status"], "status", b"", node, 1),
+    ("status-fresh", ["status"], "status", b"", fresh, 0),
     ("status-evil", ["status"], "status", b"", evil, 1),
     ("status-json", ["--json", "status"], "status", b"", {"role": "broker", "health": "warning"}, 1),
     ("status-odd-health", ["--json", "status"], "status", b"", {"health": "fine"}, 3),
