@@ -8,7 +8,7 @@
 #include "scenario.h"
 
 #define DESTINATIONS 5u
-#define BACKLOG 20u           /* from here on a turn delivers more than it accepts */
+#define BACKLOG 12u           /* from here on a turn delivers more than it accepts */
 #define CONTAINER_MAX 20000u
 
 enum table {

@@ -12,7 +12,7 @@
 #include "scenario.h"
 #include "sweep.h"
 
-#define TURNS_MORE 6u
+#define TURNS_MORE 4u
 #define TURNS_MAX 100000u
 
 struct ledger {

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SWEEP_CAPACITY (2u << 20)
+#define SWEEP_CAPACITY (1u << 20)
 #define SWEEP_ROLE "broker"
 
 enum verdict {
