@@ -53,7 +53,7 @@ static int64_t now_ms(void)
 
 /* Limits the writable memory, private mappings and heap together. At the limit libzmq drops the connection whose part
  * it cannot hold, or aborts where it cannot bear a refusal: at once, without a timer, whatever the threads are doing.
- * RLIMIT_AS would count the address space malloc only reserves. Sanitizers map terabytes: with them it cannot be had. */
+ * RLIMIT_AS would count what malloc only reserves. Sanitizers map terabytes: with them the limit cannot be had. */
 static int limit_memory(uint64_t bytes)
 {
 #ifdef SANITIZED
@@ -168,6 +168,22 @@ static int take_message(struct gate *g, struct tmx_bytes body)
     return r == TMX_SOCKET_E_AGAIN ? 0 : r;
 }
 
+static int take(struct gate *g, enum tmx_gate_kind kind, struct tmx_bytes body)
+{
+    switch (kind) {
+    case TMX_GATE_ADMIT:
+        return take_admit(g, body);
+    case TMX_GATE_MESSAGE:
+        return take_message(g, body);
+    case TMX_GATE_CONFIG:
+    case TMX_GATE_READY:
+    case TMX_GATE_FAILED:
+    case TMX_GATE_COUNTERS:
+        break;
+    }
+    return -EPROTO;
+}
+
 /* Does what the frames that were read say. E_AGAIN: all done. */
 static int obey(struct gate *g)
 {
@@ -177,7 +193,7 @@ static int obey(struct gate *g)
         struct tmx_bytes body;
         r = tmx_gate_stream_next(&g->core, &kind, &body);
         if (r == 0) {
-            r = kind == TMX_GATE_ADMIT ? take_admit(g, body) : kind == TMX_GATE_MESSAGE ? take_message(g, body) : -EPROTO;
+            r = take(g, kind, body);
         }
     }
     return r;

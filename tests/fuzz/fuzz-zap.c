@@ -59,8 +59,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct tmx_zap_reply reply;
     tmx_zap_decide(zap(), frames, n, &reply);
-    bool right = n == 7 && tmx_bytes_eq(frames[0], TMX_LIT("1.0")) && tmx_bytes_eq(frames[2], TMX_LIT(TMX_ZAP_DOMAIN)) &&
-                 tmx_bytes_eq(frames[5], TMX_LIT("CURVE")) && tmx_bytes_eq(frames[6], TMX_BYTES_OF(admitted.key));
+    bool right = n == 7 && tmx_bytes_eq(frames[0], TMX_LIT("1.0")) &&
+                 tmx_bytes_eq(frames[2], TMX_LIT(TMX_ZAP_DOMAIN)) && tmx_bytes_eq(frames[5], TMX_LIT("CURVE")) &&
+                 tmx_bytes_eq(frames[6], TMX_BYTES_OF(admitted.key));
     assert(reply.accepted == right && (strcmp(reply.status, "200") == 0) == right);
     assert(right || reply.user_id[0] == '\0');
     check_user_id(n > 0 ? frames[n - 1] : TMX_BYTES_NULL);

@@ -179,8 +179,10 @@ bool curve_client_open(struct curve_client *c, const char *endpoint, const struc
     tmx_curve_generate(&mine);
     *c = (struct curve_client){ .fd = tcp_connect(endpoint) };
     bool open = c->fd >= 0 && greet(c->fd) && say_hello(c, &mine, server_key) &&
-                hear_welcome(c, &mine, server_key, welcome) && crypto_box_beforenm(c->shared, welcome, mine.secret) == 0 &&
-                say_initiate(c, &mine, keys, server_key, welcome, user_id) && read_command(c->fd, "READY", ready, &size);
+                hear_welcome(c, &mine, server_key, welcome) &&
+                crypto_box_beforenm(c->shared, welcome, mine.secret) == 0 &&
+                say_initiate(c, &mine, keys, server_key, welcome, user_id) &&
+                read_command(c->fd, "READY", ready, &size);
     if (!open && c->fd >= 0) {
         close(c->fd);
         c->fd = -1;

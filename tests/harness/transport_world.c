@@ -44,15 +44,13 @@ int setup(void **state)
     return 0;
 }
 
-int teardown(void **state)
+void finish(struct world *w)
 {
-    struct world *w = *state;
     zmq_ctx_term(w->context);
     tmx_transport_free(w->clients);
     tmx_socket_close(w->socket);
     tmx_transport_free(w->server);
     free(w);
-    return 0;
 }
 
 struct tmx_socket *client_of(struct world *w, const struct tmx_curve *curve)
