@@ -50,7 +50,7 @@ static void date_text(uint64_t ms, char ret_text[TMX_TIME_TEXT_SIZE])
     tmx_time_text(ms, ret_text);
     ret_text[10] = 0;   /* the day */
     if (ms == 0) {
-        strcpy(ret_text, "-");
+        memcpy(ret_text, "-", sizeof("-"));
     }
 }
 

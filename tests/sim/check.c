@@ -5,6 +5,12 @@
  *   I1 one terminal outcome      I4 order of a movement     I8 fold(log) = state, heads consistent
  *   I2 durable before said       I5 authentic bytes         I9 conservation
  *   I3 handed over once          I7 no distrust             I11 drains (world.c)   I12 recovers
+ *
+ * Requirements checked on the way, under every fault: NODE-3 and NODE-6 (numbers contiguous, order of a movement,
+ * offered only after the CoA is in the log), NODE-7 (lapsed leases come again, marked), NODE-8 and NODE-9 (outcomes of
+ * leases and expiries), NODE-10 (restored nodes), FEED-2 and FEED-3 (reports_open ends at 0 although frames are lost),
+ * REP-2 and REP-4 (what the sender closed is what the log says), SEAL-3 (a message is never accepted twice), LOG-3 (the
+ * log never shrinks below what was told), QUE-10 (an evil member delays nobody for ever).
  */
 #include <inttypes.h>
 #include <stdio.h>

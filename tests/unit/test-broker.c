@@ -26,6 +26,7 @@ struct world {
     size_t n_notices;
     struct tmx_broker_notice notices[512];
     int directory_result;
+    uint64_t queue_max;
 };
 
 #define CH (&w->node[0])
@@ -39,7 +40,7 @@ static void broker_start(struct world *w)
                                    .log_secret = w->federation.log_secret,
                                    .authority = w->federation.authority,
                                    .generation = 1,
-                                   .queue_max = 100000,
+                                   .queue_max = w->queue_max != 0 ? w->queue_max : 100000,
                                    .directory = federation_file(&w->federation) };
     memcpy(c.log_public, w->federation.log_public, sizeof(c.log_public));
     assert_int_equal(tmx_broker_new(w->spool, &c, w->mono_ms, w->wall_ms * 1000, &w->broker), 0);
@@ -510,6 +511,25 @@ static void label(uint8_t value)
     message.header.movement_label = tmx_to_pb(TMX_BYTES_OF(bytes));
 }
 
+/* QUE-9, LINK-9: the window grows with what was used, and does not while the destination is over its quota. */
+static void test_send_window(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(DE->max_seq[3], TMX_SEND_WINDOW);
+    compose(w, DE, IT);
+    submit(w, DE);
+    hello(w, DE);
+    assert_int_equal(DE->max_seq[3], 1 + TMX_SEND_WINDOW);
+    tmx_broker_free(w->broker);
+    w->queue_max = 1;   /* one is queued already */
+    broker_start(w);
+    hello(w, DE);
+    assert_int_equal(DE->max_seq[3], 1);
+    compose(w, DE, IT);
+    submit(w, DE);
+    assert_int_equal(DE->deferred_code, TMX_CODE_NO_CREDIT);
+}
+
 /* QUE-6: one of a lane at a time, in order, at the lane's highest priority; lanes do not wait for each other. */
 static void test_lanes(void **state)
 {
@@ -777,6 +797,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_expiry_after_coa, setup, teardown),
         cmocka_unit_test_setup_teardown(test_redelivery, setup, teardown),
         cmocka_unit_test_setup_teardown(test_credit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_send_window, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lanes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_several_recipients, setup, teardown),
         cmocka_unit_test_setup_teardown(test_large_container, setup, teardown),

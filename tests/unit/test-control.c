@@ -410,7 +410,7 @@ static void test_snapshot(void **state)
     assert_int_equal(access(fresh, F_OK), -1);
     struct stat st;
     assert_int_equal(stat(file, &st), 0);
-    assert_int_equal(st.st_mode & 07777 & ~0640, 0);
+    assert_int_equal(st.st_mode & 07777u & ~0640u, 0);
     json_decref(read_back);
     unlink(file);
     assert_int_equal(tmx_control_snapshot("/nonexistent/status.json", one), -ENOENT);

@@ -428,7 +428,7 @@ static void test_entry(void **state)
     ENTRY(ERASED, MALFORMED, (void)0);
     ENTRY(NONE, MALFORMED, (void)0);
     ENTRY(START, MALFORMED, t.e.kind = 15);
-    ENTRY(START, MALFORMED, t.e.kind = -1);
+    ENTRY(START, MALFORMED, t.e.kind = (Tmx__EntryKind)-1);
 }
 
 static void signature_fill(struct tmx_signature *s)
