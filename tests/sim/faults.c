@@ -149,6 +149,16 @@ void faults_step(struct sim *s)
     }
 }
 
+bool faults_lost_keys(const struct sim *s)
+{
+    for (unsigned i = 0; i < s->n_nodes; i++) {
+        if (s->nodes[i].restored) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Once in a while a recipient stays away for 40 days first: everything to it expires. */
 static void absence(struct sim *s)
 {

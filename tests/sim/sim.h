@@ -54,7 +54,6 @@
     X(node_restored)                                                                                                   \
     X(cloned_key)                                                                                                      \
     X(member_suspended)                                                                                                \
-    X(member_revoked)                                                                                                  \
     X(large_container)                                                                                                 \
     X(evil_frames)                                                                                                     \
     X(priority_overtook)
@@ -236,6 +235,7 @@ bool app_idle(const struct sim *s, unsigned i);
 /* faults.c */
 void faults_step(struct sim *s);
 void faults_heal(struct sim *s);
+bool faults_lost_keys(const struct sim *s);   /* some node was put back to an older copy */
 
 /* check.c */
 void check_new(struct sim *s);
