@@ -350,12 +350,13 @@ static void test_order(void **state)
     log_report(w, i1);
     const Tmx__Leased *l = lease(w, 0, 0);
     assert_true(is(l, m1));
-    /* 2 is refused for good: consumed; 3 still waits for 1 */
+    /* 2 is refused without consuming its number: it may still come */
     struct tmx_bytes item = fake_sign(&w->ch, &m2->header);
-    feed_one(w, leaf_body(w, TMX__ENTRY_KIND__ENTRY_REFUSAL, item, "CH", TMX_CODE_QUOTA, 1, 0));
+    feed_one(w, leaf_body(w, TMX__ENTRY_KIND__ENTRY_REFUSAL, item, "CH", TMX_CODE_UNKNOWN_RECIPIENT, 0, 0));
+    assert_int_equal(ack(w, l), TMX_CODE_OK);
     assert_null(lease(w, 0, 0));
     assert_int_equal(state_of(w).blocked, 1);
-    assert_int_equal(ack(w, l), TMX_CODE_OK);
+    feed_one(w, leaf_body(w, TMX__ENTRY_KIND__ENTRY_REFUSAL, item, "CH", TMX_CODE_QUOTA, 1, 0));
     assert_true(is(lease(w, 0, 0), m3));
 }
 
@@ -369,6 +370,21 @@ static void test_order_expired(void **state)
     assert_null(lease(w, 0, 0));
     feed_one(w, leaf_end(w, TMX__ENTRY_KIND__ENTRY_EXPIRED, &m1->header, "DE", 0, 1, 3));
     assert_true(is(lease(w, 0, 0), m2));
+}
+
+/* NODE-6: a gap that the log explains does not let the one behind it pass the one before it. */
+static void test_order_gap(void **state)
+{
+    struct world *w = *state;
+    struct fake_message *m1 = compose(w, true, 0), *m2 = compose(w, true, 1), *m3 = compose(w, true, 2);
+    log_report(w, deliver_message(w, m1));
+    const Tmx__Leased *l = lease(w, 0, 0);
+    assert_true(is(l, m1));
+    feed_one(w, leaf_end(w, TMX__ENTRY_KIND__ENTRY_EXPIRED, &m2->header, "DE", 0, 2, 3));
+    log_report(w, deliver_message(w, m3));
+    assert_null(lease(w, 0, 0));
+    assert_int_equal(ack(w, l), TMX_CODE_OK);
+    assert_true(is(lease(w, 0, 0), m3));
 }
 
 /* Priority first, then acceptance; only the types asked for. */
@@ -442,6 +458,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_expiry_race, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_order, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_order_expired, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_order_gap, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_lease_choice, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_large, world_setup, world_teardown),
     };

@@ -194,6 +194,7 @@ static void test_prekeys(void **state)
     assert_int_equal(tmx_prekeys_parse(tmx_pb(s->body), &w->arena, &set), TMX_CODE_OK);
     assert_int_equal(set->set_serial, 1);
     assert_int_equal(set->n_keys, 30);
+    assert_in_range(first.batch_no, START_MS * 1000, START_MS * 1000 + 1000);
     for (unsigned i = 0; i < 14; i++) {
         w->wall_ms += DAY_MS;
         w->mono_ms += DAY_MS;
@@ -250,6 +251,25 @@ static void test_last_resort(void **state)
     deliver_message(w, compose(w, false, 0));
     assert_true(noticed(w, "prekeys.last-resort-used"));
     assert_int_equal(w->n_reports, 1);
+}
+
+/* A set that CH did not sign is not used. */
+static void test_false_prekeys(void **state)
+{
+    struct world *w = *state;
+    struct fake_frames f;
+    struct tmx_seal_outside outside;
+    uint8_t id[8];
+    memcpy(w->it.me->code, "CH", 3);   /* IT signs as CH */
+    w->it.set_serial = 7;
+    fake_publish(&w->it, w->wall_ms, &f);
+    memcpy(w->it.me->code, "IT", 3);
+    feed_one(w, leaf_body(w, TMX__ENTRY_KIND__ENTRY_PREKEYS, f.frame[1], "CH", 0, 0, 0));
+    assert_true(noticed(w, "prekeys.unusable"));
+    submit_ok(w, "a", "", 0, NULL);
+    assert_true(tmx_seal_parse(w->submits[0].container, &outside));
+    tmx_seal_key_id(w->ch.prekey, id);
+    assert_memory_equal(outside.slots, id, 8);
 }
 
 /* LINK-11 */
@@ -310,6 +330,8 @@ static void test_clock(void **state)
     tick(w, 1000);
     assert_true(state_of(w).clock_doubt);
     assert_int_equal(w->n_reports, 1);
+    submit_ok(w, "a", "", 0, NULL);
+    assert_int_equal(w->n_submits, 0);
     w->wall_ms -= 2 * DAY_MS;
     w->clock_ms = 0;
     tick(w, 1000);
@@ -340,6 +362,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_suspended, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_prekeys, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_last_resort, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_false_prekeys, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_resend, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_deferred, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_clock, world_setup, world_teardown),
