@@ -38,3 +38,5 @@ const char *tmx_zap_name(const struct tmx_zap *z, const char *user_id);
 
 /* False for keys everybody knows the secret of: of small order (zero among them), and those of zmq_curve(7). */
 bool tmx_curve_key_ok(const uint8_t key[32]) TMX_MUST_CHECK;
+/* The halves belong together, and the public one is such a key. */
+bool tmx_curve_pair_ok(const struct tmx_curve *curve) TMX_MUST_CHECK;

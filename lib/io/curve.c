@@ -38,3 +38,10 @@ void tmx_curve_public(const uint8_t secret[32], uint8_t ret_public[32])
     int r = crypto_scalarmult_base(ret_public, secret);
     assert(r == 0);
 }
+
+bool tmx_curve_pair_ok(const struct tmx_curve *curve)
+{
+    uint8_t public[32];
+    tmx_curve_public(curve->secret, public);
+    return memcmp(public, curve->public, sizeof(public)) == 0 && tmx_curve_key_ok(public);
+}

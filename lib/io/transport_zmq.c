@@ -16,6 +16,7 @@
 
 #include <tmx/zap.h>
 
+#include "transport_options.h"
 #include "transport_selftest.h"
 
 /* zmq.h declares it for draft builds only; the library Debian builds knows it (checked: setsockopt must succeed). */
@@ -55,39 +56,6 @@ struct tmx_socket {
     size_t n_parts;
     zmq_msg_t parts[TMX_FRAMES_MAX];  /* what the last receive lent out */
     char endpoint[ENDPOINT_SIZE];
-};
-
-struct option {
-    int name;
-    int value;
-};
-
-static const struct option common_options[] = {
-    { ZMQ_LINGER, 0 },
-    { ZMQ_RCVHWM, 8 },       /* messages of up to 1 MiB: TCP pushes back early */
-    { ZMQ_SNDHWM, 64 },
-    { ZMQ_HANDSHAKE_IVL, 5000 },
-    { ZMQ_HEARTBEAT_IVL, 5000 },
-    { ZMQ_HEARTBEAT_TIMEOUT, 15000 },
-    { ZMQ_HEARTBEAT_TTL, 20000 },
-    { ZMQ_TCP_KEEPALIVE, 1 },
-    { ZMQ_TCP_KEEPALIVE_IDLE, 60 },
-    { ZMQ_TCP_KEEPALIVE_INTVL, 10 },
-    { ZMQ_TCP_KEEPALIVE_CNT, 5 },
-    { ZMQ_TCP_MAXRT, 30000 },
-};
-
-static const struct option server_options[] = {
-    { ZMQ_BACKLOG, 128 },
-    { ZMQ_ROUTER_MANDATORY, 1 },
-    { ZMQ_ROUTER_HANDOVER, 0 },
-};
-
-static const struct option client_options[] = {
-    { ZMQ_IMMEDIATE, 1 },
-    { ZMQ_RECONNECT_IVL, 1000 },
-    { ZMQ_RECONNECT_IVL_MAX, 60000 },
-    { ZMQ_CONNECT_TIMEOUT, 5000 },
 };
 
 /* Options of any width, in this order. */
@@ -290,13 +258,6 @@ static bool endpoint_ok(const char *endpoint, bool curve)
     return strlen(endpoint) < ENDPOINT_SIZE && strncmp(endpoint, scheme, strlen(scheme)) == 0;
 }
 
-static bool curve_ok(const struct tmx_curve *curve)
-{
-    uint8_t public[32];
-    tmx_curve_public(curve->secret, public);
-    return memcmp(public, curve->public, sizeof(public)) == 0 && tmx_curve_key_ok(public);
-}
-
 /* Hands out a socket whose making went well, closes it otherwise. */
 static int finish(struct tmx_socket *s, int r, struct tmx_socket **ret_socket)
 {
@@ -364,7 +325,7 @@ int tmx_socket_serve(struct tmx_transport *t, const char *endpoint, const struct
                      struct tmx_socket **ret_socket)
 {
     assert(curve == NULL || t->zap != NULL);
-    if (!endpoint_ok(endpoint, curve != NULL) || (curve != NULL && !curve_ok(curve))) {
+    if (!endpoint_ok(endpoint, curve != NULL) || (curve != NULL && !tmx_curve_pair_ok(curve))) {
         return -EINVAL;
     }
     struct tmx_socket *s;
@@ -395,7 +356,7 @@ int tmx_socket_connect(struct tmx_transport *t, const char *endpoint, const stru
 {
     assert((curve == NULL) == (server_key == NULL));
     if (!endpoint_ok(endpoint, curve != NULL) ||
-        (curve != NULL && (!curve_ok(curve) || !tmx_curve_key_ok(server_key)))) {
+        (curve != NULL && (!tmx_curve_pair_ok(curve) || !tmx_curve_key_ok(server_key)))) {
         return -EINVAL;
     }
     struct tmx_socket *s;
