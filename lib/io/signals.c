@@ -20,8 +20,13 @@ static sigset_t watched(void)
 int tmx_signals_open(int *ret_fd)
 {
     sigset_t set = watched();
-    struct sigaction ignore = { .sa_handler = SIG_IGN };
+    struct sigaction ignore = { .sa_handler = SIG_IGN }, normal = { .sa_handler = SIG_DFL };
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || sigaction(SIGPIPE, &ignore, NULL) < 0) {
+        return -errno;
+    }
+    /* A starter may have ignored them (nohup does SIGHUP): then they would never reach the descriptor. */
+    if (sigaction(SIGTERM, &normal, NULL) < 0 || sigaction(SIGINT, &normal, NULL) < 0 ||
+        sigaction(SIGHUP, &normal, NULL) < 0) {
         return -errno;
     }
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
