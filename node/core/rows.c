@@ -157,8 +157,8 @@ struct node_key node_key_due(uint64_t ms, enum tmx_due_kind kind, const uint8_t 
 {
     struct node_key k;
     struct tmx_writer w = TMX_WRITER_OF(k.data);
-    tmx_write_u64(&w, ms);
     tmx_write_u8(&w, (uint8_t)kind);
+    tmx_write_u64(&w, ms);
     tmx_write_bytes(&w, node_id(id));
     return key_done(k, &w);
 }

@@ -56,7 +56,7 @@ enum tmx_node_table {
     TMX_NT_PREKEYS,
     /* own prekeys: key id[8] -> public[32], from_ms u64, until_ms u64, nonce[24], sealed secret[48] */
     TMX_NT_OWN_PREKEY,
-    /* timers: wall ms u64, enum tmx_due_kind u8, id -> empty */
+    /* timers: enum tmx_due_kind u8, wall ms u64, id -> empty */
     TMX_NT_DUE,
     /* cursor u64 -> Event */
     TMX_NT_EVENT,
@@ -90,6 +90,7 @@ enum tmx_due_kind {
     TMX_DUE_IN_RETENTION,     /* container and key of a received message go */
     TMX_DUE_OUT_RETENTION,
 };
+#define TMX_DUE_KIND_MAX TMX_DUE_OUT_RETENTION
 
 enum tmx_seq_state {
     TMX_SEQ_ARRIVED = 1,      /* here, without outcome */

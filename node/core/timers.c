@@ -33,17 +33,6 @@ void node_clock(struct tmx_node *n, uint64_t mono_ms, uint64_t wall_us)
     }
 }
 
-/* The key right behind this one, of the same length; false after the last. */
-static bool bytes_next(uint8_t *data, size_t size)
-{
-    while (size > 0) {
-        if (++data[--size] != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void due_run(struct tmx_node *n, enum tmx_due_kind kind, const uint8_t id[TMX_ID_SIZE])
 {
     struct tmx_row_out out;
@@ -69,29 +58,44 @@ static void due_run(struct tmx_node *n, enum tmx_due_kind kind, const uint8_t id
     }
 }
 
+/* Takes the first row of a kind out of the table; false: there is none, or it is due later than `until_ms`. */
+static bool due_take(struct tmx_node *n, enum tmx_due_kind kind, uint64_t from_ms, uint64_t until_ms,
+                     uint8_t ret_id[TMX_ID_SIZE], uint64_t *ret_due_ms)
+{
+    static const uint8_t first[TMX_ID_SIZE];
+    struct node_key k = node_key_due(from_ms, kind, first);
+    struct tmx_bytes key, value;
+    *ret_due_ms = UINT64_MAX;
+    if (!node_seek(n, TMX_NT_DUE, node_kb(&k), 1, &key, &value)) {
+        return false;
+    }
+    assert(key.size == 1 + 8 + TMX_ID_SIZE);
+    memcpy(k.data, key.data, key.size);
+    k.size = key.size;
+    *ret_due_ms = node_u64(tmx_bytes_slice(key, 1, 8));
+    if (*ret_due_ms > until_ms) {
+        return false;
+    }
+    memcpy(ret_id, k.data + 9, TMX_ID_SIZE);
+    node_delete(n, TMX_NT_DUE, node_kb(&k));
+    return true;
+}
+
 /* Leases given while the clock was ahead would hold their messages until that time comes: what ends later than a lease
  * can ends now. Looked for at start and when a jump of the clock was settled. */
 static void leases_look(struct tmx_node *n)
 {
-    struct node_key from = node_key_u64(n->wall_ms + TMX_LEASE_MAX_MS + 1);
-    struct tmx_bytes key, value;
-    while (node_seek(n, TMX_NT_DUE, node_kb(&from), 0, &key, &value)) {
-        struct node_key k = { .size = key.size };
-        memcpy(k.data, key.data, key.size);
-        memcpy(from.data, key.data, key.size);
-        from.size = key.size;
-        if (k.data[8] == TMX_DUE_LEASE) {
-            node_lease_void(n, k.data + 9);
-        } else if (!bytes_next(from.data, from.size)) {
-            break;
-        }
+    uint8_t id[TMX_ID_SIZE];
+    uint64_t due;
+    while (due_take(n, TMX_DUE_LEASE, n->wall_ms + TMX_LEASE_MAX_MS + 1, UINT64_MAX - 1, id, &due)) {
+        node_lease_void(n, id);
     }
     n->leases_look = false;
 }
 
 void node_timers_run(struct tmx_node *n)
 {
-    static const uint8_t from[8];
+    uint8_t id[TMX_ID_SIZE];
     bool dated = n->session.state == NODE_UP && n->session.clock_known;
     if (n->leases_look && dated && !n->clock_doubt && !n->state.rebuild) {
         leases_look(n);
@@ -99,24 +103,17 @@ void node_timers_run(struct tmx_node *n)
     if (n->clock_doubt || n->state.rebuild || n->wall_ms < n->next_due_ms) {
         return;
     }
-    for (unsigned i = 0; i < DUE_BUDGET; i++) {
-        struct tmx_bytes key, value;
-        if (!node_seek(n, TMX_NT_DUE, TMX_BYTES_OF(from), 0, &key, &value)) {
-            n->next_due_ms = UINT64_MAX;
-            return;
+    unsigned done = 0;
+    n->next_due_ms = UINT64_MAX;
+    for (unsigned kind = TMX_DUE_LEASE; kind <= TMX_DUE_KIND_MAX; kind++) {
+        uint64_t due = UINT64_MAX;
+        while (done < DUE_BUDGET && due_take(n, (enum tmx_due_kind)kind, 0, n->wall_ms, id, &due)) {
+            due_run(n, (enum tmx_due_kind)kind, id);
+            done++;
         }
-        struct node_key k = { .size = key.size };
-        assert(key.size == 8 + 1 + TMX_ID_SIZE);
-        memcpy(k.data, key.data, key.size);
-        uint64_t due = node_u64(key);
-        if (due > n->wall_ms) {
-            n->next_due_ms = due;
-            return;
-        }
-        node_delete(n, TMX_NT_DUE, node_kb(&k));
-        due_run(n, (enum tmx_due_kind)k.data[8], k.data + 9);
+        n->next_due_ms = due < n->next_due_ms ? due : n->next_due_ms;
     }
-    n->more = true;
+    n->more = n->more || done == DUE_BUDGET;
 }
 
 static uint64_t mono_at(const struct tmx_node *n, uint64_t wall_ms)

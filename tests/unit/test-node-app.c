@@ -44,7 +44,7 @@ static void test_rights(void **state)
     memcpy(a->types[0], "CD001C", 7);
     assert_non_null(lease(w, 0, 0));
     assert_true(events(w, 0, 0, 0)->n_events > 0);
-    memcpy(a->name, "XXX", 4);
+    memcpy(a->name, "ERP", 4);
     assert_int_equal(submit(w, &s, "x"), TMX_CODE_FORBIDDEN);
 }
 
