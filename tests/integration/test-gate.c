@@ -384,7 +384,7 @@ static void kills_a_gate_that_speaks_out_of_order(void **state)
         "\\0\\0\\0\\2\\3x",                                                              /* READY with a body */
         "\\0\\0\\0\\1\\3\\0\\0\\0\\1\\3",                                                /* READY twice */
         "\\0\\0\\0\\3\\2\\0\\0",                                                         /* ADMIT, the core's word */
-        "\\0\\0\\0\\12\\5\\1R\\2FR\\0\\0\\0\\0",                                         /* MESSAGE before READY */
+        "\\0\\0\\0\\15\\5\\1R\\2FR\\0\\1\\0\\0\\0\\1x",                                   /* MESSAGE before READY */
         "\\0\\0\\0\\1\\3\\0\\0\\0\\2\\5\\1",                                             /* MESSAGE cut short */
         "\\0\\0\\0\\5\\4\\0\\11no",                                                      /* FAILED likewise */
         "\\0\\0\\0\\2\\6\\0",                                                            /* COUNTERS likewise */
