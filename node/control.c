@@ -9,6 +9,7 @@
 #include <tmx/code.h>
 #include <tmx/text.h>
 
+#include "application.pb-c.h"
 #include "daemon.h"
 
 static json_t *text_of(struct tmx_bytes b)
@@ -110,9 +111,9 @@ static json_t *members(struct daemon *d, bool as_peers)
                                                   text_of(tmx_pb(m->name)), "status", status_name(m->status),
                                                   "prekeys_until_at_ms", (json_int_t)v.prekeys_until_ms));
         } else {
-            json_array_append_new(list, json_pack("{so sI sI sI sI}", "member", text_of(tmx_pb(m->code)), "queued",
-                                                  (json_int_t)(v.waiting ? 1 : 0), "in_flight", (json_int_t)0, "last_seq",
-                                                  (json_int_t)v.last_seq, "max_seq", (json_int_t)v.max_seq));
+            json_array_append_new(list, json_pack("{so sI sI sI}", "member", text_of(tmx_pb(m->code)), "queued",
+                                                  (json_int_t)v.waiting, "last_seq", (json_int_t)v.last_seq, "max_seq",
+                                                  (json_int_t)v.max_seq));
         }
     }
     return list;
@@ -137,15 +138,15 @@ json_t *control_status(struct daemon *d)
         json_object_set_new(link, "last_seen_ms", json_integer((json_int_t)age(tmx_clock_mono_ms(), v.last_frame_ms)));
     }
     return json_pack(
-        "{ss ss ss ss sI sI sI ss so so s{sI sI sI sI} s{sI sI} so so s{sI sI sI} s{sI sI sI sI sI sI sI sI}}", "role",
+        "{ss ss ss ss sI sI sI ss so so s{sI sI sI sI} s{sI sI} so so s{sI sI sI sI} s{sI sI sI sI sI sI sI sI}}", "role",
         "node", "member", d->settings.member, "federation", tmx_directory_federation(dir), "version", TMX_VERSION, "pid",
         (json_int_t)getpid(), "at_ms", (json_int_t)tmx_clock_wall_ms(), "uptime_ms",
         (json_int_t)age(tmx_clock_mono_ms(), d->started_ms), "health", health_of(problems), "problems", problems, "log",
         log_of(d), "spool", "used_bytes", (json_int_t)stat.used_bytes, "capacity_bytes", (json_int_t)stat.capacity_bytes,
         "percent", (json_int_t)percent, "generation", (json_int_t)mark.generation, "directory", "serial",
         (json_int_t)tmx_directory_serial(dir), "expires_at_ms", (json_int_t)tmx_directory_pb(dir)->expires_ms, "link", link,
-        "destinations", members(d, false), "inbox", "offered", (json_int_t)v.offered, "blocked", (json_int_t)v.blocked,
-        "held", (json_int_t)0, "counters", "submitted", (json_int_t)v.submitted, "waiting", (json_int_t)v.waiting,
+        "destinations", members(d, false), "inbox", "offered", (json_int_t)v.offered, "leased", (json_int_t)v.leased,
+        "blocked", (json_int_t)v.blocked, "held", (json_int_t)v.held, "counters", "submitted", (json_int_t)v.submitted, "waiting", (json_int_t)v.waiting,
         "unanswered", (json_int_t)v.unanswered, "received", (json_int_t)v.received, "delivered", (json_int_t)v.delivered,
         "refused", (json_int_t)v.refused, "expired", (json_int_t)v.expired, "alarms", (json_int_t)v.alarms);
 }
@@ -183,13 +184,93 @@ static void install(struct daemon *d, const struct tmx_control_request *r)
     d->install_client = r->client;
 }
 
+static json_t *refusal(const char *code, const char *text)
+{
+    return json_pack("{ss ss}", "error", text, "code", code);
+}
+
+/* The message in either direction; NULL: this node has none under that id. */
+static const Tmx__MessageState *message_find(struct daemon *d, const uint8_t id[TMX_ID_SIZE])
+{
+    const Tmx__MessageState *m = tmx_node_message(d->node, TMX_DIRECTION_SENT, id);
+    return m != NULL ? m : tmx_node_message(d->node, TMX_DIRECTION_RECEIVED, id);
+}
+
 static json_t *release(struct daemon *d, const char *word)
 {
     if (!tmx_parse_id(tmx_bytes_str(word), d->release_id)) {
-        return json_pack("{ss ss}", "error", "not a message id: 32 hexadecimal digits", "code", "malformed");
+        return refusal("malformed", "not a message id: 32 hexadecimal digits");
+    }
+    const Tmx__MessageState *m = tmx_node_message(d->node, TMX_DIRECTION_RECEIVED, d->release_id);
+    if (m == NULL || m->n_deliveries != 1 || !tmx_bytes_eq(tmx_pb(m->deliveries[0]->state), TMX_LIT("held"))) {
+        return refusal("not-held", "this node holds no message under that id back");
     }
     d->release_asked = true;
     return json_pack("{sb}", "released", 1);
+}
+
+static json_t *trust(struct daemon *d)
+{
+    struct tmx_node_state_view v;
+    if (tmx_node_state(d->node, &v) != 0 || !v.distrust) {
+        return refusal("nothing-distrusted", "this node distrusts no head of the log");
+    }
+    d->trust_asked = true;
+    return json_pack("{sb}", "trusted", 1);
+}
+
+static json_t *id_of(struct tmx_bytes id)
+{
+    char text[TMX_ID_TEXT_SIZE] = "";
+    if (id.size == TMX_ID_SIZE) {
+        tmx_id_text(id.data, text);
+    }
+    return json_string(text);
+}
+
+static json_t *message_of(struct daemon *d, const char *word)
+{
+    uint8_t id[TMX_ID_SIZE];
+    if (!tmx_parse_id(tmx_bytes_str(word), id)) {
+        return refusal("malformed", "not a message id: 32 hexadecimal digits");
+    }
+    const Tmx__MessageState *m = message_find(d, id);
+    if (m == NULL) {
+        return refusal("unknown-message", "no message with this id was sent or received here");
+    }
+    json_t *deliveries = json_array();
+    for (size_t i = 0; i < m->n_deliveries; i++) {
+        json_array_append_new(deliveries, json_pack("{so sI so}", "recipient", text_of(tmx_pb(m->deliveries[i]->recipient)),
+                                                    "seq", (json_int_t)m->deliveries[i]->seq, "state",
+                                                    text_of(tmx_pb(m->deliveries[i]->state))));
+    }
+    return json_pack("{so so so sI sI sI sI so}", "id", id_of(tmx_pb(m->message_id)), "sender", text_of(tmx_pb(m->sender)),
+                     "type", text_of(tmx_pb(m->message_type)), "priority", (json_int_t)m->priority, "bytes",
+                     (json_int_t)m->payload_bytes, "sent_at_ms", (json_int_t)m->sent_ms, "expires_at_ms",
+                     (json_int_t)m->expires_ms, "deliveries", deliveries);
+}
+
+static json_t *queue_of(struct daemon *d, const char *member)
+{
+    static uint8_t ids[TMX_CONTROL_QUEUE_ROWS][TMX_ID_SIZE];
+    struct tmx_node_peer_view v;
+    struct tmx_bytes code = tmx_bytes_str(member);
+    if (tmx_directory_member(tmx_node_directory(d->node), code) == NULL || tmx_node_peer(d->node, code, &v) != 0) {
+        return refusal("unknown-member", "no such member in the directory");
+    }
+    json_t *list = json_array();
+    size_t n = tmx_node_queue(d->node, code, ids, TMX_CONTROL_QUEUE_ROWS);
+    for (size_t i = 0; i < n; i++) {
+        const Tmx__MessageState *m = tmx_node_message(d->node, TMX_DIRECTION_SENT, ids[i]);
+        if (m != NULL) {
+            json_array_append_new(list, json_pack("{so so ss so sI sI sI ss}", "id", id_of(tmx_pb(m->message_id)), "sender",
+                                                  text_of(tmx_pb(m->sender)), "recipient", member, "type",
+                                                  text_of(tmx_pb(m->message_type)), "priority", (json_int_t)m->priority,
+                                                  "age_ms", (json_int_t)age(tmx_clock_wall_ms(), m->sent_ms), "bytes",
+                                                  (json_int_t)m->payload_bytes, "state", "waiting"));
+        }
+    }
+    return json_pack("{ss sI so}", "member", member, "queued", (json_int_t)v.waiting, "messages", list);
 }
 
 static json_t *answer(struct daemon *d, const struct tmx_control_request *r)
@@ -211,18 +292,19 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r)
         return release(d, w[1]);
     }
     if (strcmp(w[0], "trust") == 0 && r->n_words == 1) {
-        d->trust_asked = true;
-        return json_pack("{sb}", "trusted", 1);
+        return trust(d);
     }
     if (strcmp(w[0], "reload") == 0 && r->n_words == 1) {
         d->reload = true;
         return json_pack("{sb}", "reloaded", 1);
     }
-    if (strcmp(w[0], "message") == 0 || strcmp(w[0], "queue") == 0) {
-        return json_pack("{ss ss}", "error", "a node answers this to its applications: tmx message ID, tmx list", "code",
-                         "unknown-command");
+    if (strcmp(w[0], "message") == 0 && r->n_words == 2) {
+        return message_of(d, w[1]);
     }
-    return json_pack("{ss ss}", "error", "unknown request: see tmxctl --help", "code", "unknown-command");
+    if (strcmp(w[0], "queue") == 0 && r->n_words == 2) {
+        return queue_of(d, w[1]);
+    }
+    return refusal("unknown-command", "unknown request: see tmxctl --help");
 }
 
 void control_answer(struct daemon *d, const struct tmx_control_request *r)

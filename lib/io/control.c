@@ -426,7 +426,11 @@ int tmx_control_snapshot(const char *path, const json_t *document)
         return -errno;
     }
     /* No fsync: after a crash of the machine the file may be empty, which readers take for none. */
-    int r = json_dumpfd(document, fd, JSON_INDENT(2)) < 0 ? -EIO : 0;
+    char *text = json_dumps(document, JSON_INDENT(2));   /* json_dumpfd writes byte by byte */
+    size_t size = text == NULL ? 0 : strlen(text);
+    ssize_t written = text == NULL ? -1 : write(fd, text, size);
+    int r = text == NULL ? -ENOMEM : written < 0 ? -errno : (size_t)written != size ? -EIO : 0;
+    free(text);
     if (close(fd) < 0 && r == 0) {
         r = -errno;
     }
