@@ -53,6 +53,8 @@ struct gates {
         char endpoint[256];
         struct tmx_gate_link *link;
         bool was_up;
+        size_t n_admitted;
+        uint8_t admitted[TMX_KEYS_PER_MEMBER_MAX][32];
     } gate[TMX_MEMBERS_MAX];
 };
 

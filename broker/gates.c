@@ -36,6 +36,35 @@ struct gate *gates_find(struct gates *g, struct tmx_bytes member)
     return NULL;
 }
 
+/* Was a key admitted until now that is not any more? */
+static bool key_removed(const struct gate *gate, const struct tmx_admit *admits, size_t n)
+{
+    for (size_t i = 0; i < gate->n_admitted; i++) {
+        bool kept = false;
+        for (size_t k = 0; k < n; k++) {
+            kept = kept || memcmp(gate->admitted[i], admits[k].key, sizeof(admits[k].key)) == 0;
+        }
+        if (!kept) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void gate_remember(struct gate *gate, const struct tmx_admit *admits, size_t n)
+{
+    gate->n_admitted = n;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(gate->admitted[i], admits[i].key, sizeof(gate->admitted[i]));
+    }
+}
+
+static void gate_admit(struct gate *gate, const struct tmx_admit *admits, size_t n)
+{
+    tmx_gate_link_admit(gate->link, admits, n);
+    gate_remember(gate, admits, n);
+}
+
 static void gate_start(struct gates *g, const Tmx__Gate *pb, const Tmx__Member *m)
 {
     if (g->n == TMX_MEMBERS_MAX) {
@@ -63,7 +92,8 @@ static void gate_start(struct gates *g, const Tmx__Gate *pb, const Tmx__Member *
     }
     memcpy(c->endpoint, pb->endpoint.data, pb->endpoint.len);
     memcpy(gate->endpoint, c->endpoint, sizeof(gate->endpoint));
-    c->n_admits = admits_of(m, c->admits, TMX_N(c->admits));
+    c->n_admits = admits_of(m, c->admits, TMX_KEYS_PER_MEMBER_MAX);
+    gate_remember(gate, c->admits, c->n_admits);
     if (tmx_gate_link_new(g->settings->gate_program, c, g->settings->gate_memory_bytes, &gate->link) == 0) {
         g->n++;
     }
@@ -100,7 +130,11 @@ void gates_sync(struct gates *g, const struct tmx_directory *d, uint64_t now_ms)
             gate_stop(g, i);   /* revoked: its connections end with the process */
             continue;
         }
-        tmx_gate_link_admit(gate->link, admits, n);
+        bool removed = key_removed(gate, admits, n);
+        gate_admit(gate, admits, n);
+        if (removed) {
+            tmx_gate_link_restart(gate->link, now_ms);   /* what is connected under that key ends with the process */
+        }
         i++;
     }
     for (size_t i = 0; i < pb->n_gates; i++) {

@@ -35,9 +35,10 @@ static const char *in_state_name(uint8_t state)
     case TMX_IN_BLOCKED:
     case TMX_IN_READY:
     case TMX_IN_LEASED:
-    case TMX_IN_HELD:
     case TMX_IN_LOST:
         return "arrived";
+    case TMX_IN_HELD:
+        return "held";   /* an operator has to release it */
     }
     return "";
 }
