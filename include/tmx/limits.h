@@ -77,6 +77,7 @@
 
 /* application interface */
 #define TMX_APP_FRAME_MAX (TMX_PAYLOAD_MAX + 4096u)
+#define TMX_APP_REMOTE_PAYLOAD_MAX TMX_CHUNK_SIZE   /* over tcp:// a frame is bounded before its peer is known */
 #define TMX_APP_BYTES_MAX (96u << 20)  /* one answer: leases stop before */
 
 /* log */

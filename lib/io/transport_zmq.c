@@ -36,6 +36,8 @@ struct bounds {
 };
 
 static const struct bounds link_bounds = { TMX_FRAME_MAX, TMX_LINK_BYTES_MAX, TMX_CONTROL_MAX };
+/* libzmq applies the frame bound before a peer has proved its key: what listens to a network keeps it small. */
+static const struct bounds remote_bounds = { TMX_FRAME_MAX, TMX_LINK_BYTES_MAX, TMX_APP_RESPONSE_MAX };
 static const struct bounds application_bounds = { TMX_APP_FRAME_MAX, TMX_APP_BYTES_MAX, TMX_APP_RESPONSE_MAX };
 
 struct tmx_transport {
@@ -276,7 +278,8 @@ static int new_socket(struct tmx_transport *t, int type, const char *endpoint, s
         return -ENOMEM;
     }
     s->transport = t;
-    s->bounds = t->bounds;
+    bool remote = type == ZMQ_ROUTER && t->bounds == &application_bounds && strncmp(endpoint, "ipc://", 6) != 0;
+    s->bounds = remote ? &remote_bounds : t->bounds;
     s->router = type == ZMQ_ROUTER;
     memcpy(s->endpoint, endpoint, strlen(endpoint) + 1);
     s->zmq = zmq_socket(t->context, type);

@@ -57,6 +57,12 @@ static int check_submission(struct tmx_client *c, const struct tmx_client_submis
     if (s->payload == NULL || s->payload_bytes == 0) {
         return missing(c, "the payload");
     }
+    if (s->payload_bytes > TMX_APP_REMOTE_PAYLOAD_MAX && strncmp(c->endpoint, "ipc://", 6) != 0) {
+        return client_fail(c, -EMSGSIZE,
+                           "the payload of %zu bytes is longer than %u: a larger one is submitted at the node's own "
+                           "endpoint (ipc://)",
+                           s->payload_bytes, TMX_APP_REMOTE_PAYLOAD_MAX);
+    }
     if (s->payload_bytes > TMX_PAYLOAD_MAX) {
         return client_fail(c, -EMSGSIZE, "the payload has %zu bytes; at most %u (20 MiB) can be sent",
                            s->payload_bytes, TMX_PAYLOAD_MAX);

@@ -389,8 +389,11 @@ static void run(const char *endpoint, int ready)
 {
     Tmx__Request *request;
 
-    if (tmx_arena_init(&fake.arena, 16u << 20) < 0 || tmx_transport_new(true, &fake.transport) < 0 ||
-        tmx_socket_serve(fake.transport, endpoint, NULL, &fake.socket) < 0 || write(ready, "", 1) != 1) {
+    if (tmx_arena_init(&fake.arena, 16u << 20) < 0 || tmx_transport_new(true, &fake.transport) < 0) {
+        _exit(1);
+    }
+    tmx_transport_applications(fake.transport, true);
+    if (tmx_socket_serve(fake.transport, endpoint, NULL, &fake.socket) < 0 || write(ready, "", 1) != 1) {
         _exit(1);
     }
     for (;;) {

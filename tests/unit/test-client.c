@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sodium.h>
 
 #include <tmx/client.h>
 #include <tmx/err.h>
@@ -268,16 +269,37 @@ static void test_large_payload(void **state)
 {
     struct tmx_client_submitted submitted;
     const struct tmx_client_messages *list;
-    char *payload = malloc(TMX_CHUNK_SIZE);
+    char *payload = malloc(TMX_PAYLOAD_MAX);
 
     assert_non_null(payload);
-    memset(payload, 'x', TMX_CHUNK_SIZE);
-    struct tmx_client_submission s = submission("large", payload, TMX_CHUNK_SIZE);
+    memset(payload, 'x', TMX_PAYLOAD_MAX);
+    struct tmx_client_submission s = submission("large", payload, TMX_PAYLOAD_MAX);
     assert_int_equal(tmx_client_submit(client, &s, &submitted), 0);
     free(payload);
     assert_int_equal(tmx_client_message(client, NULL, "large", &list), 0);
-    assert_int_equal(list->messages[0].payload_bytes, TMX_CHUNK_SIZE);
+    assert_int_equal(list->messages[0].payload_bytes, TMX_PAYLOAD_MAX);
     tmx_client_free(list);
+}
+
+/* APP-4: over a network what the node would drop unread is refused here, with a word on where to go. */
+static void test_remote_payload(void **state)
+{
+    uint8_t secret[32] = { 7 }, public[32];
+    struct tmx_client_submitted submitted;
+    struct tmx_client *c;
+    char *payload = calloc(1, TMX_APP_REMOTE_PAYLOAD_MAX + 1);
+
+    assert_non_null(payload);
+    crypto_scalarmult_base(public, secret);
+    struct tmx_client_options options = { public, secret, public, 200 };
+    assert_int_equal(tmx_client_open("tcp://127.0.0.1:1", &options, &c), 0);
+    struct tmx_client_submission s = submission("remote", payload, TMX_APP_REMOTE_PAYLOAD_MAX + 1);
+    assert_int_equal(tmx_client_submit(c, &s, &submitted), -EMSGSIZE);
+    assert_non_null(strstr(tmx_client_error_text(c), "ipc://"));
+    s.payload_bytes = TMX_APP_REMOTE_PAYLOAD_MAX;
+    assert_int_equal(tmx_client_submit(c, &s, &submitted), -ETIMEDOUT);   /* nobody listens there */
+    tmx_client_close(c);
+    free(payload);
 }
 
 int main(void)
@@ -293,6 +315,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bad_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_timeouts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_large_payload, set_up, tear_down),
+        cmocka_unit_test(test_remote_payload),
     };
 
     if (mkdtemp(folder) == NULL) {
