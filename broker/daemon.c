@@ -146,7 +146,7 @@ static void reload(struct daemon *d)
         settings_free(&fresh);   /* the level took effect; the rest needs a restart */
     }
     if (d->directory_file == NULL &&
-        file_read(d->settings.directory, TMX_DIRECTORY_MAX, NULL, &d->directory_file, &d->directory_file_size) != 0) {
+        tmx_startup_file("tmx-broker", d->settings.directory, TMX_DIRECTORY_MAX, NULL, &d->directory_file, &d->directory_file_size) != 0) {
         tmx_log_text(TMX_LOG_WARNING, "directory.unreadable", "%s", d->settings.directory);
     }
     tmx_log_event(TMX_LOG_NOTICE, "broker.reloaded");
@@ -296,5 +296,5 @@ int daemon_run(struct daemon *d)
     }
     gates_free(&d->gates);
     free(batch);
-    return r < 0 ? EXIT_STORAGE : 0;
+    return r < 0 ? TMX_EXIT_STORAGE : 0;
 }

@@ -12,13 +12,9 @@
 #include <tmx/directory.h>
 #include <tmx/gate_link.h>
 #include <tmx/spool_lmdb.h>
+#include <tmx/startup.h>
 
 #include "broker.h"
-
-/* Exit codes beside 0 and 1: sysexits.h. A storage error must not restart by itself (systemd unit). */
-#define EXIT_USAGE_ERROR 64
-#define EXIT_STORAGE 74
-#define EXIT_CONFIG 78
 
 struct settings {
     struct tmx_config *config;
@@ -38,8 +34,6 @@ struct broker_keys {
 
 /* Reads log.key and the pinned authority; prints and returns an exit code. */
 int settings_keys(const struct settings *s, struct broker_keys *ret_keys, struct tmx_authority *ret_authority);
-/* The whole file, malloc'ed, at most `max` bytes; prints what is wrong when `what` is not NULL. */
-int file_read(const char *path, size_t max, const char *what, uint8_t **ret_data, size_t *ret_size);
 
 int setup_init(const struct settings *s);
 int setup_restore(const struct settings *s, const char *checkpoint_path);

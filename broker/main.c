@@ -5,8 +5,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <tmx/clock.h>
@@ -69,14 +67,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* Keys in memory: no core dumps, no ptrace by others. */
-static void harden(void)
-{
-    struct rlimit none = { 0, 0 };
-    (void)setrlimit(RLIMIT_CORE, &none);
-    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-}
-
 static int spool_open(struct daemon *d)
 {
     const struct settings *s = &d->settings;
@@ -88,7 +78,7 @@ static int spool_open(struct daemon *d)
             fprintf(stderr, "  a new broker begins with: tmx-broker init --config FILE\n"
                             "  a lost spool is replaced with: tmx-broker restore --config FILE\n");
         }
-        return r == -EBUSY ? 1 : EXIT_STORAGE;
+        return r == -EBUSY ? 1 : TMX_EXIT_STORAGE;
     }
     struct tmx_spool_mark mark;
     tmx_spool_lmdb_mark(d->spool, &mark);
@@ -124,8 +114,8 @@ static int serve(struct daemon *d)
     memcpy(c.log_public, keys.log_public, sizeof(c.log_public));
     uint8_t *file = NULL;
     size_t size = 0;
-    if (file_read(d->settings.directory, TMX_DIRECTORY_MAX, "directory", &file, &size) != 0) {
-        return EXIT_CONFIG;
+    if (tmx_startup_file("tmx-broker", d->settings.directory, TMX_DIRECTORY_MAX, "directory", &file, &size) != 0) {
+        return TMX_EXIT_CONFIG;
     }
     c.directory = TMX_BYTES(file, size);
     int r = tmx_broker_new(d->spool, &c, tmx_clock_mono_ms(), tmx_clock_wall_us(), &d->broker);
@@ -133,7 +123,7 @@ static int serve(struct daemon *d)
         fprintf(stderr, "tmx-broker: cannot start from %s: %s%s\n", d->settings.spool, strerror(-r),
                 r == -EINVAL ? " (the directory or log.key does not fit the shard)" : "");
         free(file);
-        return r == -EINVAL ? EXIT_CONFIG : EXIT_STORAGE;
+        return r == -EINVAL ? TMX_EXIT_CONFIG : TMX_EXIT_STORAGE;
     }
     d->directory_file = file;   /* the configured one counts when it is later */
     d->directory_file_size = size;
@@ -154,9 +144,9 @@ int main(int argc, char **argv)
 {
     static const struct argp argp = { options, parse, "[COMMAND]", doc, NULL, NULL, NULL };
     struct arguments a = { .config = "/etc/tmx/tmx-broker.conf", .command = "run" };
-    argp_err_exit_status = EXIT_USAGE_ERROR;
+    argp_err_exit_status = TMX_EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &a);
-    harden();
+    tmx_startup_harden();
     static struct daemon d;
     if (sodium_init() < 0 || tmx_signals_open(&d.signals) < 0) {
         fprintf(stderr, "tmx-broker: cannot start\n");

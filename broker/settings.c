@@ -7,6 +7,7 @@
 
 #include <tmx/keyfile.h>
 #include <tmx/log.h>
+#include <tmx/startup.h>
 
 #include "daemon.h"
 
@@ -64,7 +65,7 @@ int settings_load(const char *path, struct settings *ret_settings)
     int r = tmx_config_load(path, &schema, &errors, &c);
     if (r != 0) {
         fprintf(stderr, "%s", r < 0 ? "tmx-broker: out of memory\n" : errors.text);
-        return EXIT_CONFIG;
+        return TMX_EXIT_CONFIG;
     }
     struct settings s = { .path = path,
                           .config = c,
@@ -86,7 +87,7 @@ int settings_load(const char *path, struct settings *ret_settings)
     if (access(s.gate_program, X_OK) != 0) {
         fprintf(stderr, "tmx-broker: no program %s: set gate_program in %s\n", s.gate_program, path);
         tmx_config_free(c);
-        return EXIT_CONFIG;
+        return TMX_EXIT_CONFIG;
     }
     enum tmx_log_level level;
     if (tmx_log_parse_level(tmx_config_string(c, "broker", "log_level"), &level)) {
@@ -101,32 +102,6 @@ void settings_free(struct settings *s)
     s->config = tmx_config_free(s->config);
 }
 
-int file_read(const char *path, size_t max, const char *what, uint8_t **ret_data, size_t *ret_size)
-{
-    FILE *f = fopen(path, "re");
-    uint8_t *data = malloc(max + 1);
-    int r = f == NULL ? -errno : 0;
-    size_t n = 0;
-    if (f != NULL && data != NULL) {
-        n = fread(data, 1, max + 1, f);
-        r = ferror(f) ? -EIO : n > max ? -EFBIG : 0;
-    }
-    if (f != NULL) {
-        fclose(f);
-    }
-    r = r == 0 && data == NULL ? -ENOMEM : r;
-    if (r != 0) {
-        if (what != NULL) {
-            fprintf(stderr, "tmx-broker: %s %s: %s\n", what, path, strerror(-r));
-        }
-        free(data);
-        return r;
-    }
-    *ret_data = data;
-    *ret_size = n;
-    return 0;
-}
-
 int settings_keys(const struct settings *s, struct broker_keys *ret_keys, struct tmx_authority *ret_authority)
 {
     char path[4096], error[512];
@@ -134,18 +109,7 @@ int settings_keys(const struct settings *s, struct broker_keys *ret_keys, struct
     if (tmx_keyfile_load(path, "log", ret_keys->log_public, ret_keys->log_secret, sizeof(ret_keys->log_secret), error,
                          sizeof(error)) != 0) {
         fprintf(stderr, "tmx-broker: %s\n", error);
-        return EXIT_CONFIG;
+        return TMX_EXIT_CONFIG;
     }
-    uint8_t *data;
-    size_t size;
-    if (file_read(s->authority, 65536, "authority keys", &data, &size) != 0) {
-        return EXIT_CONFIG;
-    }
-    int r = tmx_authority_parse(TMX_BYTES(data, size), ret_authority) ? 0 : EXIT_CONFIG;
-    if (r != 0) {
-        fprintf(stderr, "tmx-broker: %s is not a file of authority keys (first line `threshold K`, then one key a line)\n",
-                s->authority);
-    }
-    free(data);
-    return r;
+    return tmx_startup_authority("tmx-broker", s->authority, ret_authority);
 }

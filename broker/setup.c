@@ -24,8 +24,8 @@ static int create(const struct settings *s, uint64_t generation, struct tmx_byte
     }
     uint8_t *file = NULL;
     size_t size;
-    if (file_read(s->directory, TMX_DIRECTORY_MAX, "directory", &file, &size) != 0) {
-        return EXIT_CONFIG;
+    if (tmx_startup_file("tmx-broker", s->directory, TMX_DIRECTORY_MAX, "directory", &file, &size) != 0) {
+        return TMX_EXIT_CONFIG;
     }
     c.log_secret = keys.log_secret;
     memcpy(c.log_public, keys.log_public, sizeof(c.log_public));
@@ -35,7 +35,7 @@ static int create(const struct settings *s, uint64_t generation, struct tmx_byte
     if (r != 0) {
         fprintf(stderr, "tmx-broker: directory %s: %s\n", s->directory, r < 0 ? strerror(-r) : tmx_directory_error_text(r));
         free(file);
-        return EXIT_CONFIG;
+        return TMX_EXIT_CONFIG;
     }
     const struct tmx_verify_key *log = tmx_directory_log_key(d, tmx_bytes_str(s->shard));
     bool fits = log != NULL && memcmp(log->key, keys.log_public, sizeof(keys.log_public)) == 0;
@@ -44,14 +44,14 @@ static int create(const struct settings *s, uint64_t generation, struct tmx_byte
         fprintf(stderr, "tmx-broker: the directory %s does not list %s/log.key for shard %s: have it added and signed\n",
                 s->directory, s->keys, s->shard);
         free(file);
-        return EXIT_CONFIG;
+        return TMX_EXIT_CONFIG;
     }
     r = tmx_spool_lmdb_create(s->spool, s->capacity_bytes, generation, "broker");
     if (r < 0) {
         fprintf(stderr, "tmx-broker: spool %s: %s%s\n", s->spool, strerror(-r),
                 r == -EEXIST ? ": there is one already; it is never replaced" : "");
         free(file);
-        return r == -EEXIST ? 1 : EXIT_STORAGE;
+        return r == -EEXIST ? 1 : TMX_EXIT_STORAGE;
     }
     char error[512] = "";
     struct tmx_spool *spool = NULL;
@@ -71,7 +71,7 @@ static int create(const struct settings *s, uint64_t generation, struct tmx_byte
     tmx_broker_free(b);
     tmx_spool_close(spool);
     free(file);
-    return r < 0 ? EXIT_STORAGE : 0;
+    return r < 0 ? TMX_EXIT_STORAGE : 0;
 }
 
 int setup_init(const struct settings *s)
@@ -94,7 +94,7 @@ int setup_restore(const struct settings *s, const char *checkpoint_path)
     uint8_t *checkpoint = NULL;
     size_t size = 0;
     if (checkpoint_path != NULL &&
-        file_read(checkpoint_path, TMX_CHECKPOINT_MAX, "checkpoint", &checkpoint, &size) != 0) {
+        tmx_startup_file("tmx-broker", checkpoint_path, TMX_CHECKPOINT_MAX, "checkpoint", &checkpoint, &size) != 0) {
         return 1;
     }
     struct tmx_spool_mark before;
@@ -113,7 +113,7 @@ int setup_restore(const struct settings *s, const char *checkpoint_path)
         if (rename(s->spool, aside) != 0) {
             fprintf(stderr, "tmx-broker: cannot move %s to %s: %s\n", s->spool, aside, strerror(errno));
             free(checkpoint);
-            return EXIT_STORAGE;
+            return TMX_EXIT_STORAGE;
         }
         printf("what was left of the old spool is kept in %s\n", aside);
     }

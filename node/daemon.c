@@ -221,7 +221,7 @@ static void reload(struct daemon *d)
         d->catalogue = catalogue;
     }
     if (d->directory_file == NULL &&
-        file_read(d->settings.directory, TMX_DIRECTORY_MAX, NULL, &d->directory_file, &d->directory_file_size) != 0) {
+        tmx_startup_file("tmx-node", d->settings.directory, TMX_DIRECTORY_MAX, NULL, &d->directory_file, &d->directory_file_size) != 0) {
         tmx_log_text(TMX_LOG_WARNING, "directory.unreadable", "%s", d->settings.directory);
     }
     tmx_log_event(TMX_LOG_NOTICE, "node.reloaded");
@@ -362,7 +362,7 @@ int daemon_run(struct daemon *d)
             reload(d);
         }
         r = r < 0 ? r : one_turn(d, b, &deadline_ms);
-        code = r < 0 ? EXIT_STORAGE : 0;
+        code = r < 0 ? TMX_EXIT_STORAGE : 0;
         if (!announced && r == 0) {
             announced = true;
             tmx_notify_ready();
@@ -373,7 +373,7 @@ int daemon_run(struct daemon *d)
     tmx_notify_stopping();
     if (r == 0) {
         r = marker_store(d);
-        code = r < 0 ? EXIT_STORAGE : 0;
+        code = r < 0 ? TMX_EXIT_STORAGE : 0;
         tmx_log_event(TMX_LOG_NOTICE, "node.stopped");
     }
     d->link = tmx_socket_close(d->link);

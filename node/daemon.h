@@ -12,14 +12,10 @@
 #include <tmx/control.h>
 #include <tmx/directory.h>
 #include <tmx/spool_lmdb.h>
+#include <tmx/startup.h>
 #include <tmx/transport.h>
 
 #include "node.h"
-
-/* Exit codes beside 0 and 1: sysexits.h. A storage error must not restart by itself (systemd unit). */
-#define EXIT_USAGE_ERROR 64
-#define EXIT_STORAGE 74
-#define EXIT_CONFIG 78
 
 struct settings {
     struct tmx_config *config;
@@ -32,9 +28,6 @@ int settings_load(const char *path, struct settings *ret_settings);
 void settings_print(void);
 void settings_free(struct settings *s);
 int settings_catalogue(const struct settings *s, struct tmx_catalogue **ret_catalogue);
-int settings_authority(const struct settings *s, struct tmx_authority *ret_authority);
-/* The whole file, malloc'ed, at most `max` bytes; negative errno, and a line on stderr when `what` is not NULL. */
-int file_read(const char *path, size_t max, const char *what, uint8_t **ret_data, size_t *ret_size);
 
 struct node_keys {
     uint8_t sign_public[32], sign_secret[64];

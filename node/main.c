@@ -5,8 +5,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <tmx/clock.h>
@@ -65,14 +63,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* Keys in memory: no core dumps, no ptrace by others. */
-static void harden(void)
-{
-    struct rlimit none = { 0, 0 };
-    (void)setrlimit(RLIMIT_CORE, &none);
-    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-}
-
 /* *ret_rebuild: the spool is a new generation, or older than its marker knows: the log is read again first. */
 static int spool_open(struct daemon *d, bool *ret_rebuild)
 {
@@ -85,7 +75,7 @@ static int spool_open(struct daemon *d, bool *ret_rebuild)
             fprintf(stderr, "  a new node begins with: tmx-node init --config FILE\n"
                             "  a lost spool is replaced with: tmx-node restore --config FILE\n");
         }
-        return r == -EBUSY ? 1 : EXIT_STORAGE;
+        return r == -EBUSY ? 1 : TMX_EXIT_STORAGE;
     }
     struct tmx_spool_mark mark, seen = { 0, 0 };
     tmx_spool_lmdb_mark(d->spool, &mark);
@@ -109,14 +99,14 @@ static int serve(struct daemon *d)
 {
     static struct tmx_node_config c;
     int code = settings_keys(&d->settings, &d->keys);
-    code = code != 0 ? code : settings_authority(&d->settings, &c.authority);
+    code = code != 0 ? code : tmx_startup_authority("tmx-node", d->settings.authority, &c.authority);
     code = code != 0 ? code : settings_catalogue(&d->settings, &d->catalogue);
     code = code != 0 ? code : settings_applications(&d->settings, &d->applications);
     code = code != 0 ? code : spool_open(d, &c.rebuild);
     uint8_t *file = NULL;
     size_t size = 0;
-    if (code == 0 && file_read(d->settings.directory, TMX_DIRECTORY_MAX, "directory", &file, &size) != 0) {
-        code = EXIT_CONFIG;
+    if (code == 0 && tmx_startup_file("tmx-node", d->settings.directory, TMX_DIRECTORY_MAX, "directory", &file, &size) != 0) {
+        code = TMX_EXIT_CONFIG;
     }
     if (code != 0) {
         return code;
@@ -143,7 +133,7 @@ static int serve(struct daemon *d)
     if (r < 0) {
         fprintf(stderr, "tmx-node: cannot start from %s: %s%s\n", d->settings.spool, strerror(-r),
                 r == -EINVAL ? " (the directory does not verify, or does not list this member with signing.key)" : "");
-        return r == -EINVAL ? EXIT_CONFIG : EXIT_STORAGE;
+        return r == -EINVAL ? TMX_EXIT_CONFIG : TMX_EXIT_STORAGE;
     }
     char path[4096];
     (void)mkdir(d->settings.run, 0750);
@@ -160,9 +150,9 @@ int main(int argc, char **argv)
 {
     static const struct argp argp = { options, parse, "[COMMAND]", doc, NULL, NULL, NULL };
     struct arguments a = { .config = "/etc/tmx/tmx-node.conf", .command = "run" };
-    argp_err_exit_status = EXIT_USAGE_ERROR;
+    argp_err_exit_status = TMX_EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &a);
-    harden();
+    tmx_startup_harden();
     static struct daemon d;
     if (sodium_init() < 0 || tmx_signals_open(&d.signals) < 0) {
         fprintf(stderr, "tmx-node: cannot start\n");

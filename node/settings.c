@@ -7,6 +7,7 @@
 #include <tmx/identifier.h>
 #include <tmx/keyfile.h>
 #include <tmx/log.h>
+#include <tmx/startup.h>
 #include <tmx/text.h>
 
 #include "daemon.h"
@@ -61,7 +62,7 @@ int settings_load(const char *path, struct settings *ret_settings)
     int r = tmx_config_load(path, &schema, &errors, &c);
     if (r != 0) {
         fprintf(stderr, "%s", r < 0 ? "tmx-node: out of memory\n" : errors.text);
-        return EXIT_CONFIG;
+        return TMX_EXIT_CONFIG;
     }
     struct settings s = { .config = c,
                           .path = path,
@@ -81,7 +82,7 @@ int settings_load(const char *path, struct settings *ret_settings)
     if (!tmx_member_valid(tmx_bytes_str(s.member))) {
         fprintf(stderr, "%s: member = %s: a member code is 2 to 8 of A-Z and 0-9\n", path, s.member);
         tmx_config_free(c);
-        return EXIT_CONFIG;
+        return TMX_EXIT_CONFIG;
     }
     enum tmx_log_level level;
     if (tmx_log_parse_level(tmx_config_string(c, "node", "log_level"), &level)) {
@@ -96,63 +97,20 @@ void settings_free(struct settings *s)
     s->config = tmx_config_free(s->config);
 }
 
-int file_read(const char *path, size_t max, const char *what, uint8_t **ret_data, size_t *ret_size)
-{
-    FILE *f = fopen(path, "re");
-    uint8_t *data = malloc(max + 1);
-    int r = f == NULL ? -errno : 0;
-    size_t n = 0;
-    if (f != NULL && data != NULL) {
-        n = fread(data, 1, max + 1, f);
-        r = ferror(f) ? -EIO : n > max ? -EFBIG : 0;
-    }
-    if (f != NULL) {
-        fclose(f);
-    }
-    r = r == 0 && data == NULL ? -ENOMEM : r;
-    if (r != 0) {
-        if (what != NULL) {
-            fprintf(stderr, "tmx-node: %s %s: %s\n", what, path, strerror(-r));
-        }
-        free(data);
-        return r;
-    }
-    *ret_data = data;
-    *ret_size = n;
-    return 0;
-}
-
 int settings_catalogue(const struct settings *s, struct tmx_catalogue **ret_catalogue)
 {
     uint8_t *data;
     size_t size;
     char reason[256];
     unsigned line = 0;
-    if (file_read(s->catalogue, TMX_CATALOGUE_MAX, "catalogue", &data, &size) != 0) {
-        return EXIT_CONFIG;
+    if (tmx_startup_file("tmx-node", s->catalogue, TMX_CATALOGUE_MAX, "catalogue", &data, &size) != 0) {
+        return TMX_EXIT_CONFIG;
     }
     int r = tmx_catalogue_parse(TMX_BYTES(data, size), ret_catalogue, &line, reason, sizeof(reason));
     free(data);
     if (r != 0) {
         fprintf(stderr, "%s:%u: %s\n", s->catalogue, line, reason);
-        return EXIT_CONFIG;
-    }
-    return 0;
-}
-
-int settings_authority(const struct settings *s, struct tmx_authority *ret_authority)
-{
-    uint8_t *data;
-    size_t size;
-    if (file_read(s->authority, 65536, "authority keys", &data, &size) != 0) {
-        return EXIT_CONFIG;
-    }
-    bool ok = tmx_authority_parse(TMX_BYTES(data, size), ret_authority);
-    free(data);
-    if (!ok) {
-        fprintf(stderr, "tmx-node: %s is not a file of authority keys (first line `threshold K`, then one key a line)\n",
-                s->authority);
-        return EXIT_CONFIG;
+        return TMX_EXIT_CONFIG;
     }
     return 0;
 }
@@ -164,7 +122,7 @@ static int key_load(const struct settings *s, const char *name, const char *purp
     snprintf(path, sizeof(path), "%s/%s.key", s->keys, name);
     if (tmx_keyfile_load(path, purpose, public, secret, size, error, sizeof(error)) != 0) {
         fprintf(stderr, "tmx-node: %s\n", error);
-        return EXIT_CONFIG;
+        return TMX_EXIT_CONFIG;
     }
     return 0;
 }
@@ -205,7 +163,7 @@ int settings_applications(const struct settings *s, struct node_applications *re
             size != 32) {
             fprintf(stderr, "%s: [%s]: key is not 32 bytes of base64, the name is longer than %u, or more than %u of them\n",
                     s->path, section, TMX_MEMBER_MAX, TMX_NODE_APPLICATIONS_MAX);
-            return EXIT_CONFIG;
+            return TMX_EXIT_CONFIG;
         }
         struct tmx_node_application *app = &a->list[a->n];
         snprintf(app->name, sizeof(app->name), "%s", name);

@@ -12,13 +12,13 @@ static int create(const struct settings *s, uint64_t generation)
     if (r < 0) {
         fprintf(stderr, "tmx-node: spool %s: %s%s\n", s->spool, strerror(-r),
                 r == -EEXIST ? ": there is one already; it is never replaced" : "");
-        return r == -EEXIST ? 1 : EXIT_STORAGE;
+        return r == -EEXIST ? 1 : TMX_EXIT_STORAGE;
     }
     struct tmx_spool_mark mark = { generation, 0 };
     r = tmx_spool_marker_write(s->marker, mark);
     if (r < 0) {
         fprintf(stderr, "tmx-node: marker %s: %s\n", s->marker, strerror(-r));
-        return EXIT_STORAGE;
+        return TMX_EXIT_STORAGE;
     }
     printf("spool %s created: generation %llu\n", s->spool, (unsigned long long)generation);
     return 0;
@@ -31,7 +31,7 @@ int setup_init(const struct settings *s)
     struct tmx_catalogue *catalogue = NULL;
     struct tmx_spool_mark before;
     int code = settings_keys(s, &keys);
-    code = code != 0 ? code : settings_authority(s, &authority);
+    code = code != 0 ? code : tmx_startup_authority("tmx-node", s->authority, &authority);
     code = code != 0 ? code : settings_catalogue(s, &catalogue);
     tmx_catalogue_free(catalogue);
     if (code != 0) {
@@ -68,7 +68,7 @@ int setup_restore(const struct settings *s)
     }
     if (r < 0) {
         fprintf(stderr, "tmx-node: %s\n", error);
-        return EXIT_STORAGE;
+        return TMX_EXIT_STORAGE;
     }
     r = tmx_spool_lmdb_set_generation(spool, before.generation + 1);
     struct tmx_spool_mark mark;
@@ -76,7 +76,7 @@ int setup_restore(const struct settings *s)
     tmx_spool_close(spool);
     if (r < 0) {
         fprintf(stderr, "tmx-node: spool %s: %s\n", s->spool, strerror(-r));
-        return EXIT_STORAGE;
+        return TMX_EXIT_STORAGE;
     }
     printf("spool %s taken up as generation %llu: at its next start the node reads the log again before it signs\n",
            s->spool, (unsigned long long)mark.generation);
