@@ -338,6 +338,9 @@ void node_head_keep(struct tmx_node *n);
 void node_evidence_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_evidence_kind kind,
                         const uint8_t *member, const Tmx__FeedItem *item);
 
+/* Where the log holds a report this node made; false until its leaf is verified. */
+bool node_evidence_place(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_evidence_kind kind,
+                         uint8_t ret_shard[TMX_SHARD_MAX], uint64_t *ret_index);
 /* The acceptance kept as evidence, parsed into the scratch arena; its item without path. */
 bool node_acceptance_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], Tmx__FeedItem *ret_item,
                           Tmx__LogEntry **ret_entry, Tmx__Header **ret_header);

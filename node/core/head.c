@@ -110,6 +110,25 @@ void node_evidence_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum 
     node_head_keep(n);
 }
 
+bool node_evidence_place(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_evidence_kind kind,
+                         uint8_t ret_shard[TMX_SHARD_MAX], uint64_t *ret_index)
+{
+    struct node_key k;
+    struct tmx_writer w = TMX_WRITER_OF(k.data);
+    tmx_write_bytes(&w, node_id(id));
+    tmx_write_u8(&w, (uint8_t)kind);
+    tmx_write_bytes(&w, TMX_BYTES_OF(n->member));
+    k.size = w.used;
+    struct tmx_bytes value;
+    if (!node_get(n, TMX_NT_EVIDENCE, node_kb(&k), &value)) {
+        return false;
+    }
+    struct tmx_reader r = tmx_reader_init(value);
+    tmx_read_into(&r, ret_shard, TMX_SHARD_MAX);
+    *ret_index = tmx_read_u64(&r);
+    return tmx_reader_ok(&r);
+}
+
 bool node_acceptance_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], Tmx__FeedItem *ret_item,
                           Tmx__LogEntry **ret_entry, Tmx__Header **ret_header)
 {

@@ -61,6 +61,20 @@ static Tmx__Event *event_read(struct tmx_node *n, uint64_t cursor)
                : NULL;
 }
 
+/* A step that is a report of this node's own was written down when it was made; its place in the log came later. */
+static void step_place(struct tmx_node *n, const uint8_t *id, Tmx__Step *step)
+{
+    bool coa = tmx_bytes_eq(tmx_pb(step->what), TMX_LIT("CoA"));
+    uint8_t shard[TMX_SHARD_MAX];
+    uint64_t index;
+    if (step->index == 0 && tmx_bytes_eq(tmx_pb(step->who), n->config.member) &&
+        node_evidence_place(n, id, coa ? TMX_EVIDENCE_COA : TMX_EVIDENCE_OUTCOME, shard, &index)) {
+        step->shard = tmx_to_pb(out_copy(n, TMX_BYTES(shard, strnlen((const char *)shard, sizeof(shard)))));
+        step->index = index;
+        step->verified = true;
+    }
+}
+
 static void steps_add(struct tmx_node *n, enum tmx_node_direction direction, const uint8_t *id, Tmx__MessageState *m)
 {
     struct node_key at;
@@ -78,6 +92,9 @@ static void steps_add(struct tmx_node *n, enum tmx_node_direction direction, con
         at = node_key_after(key);
         Tmx__Event *event = event_read(n, cursor);
         if (event != NULL && event->step != NULL) {
+            if (direction == TMX_DIRECTION_RECEIVED) {
+                step_place(n, id, event->step);
+            }
             m->steps[m->n_steps++] = event->step;
         }
     }

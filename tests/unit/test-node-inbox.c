@@ -167,6 +167,19 @@ static uint64_t offer(struct world *w, bool label, uint64_t prev)
     return index;
 }
 
+/* REP-1: a recipient sees where the log holds its own report, once that is verified. */
+static void test_place_in_the_log(void **state)
+{
+    struct world *w = *state;
+    struct fake_message *m = compose(w, false, 0);
+    uint64_t acceptance = deliver_message(w, m);
+    assert_false(step_of(message(w, m->id), "CoA")->verified);
+    uint64_t index = log_report(w, acceptance);
+    const Tmx__Step *s = step_of(message(w, m->id), "CoA");
+    assert_true(s->verified);
+    assert_int_equal(s->index, index);
+}
+
 /* NODE-9, REP-2 */
 static void test_acknowledge(void **state)
 {
@@ -452,6 +465,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_arrival, world_setup, world_teardown),
         cmocka_unit_test(test_bad_deliveries),
         cmocka_unit_test_setup_teardown(test_acknowledge, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_place_in_the_log, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_refuse, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_lapse, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_expiry, world_setup, world_teardown),
