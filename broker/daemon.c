@@ -198,11 +198,15 @@ static void wait_for_work(struct daemon *d, uint64_t deadline_ms)
     (void)!poll(fds, n, timeout);
 }
 
+/* Beside the spool's fate: how far it was, and the head it had signed. */
 static int marker_store(struct daemon *d)
 {
     struct tmx_spool_mark mark;
+    char path[4096];
+    checkpoint_path(&d->settings, path, sizeof(path));
     tmx_spool_lmdb_mark(d->spool, &mark);
-    return tmx_spool_marker_write(d->settings.marker, mark);
+    int r = tmx_startup_keep(path, tmx_broker_checkpoint(d->broker));
+    return r < 0 ? r : tmx_spool_marker_write(d->settings.marker, mark);
 }
 
 static void beat(struct daemon *d, struct batch *batch)

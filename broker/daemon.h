@@ -35,8 +35,11 @@ struct broker_keys {
 /* Reads log.key and the pinned authority; prints and returns an exit code. */
 int settings_keys(const struct settings *s, struct broker_keys *ret_keys, struct tmx_authority *ret_authority);
 
+/* The last signed head, kept beside the marker: what a new shard names as its predecessor. */
+void checkpoint_path(const struct settings *s, char *ret_path, size_t size);
+
 int setup_init(const struct settings *s);
-int setup_restore(const struct settings *s, const char *checkpoint_path);
+int setup_restore(const struct settings *s, const char *given_path);
 
 /* Gates. */
 struct gates {

@@ -89,12 +89,21 @@ int setup_init(const struct settings *s)
     return code;
 }
 
-int setup_restore(const struct settings *s, const char *checkpoint_path)
+void checkpoint_path(const struct settings *s, char *ret_path, size_t size)
+{
+    snprintf(ret_path, size, "%s.checkpoint", s->marker);
+}
+
+int setup_restore(const struct settings *s, const char *given_path)
 {
     uint8_t *checkpoint = NULL;
     size_t size = 0;
-    if (checkpoint_path != NULL &&
-        tmx_startup_file("tmx-broker", checkpoint_path, TMX_CHECKPOINT_MAX, "checkpoint", &checkpoint, &size) != 0) {
+    char kept[4096];
+    checkpoint_path(s, kept, sizeof(kept));
+    if (tmx_startup_file("tmx-broker", given_path != NULL ? given_path : kept, TMX_CHECKPOINT_MAX, "checkpoint", &checkpoint,
+                         &size) != 0) {
+        fprintf(stderr, "  the new shard names the last signed head of the old one: give the latest you can find with\n"
+                        "  --checkpoint FILE (every export of tmx-audit holds one)\n");
         return 1;
     }
     struct tmx_spool_mark before;

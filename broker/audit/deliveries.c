@@ -336,7 +336,7 @@ void tmx_audit_report(const struct tmx_audit_step *s, const Tmx__Report *r)
     const bool arrives = r->outcome == TMX__OUTCOME__OUTCOME_COA;
     const bool before_arrival = arrives || r->outcome == TMX__OUTCOME__OUTCOME_COE;
     struct message *m;
-    struct delivery *d = named_delivery(s, r->acceptance, r->message_id, r->header_digest, tmx_pb(r->recipient), &m);
+    struct delivery *d = named_delivery(s, s->e->reference, r->message_id, r->header_digest, tmx_pb(r->recipient), &m);
 
     if (d == NULL) {
         return;

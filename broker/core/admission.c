@@ -135,7 +135,7 @@ static unsigned check_order(struct tmx_broker *b, struct peer *p, const Tmx__Hea
 }
 
 static unsigned check_container(struct tmx_broker *b, const Tmx__Header *h, struct tmx_bytes container,
-                                const uint8_t *staged_digest)
+                                const uint8_t *staged_digest, bool resubmission)
 {
     uint8_t digest[32];
     if (staged_digest != NULL) {
@@ -151,7 +151,8 @@ static unsigned check_container(struct tmx_broker *b, const Tmx__Header *h, stru
         outside.n_slots != h->n_recipients) {
         return TMX_CODE_CONTAINER_MISMATCH;
     }
-    for (size_t i = 0; i < h->n_recipients; i++) {
+    /* What an earlier shard accepted was sealed to keys that were published there. */
+    for (size_t i = 0; i < h->n_recipients && !resubmission; i++) {
         if (!members_slot_valid(b, tmx_pb(h->recipients[i]->member), outside.slots + i * TMX_SEAL_SLOT)) {
             return TMX_CODE_BAD_SLOT;
         }
@@ -174,7 +175,7 @@ static unsigned check_seen(struct tmx_broker *b, const Tmx__Head *seen)
 
 /* Row 9: what refuses for good and consumes the numbers. */
 static unsigned check_permanent(struct tmx_broker *b, struct peer *p, const Tmx__Header *h, struct tmx_bytes container,
-                                const uint8_t *staged_digest)
+                                const uint8_t *staged_digest, bool resubmission)
 {
     const Tmx__Member *sender = peer_member(b, p);
     if (sender == NULL || sender->status == TMX__MEMBER_STATUS__MEMBER_REVOKED) {
@@ -199,7 +200,7 @@ static unsigned check_permanent(struct tmx_broker *b, struct peer *p, const Tmx_
     if (h->expires_ms > leaf_ms + TMX_EXPIRY_MAX_MS) {
         return TMX_CODE_EXPIRY_TOO_FAR;
     }
-    unsigned code = check_container(b, h, container, staged_digest);
+    unsigned code = check_container(b, h, container, staged_digest, resubmission);
     return code != TMX_CODE_OK ? code : check_seen(b, h->seen);
 }
 
@@ -263,6 +264,7 @@ void admission_decide(struct tmx_broker *b, struct peer *p, const Tmx__Signed *e
                       const uint8_t *staged_digest, bool resubmission)
 {
     struct tmx_bytes id = tmx_pb(h->message_id);
+    resubmission = resubmission && b->successor;
     unsigned code = check_order(b, p, h, resubmission);
     if (code >= 300) {
         defer(b, p, id, code);
@@ -281,7 +283,7 @@ void admission_decide(struct tmx_broker *b, struct peer *p, const Tmx__Signed *e
         staging_begin(b, p, item, tmx_pb(envelope->body), h, resubmission);
         return;
     }
-    code = check_permanent(b, p, h, container, staged_digest);
+    code = check_permanent(b, p, h, container, staged_digest, resubmission);
     if (code != TMX_CODE_OK) {
         refuse(b, p, envelope, id, code, 0, true, h);
         return;

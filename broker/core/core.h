@@ -89,6 +89,7 @@ struct tmx_broker {
     uint8_t checkpoint[TMX_CHECKPOINT_MAX];
     size_t checkpoint_size;
     bool halted, disk_full, clock_doubt;
+    bool successor;                    /* this shard follows one that was lost or ended (LOG-4) */
     int64_t clock_base_ms;             /* wall - monotonic when it was last trusted */
     bool dirty;                        /* rows were written in this turn */
     uint64_t last_session;

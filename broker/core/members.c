@@ -113,6 +113,13 @@ bool members_slot_valid(struct tmx_broker *b, struct tmx_bytes recipient, const 
     if (row_get(b, TMX_T_PREKEY, key_bytes(&k), &value)) {
         return value_u64(value) + DAY_MS > b->wall_ms;
     }
+    /* After a loss the members publish again when they come back; until then their own nodes judge the slot. */
+    uint8_t member[TMX_MEMBER_KEY];
+    tmx_member_key(recipient, member);
+    struct key set = key_member(member);
+    if (b->successor && !row_get(b, TMX_T_PREKEY_SET, key_bytes(&set), &value)) {
+        return true;
+    }
     const Tmx__Member *m = tmx_directory_member(b->directory, recipient);
     if (m == NULL || m->last_resort_key.len != 32) {
         return false;

@@ -156,6 +156,17 @@ static void shard_start(struct tmx_broker *b)
     members_record(b);
 }
 
+/* Leaf 0 says whether this shard follows another. */
+static bool successor_read(struct tmx_broker *b)
+{
+    struct key first = key_u64(0);
+    struct tmx_bytes entry;
+    Tmx__LogEntry *e;
+    tmx_arena_reset(&b->scratch);
+    return row_get(b, TMX_T_LOG, key_bytes(&first), &entry) && tmx_entry_parse(entry, &b->scratch, &e) == TMX_CODE_OK &&
+           e->text.len > 0;
+}
+
 static void start_record(struct tmx_broker *b)
 {
     tmx_arena_reset(&b->scratch);
@@ -197,6 +208,7 @@ static int recover(struct tmx_broker *b)
     } else if (!b->halted) {
         start_record(b);
     }
+    b->successor = successor_read(b);
     members_sync(b);
     ledger_close(b);
     return b->fault;

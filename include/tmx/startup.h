@@ -16,5 +16,7 @@ void tmx_startup_harden(void);
 /* The whole file, malloc'ed, at most `max` bytes. Negative errno; nothing is said when `what` is NULL. */
 int tmx_startup_file(const char *program, const char *path, size_t max, const char *what, uint8_t **ret_data,
                      size_t *ret_size) TMX_MUST_CHECK;
+/* The file becomes `content`, at once and durably. Negative errno. */
+int tmx_startup_keep(const char *path, struct tmx_bytes content) TMX_MUST_CHECK;
 /* The pinned authority keys (authority.pub). 0 or TMX_EXIT_CONFIG. */
 int tmx_startup_authority(const char *program, const char *path, struct tmx_authority *ret_authority) TMX_MUST_CHECK;

@@ -38,6 +38,11 @@ int tmx_startup_file(const char *program, const char *path, size_t max, const ch
     return 0;
 }
 
+int tmx_startup_keep(const char *path, struct tmx_bytes content)
+{
+    return tmx_replace_file(path, content);
+}
+
 int tmx_startup_authority(const char *program, const char *path, struct tmx_authority *ret_authority)
 {
     uint8_t *data;

@@ -31,6 +31,7 @@ static void shard_change(struct tmx_node *n, const Tmx__Welcome *w)
     n->head_kept = false;
     n->state.feed_next = n->session.acked = 0;
     n->state.carry = true;
+    n->state.prekeys_logged = false;   /* the new log does not know them */
     n->state.resubmit = ++n->state.number;
     n->carry_at.size = 0;
     n->state_dirty = true;
