@@ -177,6 +177,9 @@ static unsigned check_seen(struct tmx_broker *b, const Tmx__Head *seen)
 static unsigned check_permanent(struct tmx_broker *b, struct peer *p, const Tmx__Header *h, struct tmx_bytes container,
                                 const uint8_t *staged_digest, bool resubmission)
 {
+    if (resubmission) {   /* an earlier shard accepted it: it gets an outcome, never a refusal */
+        return check_container(b, h, container, staged_digest, true);
+    }
     const Tmx__Member *sender = peer_member(b, p);
     if (sender == NULL || sender->status == TMX__MEMBER_STATUS__MEMBER_REVOKED) {
         return TMX_CODE_MEMBER_REVOKED;
@@ -200,7 +203,7 @@ static unsigned check_permanent(struct tmx_broker *b, struct peer *p, const Tmx_
     if (h->expires_ms > leaf_ms + TMX_EXPIRY_MAX_MS) {
         return TMX_CODE_EXPIRY_TOO_FAR;
     }
-    unsigned code = check_container(b, h, container, staged_digest, resubmission);
+    unsigned code = check_container(b, h, container, staged_digest, false);
     return code != TMX_CODE_OK ? code : check_seen(b, h->seen);
 }
 
@@ -244,6 +247,11 @@ static void accept(struct tmx_broker *b, struct peer *p, const Tmx__Signed *enve
                                       .index = index,
                                       .expires_ms = h->expires_ms,
                                       .container_bytes = (uint32_t)h->container_bytes };
+        if (resubmission) {
+            /* Its recipient may have taken it already: time stands still until that node has had its say. */
+            uint64_t patience = b->leaf_ms + TMX_EXPIRY_MAX_MS;
+            d.expires_ms = d.expires_ms > patience ? d.expires_ms : patience;
+        }
         memcpy(d.sender, p->key, sizeof(d.sender));
         if (h->movement_label.len == sizeof(d.label)) {
             memcpy(d.label, h->movement_label.data, sizeof(d.label));

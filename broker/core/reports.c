@@ -190,6 +190,10 @@ void report_submit(struct tmx_broker *b, struct peer *p, struct tmx_bytes item)
         refuse(b, p, envelope, id, TMX_CODE_OUTCOME_EXISTS, d.outcome_index, false, NULL);
         break;
     case MOVE_REFUSE:
+        if (!here && d.state == TMX_DELIVERY_QUEUED) {
+            defer(b, p, id, TMX_CODE_NOT_READY);   /* its CoA has yet to come again to this shard */
+            break;
+        }
         refuse(b, p, envelope, id, TMX_CODE_BAD_REPORT, d.coa_index, false, NULL);
         break;
     }

@@ -130,6 +130,12 @@ void node_feed_item(struct tmx_node *n, const Tmx__FeedItem *item)
         node_rebuild_item(n, item, entry);
     }
     switch ((int)entry->kind) {
+    case TMX__ENTRY_KIND__ENTRY_SHARD_START:
+        if (entry->text.len > 0 && n->state.resubmit == 0) {   /* a node that never saw the log before this one */
+            n->state.resubmit = ++n->state.number;
+            n->state_dirty = true;
+        }
+        break;
     case TMX__ENTRY_KIND__ENTRY_ACCEPTANCE:
     case TMX__ENTRY_KIND__ENTRY_RESUBMISSION:
         if (is_me(n, tmx_pb(entry->member))) {

@@ -61,6 +61,13 @@ static bool seq_is_resolved(struct tmx_node *n, const uint8_t sender[TMX_MEMBER_
     return node_get(n, TMX_NT_IN_SEQ, node_kb(&k), &value) && value.size == 1 && value.data[0] == TMX_SEQ_RESOLVED;
 }
 
+static bool seq_is_known(struct tmx_node *n, const uint8_t sender[TMX_MEMBER_MAX], uint64_t seq)
+{
+    struct node_key k = node_key_member_u64(sender, seq);
+    struct tmx_bytes value;
+    return node_get(n, TMX_NT_IN_SEQ, node_kb(&k), &value);
+}
+
 void node_in_offer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row)
 {
     row->state = TMX_IN_READY;
@@ -75,7 +82,10 @@ void node_in_offer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx
  * 0 = nothing. */
 static uint64_t blocker(struct tmx_node *n, const struct tmx_row_in *row)
 {
-    if (row->prev != 0 && !seq_is_resolved(n, row->sender, row->prev)) {
+    /* After the loss of a log what became of a number in it can no longer be proved; what is left of the movement comes in
+     * order all the same, for a lane of the broker opens only behind a CoA or an outcome. */
+    bool provable = n->state.resubmit == 0 || seq_is_known(n, row->sender, row->prev);
+    if (row->prev != 0 && provable && !seq_is_resolved(n, row->sender, row->prev)) {
         return row->prev;
     }
     struct node_key from = lane_key(row, 0);
