@@ -21,9 +21,10 @@ static void pairs_consume(struct tmx_broker *b, const struct peer *p, const Tmx_
     for (size_t i = 0; i < h->n_recipients; i++) {
         uint8_t member[TMX_MEMBER_KEY], seq[8];
         tmx_member_key(tmx_pb(h->recipients[i]->member), member);
+        uint64_t last = pair_last(b, p, tmx_pb(h->recipients[i]->member));
         struct key k = key_members(p->key, member);
         struct tmx_writer w = TMX_WRITER_OF(seq);
-        tmx_write_u64(&w, h->recipients[i]->seq);
+        tmx_write_u64(&w, h->recipients[i]->seq > last ? h->recipients[i]->seq : last);
         row_put(b, TMX_T_PAIR, key_bytes(&k), tmx_written(&w));
     }
 }
@@ -106,7 +107,7 @@ static unsigned check_order(struct tmx_broker *b, struct peer *p, const Tmx__Hea
         if (h->recipients[i]->seq > last + 1 && !resubmission) {
             return TMX_CODE_OUT_OF_ORDER;
         }
-        reused = reused || h->recipients[i]->seq <= last;
+        reused = reused || (h->recipients[i]->seq <= last && !resubmission);
     }
     if (reused) {
         return TMX_CODE_SEQUENCE_REUSED;
@@ -274,6 +275,12 @@ void admission_decide(struct tmx_broker *b, struct peer *p, const Tmx__Signed *e
     struct tmx_bytes id = tmx_pb(h->message_id);
     resubmission = resubmission && b->successor;
     unsigned code = check_order(b, p, h, resubmission);
+    if (code == TMX_CODE_OK && b->successor && putoff_blocks(p, h)) {
+        code = TMX_CODE_OUT_OF_ORDER;
+    }
+    if (b->successor) {
+        putoff_note(b, p, h, code >= 300);
+    }
     if (code >= 300) {
         defer(b, p, id, code);
         return;
@@ -287,6 +294,9 @@ void admission_decide(struct tmx_broker *b, struct peer *p, const Tmx__Signed *e
         if (tmx_codec_pack(envelope, &b->scratch, &item) != TMX_CODEC_OK || item.size > TMX_HEADER_MAX + 1024) {
             count_malformed(b, p, TMX_CODE_TOO_LARGE);
             return;
+        }
+        if (b->successor) {
+            putoff_note(b, p, h, true);   /* until all of it is here */
         }
         staging_begin(b, p, item, tmx_pb(envelope->body), h, resubmission);
         return;

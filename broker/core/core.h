@@ -7,7 +7,7 @@
  *   link.c       sessions, frames in                   outgoing.c   feed, deliveries, limits: frames out
  *   deliver.c    deliveries under credit               members.c    directory and prekeys
  *   staging.c    large containers, in chunks           timers.c     expiry, retries, clock
- *   status.c     views for operators
+ *   status.c     views for operators                   putoff.c     order of resubmissions
  */
 #pragma once
 
@@ -22,6 +22,7 @@
 #define TMX_FLIGHT_SLOTS (TMX_DELIVERY_WINDOW * 2u)
 
 #define FEEDS_IN_FLIGHT 64u
+#define PUT_OFF_MAX 4096u      /* twice what a node has in flight, to two recipients each */
 #define AGAIN_MAX 4096u
 
 /* A delivery in flight to a member: volatile; after a restart or a new session everything is queued again. */
@@ -33,6 +34,12 @@ struct flight {
     uint64_t retry_ms;
     uint32_t bytes;
     uint8_t message_id[TMX_ID_SIZE];
+};
+
+/* One number of a pair that was put off: putoff.c. */
+struct put_off {
+    uint8_t member[TMX_MEMBER_KEY];    /* recipient */
+    uint64_t seq;
 };
 
 struct peer {
@@ -63,6 +70,8 @@ struct peer {
     uint64_t scan_from[TMX_PRIORITY_MAX + 1];  /* READY rows below were sent in this session */
     bool scan_done;                    /* nothing new in READY since the last scan */
     uint64_t granted[TMX_MEMBERS_MAX]; /* max_seq told, by peer slot of the recipient */
+    struct put_off *put_off;           /* PUT_OFF_MAX; put off in this session, after the loss of a log; NULL until first used */
+    size_t n_put_off;
     bool limits_due;
     bool starved;                      /* some destination was over its quota when limits were told */
     uint8_t staging[TMX_ID_SIZE];      /* the large container being pulled from it; zero = none */
@@ -91,6 +100,7 @@ struct tmx_broker {
     bool halted, disk_full, clock_doubt;
     bool successor;                    /* this shard follows one that was lost or ended (LOG-4) */
     int64_t clock_base_ms;             /* wall - monotonic when it was last trusted */
+    bool clock_confirmed;              /* a member agreed with it since the start */
     bool dirty;                        /* rows were written in this turn */
     uint64_t last_session;
     uint64_t next_due_ms;              /* wall: first row of DUE, at the latest */
@@ -163,13 +173,17 @@ void ledger_close(struct tmx_broker *b);
 bool ledger_load(struct tmx_broker *b, uint64_t size);
 bool ledger_read_tile(void *ctx, unsigned tile_level, uint64_t n, uint8_t ret_tile[TMX_TILE_SIZE]);
 
-/* admission.c, reports.c, members.c, staging.c: one item of a frame each. */
+/* admission.c: one item of a frame. */
 void admission_submit(struct tmx_broker *b, struct peer *p, struct tmx_bytes item, struct tmx_bytes container,
                       bool resubmission);
 /* The verdict on a header whose container is complete; used again when staging ends. */
 void admission_decide(struct tmx_broker *b, struct peer *p, const Tmx__Signed *envelope,
                       const struct tmx_signature *signature, const Tmx__Header *header, struct tmx_bytes container,
                       const uint8_t *staged_digest, bool resubmission);
+/* putoff.c */
+bool putoff_blocks(struct peer *p, const Tmx__Header *header);   /* some number before it was put off */
+void putoff_note(struct tmx_broker *b, struct peer *p, const Tmx__Header *header, bool put_off);
+/* reports.c, members.c */
 void report_submit(struct tmx_broker *b, struct peer *p, struct tmx_bytes item);
 void members_publish(struct tmx_broker *b, struct peer *p, struct tmx_bytes item);
 void members_install(struct tmx_broker *b, struct tmx_bytes file);

@@ -69,6 +69,7 @@ static void session_open(struct tmx_broker *b, struct peer *p, const struct tmx_
     p->n_feeds = 0;
     p->credit_messages = p->credit_bytes = p->sent_messages = p->sent_bytes = 0;
     memset(p->scan_from, 0, sizeof(p->scan_from));
+    p->n_put_off = 0;
     p->scan_done = false;
     p->limits_due = true;
     p->welcome_due = true;

@@ -25,7 +25,7 @@ void tmx_broker_state(const struct tmx_broker *b, struct tmx_broker_state_view *
     *ret_view = b->counters;
     ret_view->halted = b->halted;
     ret_view->disk_full = b->disk_full;
-    ret_view->clock_doubt = b->clock_doubt;
+    ret_view->clock_doubt = b->clock_doubt && b->clock_confirmed;   /* before, it is merely not known yet */
     ret_view->directory_expired = tmx_directory_expired(b->directory, b->wall_ms);
 }
 

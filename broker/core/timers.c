@@ -16,8 +16,9 @@ static bool near(int64_t a, int64_t b)
     return llabs((long long)(a - b)) <= CLOCK_DOUBT_MS;
 }
 
-/* The wall clock is believed while it keeps step with the monotonic one; after a jump only when most linked members
- * agree with it; and never while most of them disagree. */
+/* After a start a clock may stand anywhere: it is believed once a linked member agrees. Then it is believed while it keeps
+ * step with the monotonic one; after a jump only when most linked members agree with it; and never while most of them
+ * disagree. */
 void clock_observe(struct tmx_broker *b, uint64_t mono_ms, uint64_t wall_us)
 {
     b->now_ms = mono_ms > b->now_ms ? mono_ms : b->now_ms;
@@ -33,7 +34,9 @@ void clock_observe(struct tmx_broker *b, uint64_t mono_ms, uint64_t wall_us)
     }
     bool jumped = !near(base, b->clock_base_ms);
     bool alone = linked >= 2 && 2 * agree < linked;
-    bool doubt = alone || (jumped && !(linked >= 1 && 2 * agree > linked));
+    bool agreed = linked >= 1 && 2 * agree > linked;
+    bool doubt = alone || ((jumped || !b->clock_confirmed) && !agreed);
+    b->clock_confirmed = b->clock_confirmed || (agreed && !alone);
     if (!doubt) {
         b->clock_base_ms = base;
     }

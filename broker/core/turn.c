@@ -199,10 +199,6 @@ static int recover(struct tmx_broker *b)
         return b->fault != 0 ? b->fault : -EBADMSG;
     }
     b->clock_base_ms = (int64_t)b->wall_ms - (int64_t)b->now_ms;
-    if (known && b->wall_ms + 300000 < b->leaf_ms) {
-        b->clock_base_ms += 2 * 300000;   /* the clock fell behind the log: in doubt until members confirm it */
-        b->clock_doubt = true;
-    }
     if (!known) {
         shard_start(b);
     } else if (!b->halted) {
@@ -252,6 +248,7 @@ struct tmx_broker *tmx_broker_free(struct tmx_broker *b)
     }
     for (size_t i = 0; i < b->n_peers; i++) {
         free(b->peers[i].flights);
+        free(b->peers[i].put_off);
     }
     tmx_tree_free(b->tree);
     tmx_directory_free(b->directory);

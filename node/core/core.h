@@ -71,7 +71,7 @@ struct node_session {
     uint8_t nonce[16];
     uint64_t number_session;
     uint64_t in_number, out_number;
-    uint64_t opened_ms, last_in_ms, last_out_ms;   /* mono */
+    uint64_t opened_ms, last_in_ms, last_out_ms, last_ping_ms;   /* mono */
     uint64_t retry_ms;                     /* DOWN: when to say hello; HELLO: when to give up */
     unsigned attempts;
     uint64_t acked;                        /* feed_next told in this session */
@@ -362,6 +362,8 @@ void node_report_make(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const s
                       Tmx__Outcome outcome, unsigned code, struct tmx_bytes attachment);
 /* Sends what was made for this message again. */
 void node_report_again(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
+/* Sent or to be sent, without a leaf. w: 0 the CoA, 1 the outcome. */
+bool node_report_open(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], uint8_t w);
 void node_report_logged(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry,
                         const Tmx__Report *report);
 void node_report_refused(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry,

@@ -451,11 +451,23 @@ static void open_arrival(struct tmx_node *n, const struct arrival *a, uint8_t *p
     }
 }
 
+/* A log that is gone had ended it at the broker, after our CoA was made and too late for it: the new log knows neither, so
+ * this node says itself what came of it. */
+static void outcome_own(struct tmx_node *n, const uint8_t *id, const struct tmx_row_in *row)
+{
+    struct node_key k = node_key_id_u8(id, 1);
+    struct tmx_bytes value;
+    if (n->state.resubmit != 0 && row->state == TMX_IN_EXPIRED && !node_get(n, TMX_NT_REPORT, node_kb(&k), &value)) {
+        node_report_make(n, id, row, TMX__OUTCOME__OUTCOME_EXPIRED, TMX_CODE_EXPIRED, TMX_BYTES_NULL);
+    }
+}
+
 static void known(struct tmx_node *n, const struct arrival *a, const struct tmx_row_in *row)
 {
     uint8_t digest[32];
     tmx_digest(tmx_pb(a->entry->body), digest);
     if (memcmp(digest, row->header_digest, sizeof(digest)) == 0) {
+        outcome_own(n, a->header->message_id.data, row);
         node_report_again(n, a->header->message_id.data);
     } else {
         node_alarm(n, "delivery.same-id-other-bytes", row->sender, a->header->message_id.data,

@@ -250,13 +250,27 @@ static void expire(struct tmx_node *n, const uint8_t *id, struct tmx_row_in *row
     node_notice(n, "message.expired", true, row->sender, id, TMX_CODE_EXPIRED, row->index);
 }
 
+/* Its CoA was made under a log that is lost, and the log of now has not delivered it: no leaf will decide. */
+static bool coa_lost(struct tmx_node *n, const uint8_t *id, const struct tmx_row_in *row)
+{
+    uint8_t shard[TMX_SHARD_MAX];
+    node_shard_key(n->state.head.shard, shard);
+    return row->state == TMX_IN_ARRIVED && memcmp(row->shard, shard, sizeof(shard)) != 0 && !node_report_open(n, id, 0);
+}
+
 /* Its time has come. Leased: the end of the lease decides. CoA on its way: its leaf decides. */
 void node_in_expire(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
 {
     struct tmx_row_in row;
-    if (node_in_read(n, id, &row) &&
-        (row.state == TMX_IN_BLOCKED || row.state == TMX_IN_READY || row.state == TMX_IN_HELD ||
-         row.state == TMX_IN_LOST)) {
+    if (!node_in_read(n, id, &row)) {
+        return;
+    }
+    if (coa_lost(n, id, &row)) {   /* should the new log deliver it after all, the delivery gets its report */
+        node_in_end(n, id, &row, TMX_IN_EXPIRED, TMX_CODE_EXPIRED);
+        step(n, id, "expired", TMX_CODE_EXPIRED, TMX_BYTES_NULL);
+        node_notice(n, "message.expired", true, row.sender, id, TMX_CODE_EXPIRED, row.index);
+    } else if (row.state == TMX_IN_BLOCKED || row.state == TMX_IN_READY || row.state == TMX_IN_HELD ||
+               row.state == TMX_IN_LOST) {
         expire(n, id, &row);
     }
 }

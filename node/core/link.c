@@ -7,6 +7,7 @@
 
 #define LINK_VERSION 1u
 #define PING_MS 5000u
+#define PING_LATEST_MS 30000u
 #define SILENCE_MS 15000u
 #define HELLO_MS 15000u
 #define STABLE_MS 5000u           /* a session that lived so long is followed by another at once */
@@ -153,7 +154,7 @@ static void welcome_in(struct tmx_node *n, const Tmx__Link *link)
     }
     *s = (struct node_session){ .state = NODE_UP, .number_session = link->session, .in_number = 1,
                                 .attempts = s->attempts };
-    s->last_in_ms = s->last_out_ms = n->now_ms;
+    s->last_in_ms = s->last_out_ms = s->last_ping_ms = n->now_ms;
     s->acked = n->state.feed_next;
     clock_in(n, w->wall_ms);
     node_serial_heard(n, w->directory_serial);
@@ -360,7 +361,14 @@ static void ping_out(struct tmx_node *n)
     Tmx__Link link = TMX__LINK__INIT;
     link.body_case = TMX__LINK__BODY_PING;
     link.ping = &ping;
+    n->session.last_ping_ms = n->now_ms;
     node_link_send(n, &link, NULL, 0);
+}
+
+/* When there is nothing else to say, and now and then besides: a ping also tells what time it is here. */
+static bool ping_due(const struct tmx_node *n)
+{
+    return n->now_ms >= n->session.last_out_ms + PING_MS || n->now_ms >= n->session.last_ping_ms + PING_LATEST_MS;
 }
 
 void node_link_close(struct tmx_node *n)
@@ -381,7 +389,7 @@ void node_link_close(struct tmx_node *n)
     if (s->state == NODE_UP && n->now_ms >= s->opened_ms + STABLE_MS) {
         s->attempts = 0;
     }
-    if ((s->state == NODE_UP || s->state == NODE_MUTE) && n->now_ms >= s->last_out_ms + PING_MS) {
+    if ((s->state == NODE_UP || s->state == NODE_MUTE) && ping_due(n)) {
         ping_out(n);
     }
 }
@@ -396,5 +404,7 @@ uint64_t node_link_deadline(const struct tmx_node *n)
         return s->retry_ms;
     }
     uint64_t silent = s->last_in_ms + SILENCE_MS, ping = s->last_out_ms + PING_MS;
+    uint64_t latest = s->last_ping_ms + PING_LATEST_MS;
+    ping = latest < ping ? latest : ping;
     return silent < ping ? silent : ping;
 }

@@ -82,6 +82,13 @@ void node_deferred(struct tmx_node *n, const Tmx__Deferred *deferred)
     if (deferred->message_id.len != TMX_ID_SIZE) {
         return;
     }
+    const struct node_flight *oldest = slot_of(&n->submits, n->submits.base);
+    if (deferred->code == TMX_CODE_OUT_OF_ORDER && n->state.resubmit != 0 && oldest != NULL &&
+        oldest->number > n->state.resubmit && tmx_bytes_eq(tmx_pb(deferred->message_id), node_id(oldest->id))) {
+        /* The numbers before it had their outcome in a log that is gone: the new one cannot know. */
+        n->state.resubmit = oldest->number;
+        n->state_dirty = true;
+    }
     defer(n, &n->submits, deferred);
     defer(n, &n->reports, deferred);
     node_notice(n, "link.deferred", false, NULL, deferred->message_id.data, deferred->code, deferred->retry_ms);

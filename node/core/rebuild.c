@@ -19,6 +19,18 @@ static void rebuild_start(struct tmx_node *n, uint64_t acked)
     node_link_lost(n, "link.rebuild", true);   /* the next session asks for the complete feed */
 }
 
+/* What is being pulled was announced with a place in the old log; it is announced again. */
+static void stages_drop(struct tmx_node *n)
+{
+    static const uint8_t from[1];
+    struct tmx_bytes key, value;
+    while (node_seek(n, TMX_NT_IN_STAGE, TMX_BYTES_OF(from), 0, &key, &value) && key.size == TMX_ID_SIZE) {
+        uint8_t id[TMX_ID_SIZE];
+        memcpy(id, key.data, sizeof(id));
+        node_stage_drop(n, id);
+    }
+}
+
 /* The head of the old shard stays as a row. Reports without a leaf are not sent to a log that does not know their
  * messages: they come again with the deliveries. */
 static void shard_change(struct tmx_node *n, const Tmx__Welcome *w)
@@ -26,6 +38,7 @@ static void shard_change(struct tmx_node *n, const Tmx__Welcome *w)
     struct node_head *head = &n->state.head;
     node_head_keep(n);
     node_alarm(n, "log.new-shard", NULL, NULL, TMX_CODE_OK, tmx_node_checkpoint(n));
+    stages_drop(n);
     memset(head, 0, sizeof(*head));
     memcpy(head->shard, w->shard.data, w->shard.len);
     n->head_kept = false;
@@ -245,7 +258,26 @@ void node_rebuild_item(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx_
     }
 }
 
-/* Every open message that was signed goes to the new shard. */
+/* An open message that was signed goes to the new shard. */
+static void carry_sent(struct tmx_node *n, const uint8_t *id)
+{
+    struct tmx_row_out row;
+    if (node_out_read(n, id, &row) && row.number != 0 &&
+        (row.state == TMX_OUT_SIGNED || row.state == TMX_OUT_ACCEPTED)) {
+        struct node_key number = node_key_u64(row.number);
+        node_put(n, TMX_NT_OUT_OPEN, node_kb(&number), node_id(id));
+    }
+}
+
+/* A message whose CoA had no leaf in the old shard must not wait for one for ever: its time is looked at again. */
+static void carry_received(struct tmx_node *n, const uint8_t *id)
+{
+    struct tmx_row_in row;
+    if (node_in_read(n, id, &row) && row.state == TMX_IN_ARRIVED) {
+        node_due_add(n, row.expires_ms, TMX_DUE_IN_EXPIRY, id);
+    }
+}
+
 static void carry(struct tmx_node *n)
 {
     const struct node_key first = { .data = { TMX_INDEX_OPEN }, .size = 1 };
@@ -263,11 +295,10 @@ static void carry(struct tmx_node *n)
         for (size_t j = 0; j < TMX_ID_SIZE; j++) {
             id[j] = (uint8_t)~key.data[1 + j];
         }
-        struct tmx_row_out row;
-        if (direction == TMX_DIRECTION_SENT && node_out_read(n, id, &row) && row.number != 0 &&
-            (row.state == TMX_OUT_SIGNED || row.state == TMX_OUT_ACCEPTED)) {
-            struct node_key number = node_key_u64(row.number);
-            node_put(n, TMX_NT_OUT_OPEN, node_kb(&number), node_id(id));
+        if (direction == TMX_DIRECTION_SENT) {
+            carry_sent(n, id);
+        } else {
+            carry_received(n, id);
         }
     }
     n->more = true;

@@ -84,6 +84,17 @@ static void again(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], uint8_t w)
     node_insert(n, TMX_NT_REPORT_OPEN, node_kb(&open), node_kb(&v));
 }
 
+bool node_report_open(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], uint8_t w)
+{
+    struct node_key k = node_key_id_u8(id, w);
+    struct tmx_bytes value;
+    if (!node_get(n, TMX_NT_REPORT, node_kb(&k), &value)) {
+        return false;
+    }
+    struct node_key open = node_key_u64(node_u64(tmx_bytes_slice(value, 0, 8)));
+    return node_has(n, TMX_NT_REPORT_OPEN, node_kb(&open));
+}
+
 void node_report_again(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
 {
     again(n, id, 0);

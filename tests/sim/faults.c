@@ -63,13 +63,23 @@ static void gate_down(struct sim *s, unsigned i)
 static void clock_jump(struct sim *s, struct process *p)
 {
     int64_t ms = (int64_t)(1000 + rng_below(&s->rng, 1200000));
-    if (rng_chance(&s->rng, 100)) {
+    if (rng_chance(&s->rng, 100) && !s->disk_lost) {
         SOMETIMES(clock_jump_ten_years);
         ms = (int64_t)(3653 * SIM_DAY_MS);
     }
     SOMETIMES(clock_jump);
     p->clock_ms = rng_chance(&s->rng, 500) ? ms : -ms;
     sim_trace(s, "a clock jumps by %lld ms", (long long)p->clock_ms);
+}
+
+bool faults_lost_keys(const struct sim *s)
+{
+    for (unsigned i = 0; i < s->n_nodes; i++) {
+        if (s->nodes[i].restored) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* A copy of a node's disk is kept for a while, then the node is put back to it: NODE-10. */
@@ -81,6 +91,9 @@ static void restore(struct sim *s, unsigned i)
         assert(r == 0);
         return;
     }
+    if (s->disk_lost) {
+        return;
+    }
     SOMETIMES(node_restored);
     node_crash(s, i, "its disk is lost; an older copy is put in place");
     tmx_spool_close(sn->p.spool.inner);
@@ -89,11 +102,36 @@ static void restore(struct sim *s, unsigned i)
     sn->rebuild = sn->restored = true;
 }
 
+/* The broker's disk is gone: a new shard begins, which names the last head that was kept beside it (LOG-4). */
+static void lose_broker_disk(struct sim *s)
+{
+    if (s->disk_lost || !s->broker_process.up || faults_lost_keys(s)) {   /* one disk at a time: that is the promise */
+        return;
+    }
+    SOMETIMES(broker_disk_lost);
+    s->disk_lost = true;
+    for (unsigned i = 0; i < s->n_nodes; i++) {   /* one disaster at a time */
+        s->nodes[i].evil = false;
+        s->nodes[i].p.clock_ms = 0;
+    }
+    s->broker_process.clock_ms = 0;
+    struct tmx_bytes head = tmx_broker_checkpoint(s->broker);
+    assert(head.size <= sizeof(s->checkpoint));
+    memcpy(s->checkpoint, head.data, head.size);
+    s->checkpoint_size = head.size;
+    broker_crash(s, "its disk is lost; a new shard begins");
+    tmx_spool_close(s->broker_process.spool.inner);
+    int r = tmx_spool_ram_new(&s->broker_process.spool.inner);
+    assert(r == 0);
+    federation_new_shard(&s->federation, "2026b");
+    check_new_shard(s);
+}
+
 static void one_fault(struct sim *s)
 {
     unsigned i = (unsigned)rng_below(&s->rng, s->n_nodes);
     struct sim_node *sn = &s->nodes[i];
-    switch (rng_below(&s->rng, 11)) {
+    switch (rng_below(&s->rng, 12)) {
     case 0:
         broker_crash(s, "killed");
         break;
@@ -130,8 +168,13 @@ static void one_fault(struct sim *s)
     case 9:
         restore(s, i);
         break;
+    case 10:
+        if (rng_chance(&s->rng, 300)) {
+            lose_broker_disk(s);
+        }
+        break;
     default:
-        sn->evil = !sn->evil && rng_chance(&s->rng, 300);
+        sn->evil = !sn->evil && !s->disk_lost && rng_chance(&s->rng, 300);
         break;
     }
 }
@@ -147,16 +190,6 @@ void faults_step(struct sim *s)
         s->next_fault_ms = s->now_ms + 200 + rng_below(&s->rng, 10000);
         one_fault(s);
     }
-}
-
-bool faults_lost_keys(const struct sim *s)
-{
-    for (unsigned i = 0; i < s->n_nodes; i++) {
-        if (s->nodes[i].restored) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Once in a while a recipient stays away for 40 days first: everything to it expires. */
@@ -179,7 +212,7 @@ void faults_heal(struct sim *s)
         s->nodes[i].p.spool.crash = CRASH_NOT;
     }
     s->broker_process.spool.crash = CRASH_NOT;
-    if (s->seed % 20 == 7) {
+    if (s->seed % 20 == 7 && !s->disk_lost) {
         absence(s);
     }
     s->healed = true;

@@ -51,6 +51,7 @@
     X(clock_jump)                                                                                                      \
     X(clock_jump_ten_years)                                                                                            \
     X(recipient_away_40_days)                                                                                          \
+    X(broker_disk_lost)                                                                                                \
     X(node_restored)                                                                                                   \
     X(cloned_key)                                                                                                      \
     X(member_suspended)                                                                                                \
@@ -185,6 +186,9 @@ struct sim {
     struct network *network;
     struct checker *checker;
     unsigned drop, repeat, reorder, delay_max_ms, crash, lapse, refuse;   /* per thousand, or ms: drawn per seed */
+    bool disk_lost;                /* the broker's, once */
+    uint8_t checkpoint[TMX_CHECKPOINT_MAX];   /* of the shard that was lost */
+    size_t checkpoint_size;
     uint64_t next_fault_ms;
     uint64_t turns, frames;
     uint64_t hash;                 /* of everything that happened: the same seed, the same hash */
@@ -241,6 +245,7 @@ bool faults_lost_keys(const struct sim *s);   /* some node was put back to an ol
 void check_new(struct sim *s);
 void check_free(struct sim *s);
 void check_broker(struct sim *s);        /* after every turn, and after recovery */
+void check_new_shard(struct sim *s);     /* the log of before is gone, and what it said of open deliveries */
 void check_handover(struct sim *s, unsigned node, const uint8_t *id, unsigned sender_fact, bool redelivered);
 bool check_drained(struct sim *s);
 void check_end(struct sim *s);

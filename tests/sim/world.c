@@ -165,7 +165,8 @@ void broker_start(struct sim *s)
                                    .authority = s->federation.authority,
                                    .generation = 1,
                                    .queue_max = 60,
-                                   .directory = federation_file(&s->federation) };
+                                   .directory = federation_file(&s->federation),
+                                   .previous_checkpoint = TMX_BYTES(s->checkpoint, s->checkpoint_size) };
     memcpy(c.log_public, s->federation.log_public, sizeof(c.log_public));
     p->mono_base = s->now_ms;
     p->spool.crash = CRASH_NOT;

@@ -243,11 +243,11 @@ static void test_outcomes(void **state)
         submit_ok(w, "a", MRN, 0, id);
         struct tmx_bytes item = w->submits[0].item;
         uint64_t index = accept_submit(w, 0);
-        assert_string_equal((const char *)message(w, id)->deliveries[0]->state.data, "accepted");
+        assert_true(tmx_bytes_eq(tmx_pb(message(w, id)->deliveries[0]->state), tmx_bytes_str("accepted")));
         if (cases[i].after_coa) {
             struct tmx_bytes coa = report_make(w, &w->ch, item, index, TMX__OUTCOME__OUTCOME_COA, 0, NULL);
             feed_one(w, leaf_body(w, TMX__ENTRY_KIND__ENTRY_REPORT, coa, "CH", 0, 0, index));
-            assert_string_equal((const char *)message(w, id)->deliveries[0]->state.data, "arrived");
+            assert_true(tmx_bytes_eq(tmx_pb(message(w, id)->deliveries[0]->state), tmx_bytes_str("arrived")));
         }
         struct tmx_spool_stat stat;
         assert_int_equal(tmx_spool_stat(w->spool, &stat), 0);
