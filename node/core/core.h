@@ -432,6 +432,7 @@ void node_refuse(struct tmx_node *n, const struct node_request *rq);
 void node_lease_void(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
 void node_lease_lapsed(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
 void node_in_expire(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
+void node_in_expired(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row);   /* with its report */
 void node_release(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
 void node_query_movement(struct tmx_node *n, const struct node_request *rq);
 void node_query_message(struct tmx_node *n, const struct node_request *rq);

@@ -9,13 +9,15 @@
 
 #include "core.h"
 
-static struct node_key ready_key(const struct tmx_row_in *row)
+/* The identifier makes it unique: after the loss of a log two messages may have the same index, each in its own shard. */
+static struct node_key ready_key(const struct tmx_row_in *row, const uint8_t id[TMX_ID_SIZE])
 {
     struct node_key k;
     struct tmx_writer w = TMX_WRITER_OF(k.data);
     tmx_write_bytes(&w, TMX_BYTES_OF(row->type));
     tmx_write_u8(&w, (uint8_t)(TMX_PRIORITY_MAX - row->priority));
     tmx_write_u64(&w, row->index);
+    tmx_write_bytes(&w, TMX_BYTES(id, TMX_ID_SIZE));
     k.size = w.used;
     return k;
 }
@@ -72,7 +74,7 @@ void node_in_offer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx
 {
     row->state = TMX_IN_READY;
     node_in_write(n, id, row);
-    struct node_key k = ready_key(row);
+    struct node_key k = ready_key(row, id);
     node_put(n, TMX_NT_IN_READY, node_kb(&k), node_id(id));
     n->offers_changed = true;
 }
@@ -116,6 +118,11 @@ void node_in_arrived(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct t
         node_in_write(n, id, row);
         return;
     }
+    if (seq_is_resolved(n, row->sender, row->seq)) {
+        /* A log that is lost had ended it here, and what came behind it may have been handed over since: so it stays. */
+        node_in_expired(n, id, row);
+        return;
+    }
     offer_or_block(n, id, row);
     if (row->expires_ms <= n->wall_ms) {   /* its time came while the CoA was on its way */
         node_due_add(n, row->expires_ms, TMX_DUE_IN_EXPIRY, id);
@@ -148,7 +155,7 @@ void node_in_unoffer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const st
     struct node_key k;
     switch (row->state) {
     case TMX_IN_READY:
-        k = ready_key(row);
+        k = ready_key(row, id);
         node_drop(n, TMX_NT_IN_READY, node_kb(&k));
         break;
     case TMX_IN_BLOCKED:
@@ -311,7 +318,9 @@ static void step(struct tmx_node *n, const uint8_t *id, const char *what, unsign
 /* A row of a message that arrived, with what keeps order and time for it. */
 static void row_enter(struct tmx_node *n, const uint8_t *id, const struct tmx_row_in *row)
 {
-    seq_write(n, row->sender, row->seq, TMX_SEQ_ARRIVED);
+    if (!seq_is_resolved(n, row->sender, row->seq)) {
+        seq_write(n, row->sender, row->seq, TMX_SEQ_ARRIVED);
+    }
     if (has_label(row)) {
         struct node_key k = lane_key(row, row->seq);
         node_put(n, TMX_NT_IN_LANE, node_kb(&k), TMX_BYTES_NULL);

@@ -28,7 +28,7 @@ static void offer_look(struct tmx_node *n, struct offer *o)
     struct tmx_bytes key, value;
     o->exists = node_seek(n, TMX_NT_IN_READY, TMX_BYTES_OF(o->type), TMX_TYPE_MAX, &key, &value);
     if (o->exists) {
-        assert(key.size == TMX_TYPE_MAX + 9 && value.size == TMX_ID_SIZE);
+        assert(key.size == TMX_TYPE_MAX + 9 + TMX_ID_SIZE && value.size == TMX_ID_SIZE);
         o->priority = key.data[TMX_TYPE_MAX];
         o->index = node_u64(tmx_bytes_slice(key, TMX_TYPE_MAX + 1, 8));
         memcpy(o->id, value.data, TMX_ID_SIZE);
@@ -242,7 +242,7 @@ static void step(struct tmx_node *n, const uint8_t *id, const char *what, unsign
     node_step_add(n, TMX_DIRECTION_RECEIVED, id, &s);
 }
 
-static void expire(struct tmx_node *n, const uint8_t *id, struct tmx_row_in *row)
+void node_in_expired(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row)
 {
     node_in_end(n, id, row, TMX_IN_EXPIRED, TMX_CODE_EXPIRED);
     node_report_make(n, id, row, TMX__OUTCOME__OUTCOME_EXPIRED, TMX_CODE_EXPIRED, TMX_BYTES_NULL);
@@ -271,7 +271,7 @@ void node_in_expire(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
         node_notice(n, "message.expired", true, row.sender, id, TMX_CODE_EXPIRED, row.index);
     } else if (row.state == TMX_IN_BLOCKED || row.state == TMX_IN_READY || row.state == TMX_IN_HELD ||
                row.state == TMX_IN_LOST) {
-        expire(n, id, &row);
+        node_in_expired(n, id, &row);
     }
 }
 
@@ -281,7 +281,7 @@ static void lapse(struct tmx_node *n, const uint8_t *id, struct tmx_row_in *row)
     row->redelivered = true;
     row->lapses++;
     if (row->expires_ms <= n->wall_ms) {
-        expire(n, id, row);
+        node_in_expired(n, id, row);
     } else if (row->lapses >= TMX_LEASES_LAPSED_MAX) {
         row->state = TMX_IN_HELD;
         n->state.held++;

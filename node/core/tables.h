@@ -42,7 +42,7 @@ enum tmx_node_table {
     TMX_NT_IN_SEQ,
     /* waits for an earlier one of its movement: member (sender), the seq it waits for u64, id -> empty */
     TMX_NT_IN_WAIT,
-    /* may be leased: type[16], 9 - priority u8, acceptance index u64 -> id */
+    /* may be leased: type[16], 9 - priority u8, acceptance index u64, id -> id */
     TMX_NT_IN_READY,
     /* a large container being pulled: id -> bytes so far u64, acceptance FeedItem */
     TMX_NT_IN_STAGE,
