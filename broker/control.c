@@ -14,13 +14,6 @@
 
 #define ENTRIES_MAX 256u
 
-static json_t *text_of(struct tmx_bytes b)
-{
-    char text[128];
-    tmx_printable(b, text, sizeof(text));
-    return json_string(text);
-}
-
 static json_t *base64_of(struct tmx_bytes b)
 {
     char *text = malloc(TMX_BASE64_SIZE(b.size));
@@ -33,29 +26,12 @@ static json_t *base64_of(struct tmx_bytes b)
     return j;
 }
 
-static json_t *id_of(const uint8_t id[TMX_ID_SIZE])
-{
-    char text[TMX_ID_TEXT_SIZE];
-    tmx_id_text(id, text);
-    return json_string(text);
-}
-
 static const char *link_name(const struct tmx_broker_link_view *v)
 {
     return v->up ? "up" : v->ever ? "down" : "never";
 }
 
-static uint64_t age(uint64_t now_ms, uint64_t then_ms)
-{
-    return now_ms > then_ms ? now_ms - then_ms : 0;
-}
-
 /* Status */
-
-static void problem(json_t *problems, const char *severity, const char *text)
-{
-    json_array_append_new(problems, json_pack("{ss ss}", "severity", severity, "text", text));
-}
 
 static json_t *problems_of(struct daemon *d)
 {
@@ -63,51 +39,32 @@ static json_t *problems_of(struct daemon *d)
     struct tmx_broker_state_view v;
     tmx_broker_state(d->broker, &v);
     if (v.halted) {
-        problem(list, "critical", "a node showed a signed head beyond this log: nothing is signed any more. "
-                                        "Find what was lost, then tmx-broker restore in a new shard");
+        tmx_answer_problem(list, "critical",
+                           "a node showed a signed head beyond this log: nothing is signed any more. "
+                           "Find what was lost, then tmx-broker restore in a new shard");
     }
     if (v.disk_full) {
-        problem(list, "critical", "the spool is above its high-water mark: admission has stopped");
+        tmx_answer_problem(list, "critical", "the spool is above its high-water mark: admission has stopped");
     }
     if (v.clock_doubt) {
-        problem(list, "critical", "the clock jumped or disagrees with the members: admission and expiry have stopped");
+        tmx_answer_problem(list, "critical",
+                           "the clock jumped or disagrees with the members: admission and expiry have stopped");
     }
-    const Tmx__Directory *pb = tmx_directory_pb(tmx_broker_directory(d->broker));
-    uint64_t now = tmx_clock_wall_ms();
-    if (v.directory_expired) {
-        problem(list, "critical", "the directory has expired: install a new one with tmxctl directory install");
-    } else if (pb->expires_ms < now + 7ull * 86400000) {
-        problem(list, "critical", "the directory expires within 7 days");
-    } else if (pb->expires_ms < now + 30ull * 86400000) {
-        problem(list, "warning", "the directory expires within 30 days");
-    }
+    tmx_answer_directory_problems(list, tmx_broker_directory(d->broker), v.directory_expired, tmx_clock_wall_ms());
     for (size_t i = 0; i < d->gates.n; i++) {
         const struct tmx_gate_status *s = tmx_gate_link_status(d->gates.gate[i].link);
         if (s->state != TMX_GATE_UP && s->failed[0] != '\0') {
             char text[128];
             snprintf(text, sizeof(text), "the gate of %s is not up", d->gates.gate[i].member);
-            problem(list, "warning", text);
+            tmx_answer_problem(list, "warning", text);
         }
     }
     return list;
 }
 
-static const char *health_of(const json_t *problems)
-{
-    const char *worst = "ok";
-    size_t i;
-    json_t *p;
-    json_array_foreach(problems, i, p)
-    {
-        const char *severity = json_string_value(json_object_get(p, "severity"));
-        worst = strcmp(severity, "critical") == 0 || strcmp(worst, "critical") == 0 ? "critical" : "warning";
-    }
-    return worst;
-}
-
 static json_t *gates_of(const struct daemon *d)
 {
-    static const char *const names[] = { "waiting", "starting", "up", "ending" };
+    static const char *const names[] = {"waiting", "starting", "up", "ending"};
     json_t *list = json_array();
     for (size_t i = 0; i < d->gates.n; i++) {
         const struct tmx_gate_status *s = tmx_gate_link_status(d->gates.gate[i].link);
@@ -132,19 +89,20 @@ static json_t *destination_of(struct daemon *d, const Tmx__Member *m)
     if (tmx_broker_link(d->broker, tmx_pb(m->code), &v) != 0) {
         return NULL;
     }
-    json_t *j = json_pack("{so ss sI sI sI}", "member", text_of(tmx_pb(m->code)), "link", link_name(&v), "queued",
-                          (json_int_t)v.destination.queued, "queued_bytes", (json_int_t)v.destination.queued_bytes,
-                          "in_flight", (json_int_t)v.in_flight);
+    json_t *j = json_pack("{so ss sI sI sI}", "member", tmx_answer_text(tmx_pb(m->code)), "link", link_name(&v),
+                          "queued", (json_int_t)v.destination.queued, "queued_bytes",
+                          (json_int_t)v.destination.queued_bytes, "in_flight", (json_int_t)v.in_flight);
     json_object_set_new(j, "arrived", json_integer((json_int_t)v.destination.arrived));
     json_object_set_new(j, "terminal", json_integer((json_int_t)v.destination.terminal));
     if (v.oldest_ms != 0) {
-        json_object_set_new(j, "oldest_ms", json_integer((json_int_t)age(tmx_clock_wall_ms(), v.oldest_ms)));
+        json_object_set_new(j, "oldest_ms", json_integer((json_int_t)tmx_answer_age(tmx_clock_wall_ms(), v.oldest_ms)));
     }
     if (v.last_code != 0) {
         json_object_set_new(j, "last_error", json_string(tmx_code_name(v.last_code)));
     }
     if (v.ever) {
-        json_object_set_new(j, "last_seen_ms", json_integer((json_int_t)age(tmx_clock_mono_ms(), v.last_frame_ms)));
+        json_object_set_new(j, "last_seen_ms",
+                            json_integer((json_int_t)tmx_answer_age(tmx_clock_mono_ms(), v.last_frame_ms)));
     }
     return j;
 }
@@ -159,22 +117,10 @@ static json_t *destinations_of(struct daemon *d)
     return list;
 }
 
-static json_t *log_of(const struct daemon *d)
-{
-    struct tmx_bytes text, lines;
-    struct tmx_checkpoint c;
-    if (!tmx_note_split(tmx_broker_checkpoint(d->broker), &text, &lines) || !tmx_checkpoint_parse(text, &c)) {
-        return json_object();
-    }
-    char root[2 * TMX_HASH_SIZE + 1];
-    tmx_hex(TMX_BYTES_OF(c.root.b), root);
-    return json_pack("{ss sI ss}", "origin", c.origin, "size", (json_int_t)c.size, "root", root);
-}
-
 json_t *control_status(struct daemon *d)
 {
     struct tmx_broker_state_view v;
-    struct tmx_spool_stat stat = { 0 };
+    struct tmx_spool_stat stat = {0};
     struct tmx_spool_mark mark;
     tmx_broker_state(d->broker, &v);
     (void)!tmx_spool_stat(d->spool, &stat);
@@ -185,29 +131,18 @@ json_t *control_status(struct daemon *d)
     return json_pack(
         "{ss ss ss sI sI sI ss so so s{sI sI sI sI} s{sI sI} so so s{sI sI sI sI sI sI sI}}", "role", "broker",
         "federation", tmx_directory_federation(dir), "version", TMX_VERSION, "pid", (json_int_t)getpid(), "at_ms",
-        (json_int_t)tmx_clock_wall_ms(), "uptime_ms", (json_int_t)age(tmx_clock_mono_ms(), d->started_ms), "health",
-        health_of(problems), "problems", problems, "log", log_of(d), "spool", "used_bytes", (json_int_t)stat.used_bytes,
+        (json_int_t)tmx_clock_wall_ms(), "uptime_ms", (json_int_t)tmx_answer_age(tmx_clock_mono_ms(), d->started_ms),
+        "health", tmx_answer_health(problems), "problems", problems, "log",
+        tmx_answer_log(tmx_broker_checkpoint(d->broker)), "spool", "used_bytes", (json_int_t)stat.used_bytes,
         "capacity_bytes", (json_int_t)stat.capacity_bytes, "percent", (json_int_t)percent, "generation",
         (json_int_t)mark.generation, "directory", "serial", (json_int_t)tmx_directory_serial(dir), "expires_at_ms",
-        (json_int_t)tmx_directory_pb(dir)->expires_ms, "gates", gates_of(d), "destinations", destinations_of(d), "counters",
-        "accepted", (json_int_t)v.accepted, "refused", (json_int_t)v.refused, "reports", (json_int_t)v.reports, "expired",
-        (json_int_t)v.expired, "deferred", (json_int_t)v.deferred, "malformed", (json_int_t)v.malformed, "duplicates",
-        (json_int_t)v.duplicates);
+        (json_int_t)tmx_directory_pb(dir)->expires_ms, "gates", gates_of(d), "destinations", destinations_of(d),
+        "counters", "accepted", (json_int_t)v.accepted, "refused", (json_int_t)v.refused, "reports",
+        (json_int_t)v.reports, "expired", (json_int_t)v.expired, "deferred", (json_int_t)v.deferred, "malformed",
+        (json_int_t)v.malformed, "duplicates", (json_int_t)v.duplicates);
 }
 
 /* Peers, queues, messages */
-
-static const char *status_name(Tmx__MemberStatus status)
-{
-    switch ((int)status) {
-    case TMX__MEMBER_STATUS__MEMBER_ACTIVE:
-        return "active";
-    case TMX__MEMBER_STATUS__MEMBER_SUSPENDED:
-        return "suspended";
-    default:
-        return "revoked";
-    }
-}
 
 static json_t *peers(struct daemon *d)
 {
@@ -219,12 +154,13 @@ static json_t *peers(struct daemon *d)
         if (tmx_broker_link(d->broker, tmx_pb(m->code), &v) != 0) {
             continue;
         }
-        json_t *j = json_pack("{so so ss ss sI sI sI}", "member", text_of(tmx_pb(m->code)), "name",
-                              text_of(tmx_pb(m->name)), "status", status_name(m->status), "link", link_name(&v), "session",
-                              (json_int_t)v.session, "feed_next", (json_int_t)v.feed_next, "feed_acked",
-                              (json_int_t)v.feed_acked);
+        json_t *j = json_pack("{so so ss ss sI sI sI}", "member", tmx_answer_text(tmx_pb(m->code)), "name",
+                              tmx_answer_text(tmx_pb(m->name)), "status", tmx_answer_member_status(m->status), "link",
+                              link_name(&v), "session", (json_int_t)v.session, "feed_next", (json_int_t)v.feed_next,
+                              "feed_acked", (json_int_t)v.feed_acked);
         if (v.ever) {
-            json_object_set_new(j, "last_seen_ms", json_integer((json_int_t)age(tmx_clock_mono_ms(), v.last_frame_ms)));
+            json_object_set_new(j, "last_seen_ms",
+                                json_integer((json_int_t)tmx_answer_age(tmx_clock_mono_ms(), v.last_frame_ms)));
         }
         if (v.last_code != 0) {
             json_object_set_new(j, "last_error", json_string(tmx_code_name(v.last_code)));
@@ -272,11 +208,12 @@ static json_t *queue_rows(struct daemon *d, const uint8_t member[TMX_MEMBER_KEY]
         tmx_arena_reset(arena);
         const Tmx__Header *h = header_at(d, tmx_read_u64(&r), arena, &time_ms);
         if (h != NULL) {
-            json_array_append_new(list, json_pack("{so so so sI sI sI ss}", "id", id_of(id), "sender",
-                                                  text_of(tmx_pb(h->sender)), "type", text_of(tmx_pb(h->message_type)),
-                                                  "priority", (json_int_t)h->priority, "age_ms",
-                                                  (json_int_t)age(tmx_clock_wall_ms(), time_ms), "bytes",
-                                                  (json_int_t)h->container_bytes, "state", "queued"));
+            json_array_append_new(
+                list, json_pack("{so so so sI sI sI ss}", "id", tmx_answer_id(TMX_BYTES(id, TMX_ID_SIZE)), "sender",
+                                tmx_answer_text(tmx_pb(h->sender)), "type", tmx_answer_text(tmx_pb(h->message_type)),
+                                "priority", (json_int_t)h->priority, "age_ms",
+                                (json_int_t)tmx_answer_age(tmx_clock_wall_ms(), time_ms), "bytes",
+                                (json_int_t)h->container_bytes, "state", "queued"));
         }
         for (size_t i = sizeof(from); i > 0 && ++from[i - 1] == 0; i--) {
         }
@@ -309,10 +246,10 @@ static json_t *deliveries_of(struct daemon *d, const uint8_t id[TMX_ID_SIZE], co
         struct tmx_row_delivery row;
         if (tmx_spool_get(d->spool, TMX_T_DELIVERY, TMX_BYTES_OF(key), &value) == 0 &&
             tmx_row_delivery_get(value, &row)) {
-            json_array_append_new(list, json_pack("{so sI ss sI sI}", "recipient",
-                                                  text_of(tmx_pb(h->recipients[i]->member)), "seq", (json_int_t)row.seq,
-                                                  "state", tmx_delivery_state_name(row.state), "coa_index",
-                                                  (json_int_t)row.coa_index, "index", (json_int_t)row.outcome_index));
+            json_array_append_new(
+                list, json_pack("{so sI ss sI sI}", "recipient", tmx_answer_text(tmx_pb(h->recipients[i]->member)),
+                                "seq", (json_int_t)row.seq, "state", tmx_delivery_state_name(row.state), "coa_index",
+                                (json_int_t)row.coa_index, "index", (json_int_t)row.outcome_index));
         }
     }
     return list;
@@ -334,11 +271,11 @@ static json_t *message_of(struct daemon *d, const char *word, struct tmx_arena *
     if (h == NULL) {
         return json_pack("{ss}", "error", "its acceptance cannot be read from the log");
     }
-    return json_pack("{so so so sI sI sI sI sI sI so}", "id", id_of(id), "sender", text_of(tmx_pb(h->sender)), "type",
-                     text_of(tmx_pb(h->message_type)), "priority", (json_int_t)h->priority, "bytes",
-                     (json_int_t)h->container_bytes, "sent_at_ms", (json_int_t)h->sent_ms, "expires_at_ms",
-                     (json_int_t)h->expires_ms, "index", (json_int_t)row.index, "accepted_at_ms", (json_int_t)time_ms,
-                     "deliveries", deliveries_of(d, id, h));
+    return json_pack("{so so so sI sI sI sI sI sI so}", "id", tmx_answer_id(TMX_BYTES(id, TMX_ID_SIZE)), "sender",
+                     tmx_answer_text(tmx_pb(h->sender)), "type", tmx_answer_text(tmx_pb(h->message_type)), "priority",
+                     (json_int_t)h->priority, "bytes", (json_int_t)h->container_bytes, "sent_at_ms",
+                     (json_int_t)h->sent_ms, "expires_at_ms", (json_int_t)h->expires_ms, "index", (json_int_t)row.index,
+                     "accepted_at_ms", (json_int_t)time_ms, "deliveries", deliveries_of(d, id, h));
 }
 
 /* For auditors: what tmx-audit export reads */
@@ -379,39 +316,6 @@ static json_t *directories(struct daemon *d)
     return json_pack("{so}", "directories", list);
 }
 
-static json_t *directory_show(struct daemon *d)
-{
-    const Tmx__Directory *pb = tmx_directory_pb(tmx_broker_directory(d->broker));
-    json_t *list = json_array();
-    for (size_t i = 0; i < pb->n_members; i++) {
-        json_array_append_new(list, json_pack("{so so ss}", "member", text_of(tmx_pb(pb->members[i]->code)), "name",
-                                              text_of(tmx_pb(pb->members[i]->name)), "status",
-                                              status_name(pb->members[i]->status)));
-    }
-    return json_pack("{sI so sI sI so so}", "serial", (json_int_t)pb->serial, "federation",
-                     text_of(tmx_pb(pb->federation)), "issued_at_ms", (json_int_t)pb->issued_ms, "expires_at_ms",
-                     (json_int_t)pb->expires_ms, "members", list, "catalogue", text_of(tmx_pb(pb->catalogue_version)));
-}
-
-static void install(struct daemon *d, const struct tmx_control_request *r)
-{
-    if (d->directory_file != NULL || r->attachment.size == 0) {
-        tmx_control_refuse(d->control, r->client, "busy",
-                           r->attachment.size == 0 ? "no directory file came with the request"
-                                                   : "another directory is being installed: try again");
-        return;
-    }
-    d->directory_file = malloc(r->attachment.size);
-    if (d->directory_file == NULL) {
-        tmx_control_refuse(d->control, r->client, "busy", "out of memory");
-        return;
-    }
-    memcpy(d->directory_file, r->attachment.data, r->attachment.size);
-    d->directory_file_size = r->attachment.size;
-    d->install_asked = true;
-    d->install_client = r->client;
-}
-
 static json_t *answer(struct daemon *d, const struct tmx_control_request *r, struct tmx_arena *arena)
 {
     const char *const *w = r->words;
@@ -432,7 +336,7 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r, str
         return message_of(d, w[1], arena);
     }
     if (strcmp(w[0], "directory") == 0 && r->n_words == 2 && strcmp(w[1], "show") == 0) {
-        return directory_show(d);
+        return tmx_answer_directory(tmx_broker_directory(d->broker));
     }
     if (strcmp(w[0], "log-head") == 0 && r->n_words == 1) {
         struct tmx_bytes c = tmx_broker_checkpoint(d->broker);
@@ -456,7 +360,7 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r, str
 void control_answer(struct daemon *d, const struct tmx_control_request *r)
 {
     if (r->n_words == 2 && strcmp(r->words[0], "directory") == 0 && strcmp(r->words[1], "install") == 0) {
-        install(d, r);
+        tmx_install_ask(&d->install, d->control, r);
         return;
     }
     struct tmx_arena arena;

@@ -118,24 +118,6 @@ static void sends_out(struct daemon *d, const struct tmx_broker_output *out)
     }
 }
 
-static void install_answer(struct daemon *d, const struct tmx_broker_output *out)
-{
-    if (d->directory_file == NULL) {
-        return;
-    }
-    if (d->install_asked && out->directory_result != TMX_DIRECTORY_OK) {
-        tmx_control_refuse(d->control, d->install_client, "refused", "the directory is not installed: %s",
-                           tmx_directory_error_text(out->directory_result));
-    } else if (d->install_asked) {
-        tmx_control_reply(d->control, d->install_client,
-                          json_pack("{sb sI}", "installed", 1, "serial",
-                                    (json_int_t)tmx_directory_serial(tmx_broker_directory(d->broker))));
-    }
-    free(d->directory_file);
-    d->directory_file = NULL;
-    d->install_asked = false;
-}
-
 /* SIGHUP: the directory file and the log level. */
 static void reload(struct daemon *d)
 {
@@ -145,10 +127,7 @@ static void reload(struct daemon *d)
     if (settings_load(d->settings.path, &fresh) == 0) {
         settings_free(&fresh);   /* the level took effect; the rest needs a restart */
     }
-    if (d->directory_file == NULL &&
-        tmx_startup_file("tmx-broker", d->settings.directory, TMX_DIRECTORY_MAX, NULL, &d->directory_file, &d->directory_file_size) != 0) {
-        tmx_log_text(TMX_LOG_WARNING, "directory.unreadable", "%s", d->settings.directory);
-    }
+    tmx_install_reload(&d->install, "tmx-broker", d->settings.directory);
     tmx_log_event(TMX_LOG_NOTICE, "broker.reloaded");
     tmx_notify_ready();
 }
@@ -242,10 +221,10 @@ static int one_turn(struct daemon *d, struct batch *batch, uint64_t *ret_deadlin
         gate_drain(&d->gates.gate[i], batch);
     }
     beat(d, batch);
-    if (d->directory_file != NULL) {
+    if (d->install.file != NULL) {
         struct tmx_broker_event *ev = &batch->events[batch->n++];
         *ev = event_of(TMX_BROKER_DIRECTORY);
-        ev->file = TMX_BYTES(d->directory_file, d->directory_file_size);
+        ev->file = TMX_BYTES(d->install.file, d->install.size);
     }
     if (batch->n == 0) {
         batch->events[batch->n++] = event_of(TMX_BROKER_TICK);
@@ -258,7 +237,7 @@ static int one_turn(struct daemon *d, struct batch *batch, uint64_t *ret_deadlin
     }
     sends_out(d, &out);
     notices_log(&out);
-    install_answer(d, &out);
+    tmx_install_done(&d->install, d->control, out.directory_result, tmx_broker_directory(d->broker));
     if (out.directory_changed) {
         gates_sync(&d->gates, tmx_broker_directory(d->broker), now);
     }

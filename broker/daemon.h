@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <tmx/answer.h>
 #include <tmx/config.h>
 #include <tmx/control.h>
 #include <tmx/directory.h>
@@ -71,10 +72,7 @@ struct daemon {
     uint64_t started_ms, last_beat_ms, last_snapshot;
     uint64_t disk_percent;
     bool disk_full, stop, reload;
-    uint8_t *directory_file;          /* to install in the next turn; malloc'ed */
-    size_t directory_file_size;
-    bool install_asked;
-    uint64_t install_client;          /* waits for the answer */
+    struct tmx_install install;
 };
 
 int daemon_run(struct daemon *d);

@@ -125,8 +125,8 @@ static int serve(struct daemon *d)
         free(file);
         return r == -EINVAL ? TMX_EXIT_CONFIG : TMX_EXIT_STORAGE;
     }
-    d->directory_file = file;   /* the configured one counts when it is later */
-    d->directory_file_size = size;
+    d->install.file = file;   /* the configured one counts when it is later */
+    d->install.size = size;
     char path[4096];
     (void)mkdir(d->settings.run, 0750);
     snprintf(path, sizeof(path), "%s/%s", d->settings.run, TMX_CONTROL_SOCKET);
@@ -163,7 +163,7 @@ int main(int argc, char **argv)
     } else {
         code = serve(&d);
     }
-    free(d.directory_file);
+    free(d.install.file);
     tmx_control_free(d.control);
     tmx_broker_free(d.broker);
     tmx_spool_close(d.spool);

@@ -12,87 +12,33 @@
 #include "application.pb-c.h"
 #include "daemon.h"
 
-static json_t *text_of(struct tmx_bytes b)
-{
-    char text[128];
-    tmx_printable(b, text, sizeof(text));
-    return json_string(text);
-}
-
-static uint64_t age(uint64_t now_ms, uint64_t then_ms)
-{
-    return now_ms > then_ms ? now_ms - then_ms : 0;
-}
-
-static void problem(json_t *problems, const char *severity, const char *text)
-{
-    json_array_append_new(problems, json_pack("{ss ss}", "severity", severity, "text", text));
-}
-
 static json_t *problems_of(struct daemon *d, const struct tmx_node_state_view *v)
 {
     json_t *list = json_array();
-    uint64_t now = tmx_clock_wall_ms();
-    uint64_t expires_ms = tmx_directory_pb(tmx_node_directory(d->node))->expires_ms;
     if (v->distrust) {
-        problem(list, "critical", "the broker showed a log head that contradicts the one held here: nothing of it is used. "
-                                  "Both heads are kept; when the matter is cleared: tmxctl trust");
+        tmx_answer_problem(list, "critical",
+                           "the broker showed a log head that contradicts the one held here: nothing of it is used. "
+                           "Both heads are kept; when the matter is cleared: tmxctl trust");
     }
-    if (v->directory_expired) {
-        problem(list, "critical", "the directory has expired: nothing new is signed");
-    } else if (expires_ms < now + 7ull * 86400000) {
-        problem(list, "critical", "the directory expires within 7 days");
-    } else if (expires_ms < now + 30ull * 86400000) {
-        problem(list, "warning", "the directory expires within 30 days");
-    }
+    tmx_answer_directory_problems(list, tmx_node_directory(d->node), v->directory_expired, tmx_clock_wall_ms());
     if (v->directory_behind) {
-        problem(list, "critical", "a later directory is in force: nothing signed after it is used until it is here");
+        tmx_answer_problem(list, "critical",
+                           "a later directory is in force: nothing signed after it is used until it is here");
     }
     if (v->clock_doubt) {
-        problem(list, "critical", "the clock jumped or differs from the broker's: nothing expires");
+        tmx_answer_problem(list, "critical", "the clock jumped or differs from the broker's: nothing expires");
     }
     if (v->rebuilding) {
-        problem(list, "warning", "this node was put back to an earlier state and reads the log again: nothing is signed yet");
+        tmx_answer_problem(list, "warning",
+                           "this node was put back to an earlier state and reads the log again: nothing is signed yet");
     }
     if (!v->linked) {
-        problem(list, "warning", "no link to the broker: submissions wait here");
+        tmx_answer_problem(list, "warning", "no link to the broker: submissions wait here");
     }
     if (v->alarm_rows > 0) {
-        problem(list, "warning", "alarms were raised: see the log of tmx-node");
+        tmx_answer_problem(list, "warning", "alarms were raised: see the log of tmx-node");
     }
     return list;
-}
-
-static const char *health_of(const json_t *problems)
-{
-    const char *worst = "ok";
-    size_t i;
-    json_t *p;
-    json_array_foreach(problems, i, p)
-    {
-        const char *severity = json_string_value(json_object_get(p, "severity"));
-        worst = strcmp(severity, "critical") == 0 || strcmp(worst, "critical") == 0 ? "critical" : "warning";
-    }
-    return worst;
-}
-
-static json_t *log_of(const struct daemon *d)
-{
-    struct tmx_bytes text, lines, note = tmx_node_checkpoint(d->node);
-    struct tmx_checkpoint c;
-    if (note.size == 0 || !tmx_note_split(note, &text, &lines) || !tmx_checkpoint_parse(text, &c)) {
-        return json_pack("{ss sI ss}", "origin", "", "size", (json_int_t)0, "root", "");   /* none verified yet */
-    }
-    char root[2 * TMX_HASH_SIZE + 1];
-    tmx_hex(TMX_BYTES_OF(c.root.b), root);
-    return json_pack("{ss sI ss}", "origin", c.origin, "size", (json_int_t)c.size, "root", root);
-}
-
-static const char *status_name(Tmx__MemberStatus status)
-{
-    return status == TMX__MEMBER_STATUS__MEMBER_ACTIVE      ? "active"
-           : status == TMX__MEMBER_STATUS__MEMBER_SUSPENDED ? "suspended"
-                                                            : "revoked";
 }
 
 static json_t *members(struct daemon *d, bool as_peers)
@@ -107,11 +53,12 @@ static json_t *members(struct daemon *d, bool as_peers)
             continue;
         }
         if (as_peers) {
-            json_array_append_new(list, json_pack("{so so ss sI}", "member", text_of(tmx_pb(m->code)), "name",
-                                                  text_of(tmx_pb(m->name)), "status", status_name(m->status),
-                                                  "prekeys_until_at_ms", (json_int_t)v.prekeys_until_ms));
+            json_array_append_new(list, json_pack("{so so ss sI}", "member", tmx_answer_text(tmx_pb(m->code)), "name",
+                                                  tmx_answer_text(tmx_pb(m->name)), "status",
+                                                  tmx_answer_member_status(m->status), "prekeys_until_at_ms",
+                                                  (json_int_t)v.prekeys_until_ms));
         } else {
-            json_array_append_new(list, json_pack("{so sI sI sI}", "member", text_of(tmx_pb(m->code)), "queued",
+            json_array_append_new(list, json_pack("{so sI sI sI}", "member", tmx_answer_text(tmx_pb(m->code)), "queued",
                                                   (json_int_t)v.waiting, "last_seq", (json_int_t)v.last_seq, "max_seq",
                                                   (json_int_t)v.max_seq));
         }
@@ -122,7 +69,7 @@ static json_t *members(struct daemon *d, bool as_peers)
 json_t *control_status(struct daemon *d)
 {
     struct tmx_node_state_view v;
-    struct tmx_spool_stat stat = { 0 };
+    struct tmx_spool_stat stat = {0};
     struct tmx_spool_mark mark;
     if (tmx_node_state(d->node, &v) != 0) {
         return NULL;
@@ -132,61 +79,29 @@ json_t *control_status(struct daemon *d)
     const struct tmx_directory *dir = tmx_node_directory(d->node);
     json_t *problems = problems_of(d, &v);
     uint64_t percent = stat.capacity_bytes == 0 ? 0 : stat.used_bytes * 100 / stat.capacity_bytes;
-    json_t *link = json_pack("{ss ss}", "state", v.linked ? "up" : d->ever_linked ? "down" : "never", "endpoint",
-                             d->gate_endpoint);
+    json_t *link = json_pack("{ss ss}", "state",
+                             v.linked         ? "up"
+                             : d->ever_linked ? "down"
+                                              : "never",
+                             "endpoint", d->gate_endpoint);
     if (d->ever_linked) {
-        json_object_set_new(link, "last_seen_ms", json_integer((json_int_t)age(tmx_clock_mono_ms(), v.last_frame_ms)));
+        json_object_set_new(link, "last_seen_ms",
+                            json_integer((json_int_t)tmx_answer_age(tmx_clock_mono_ms(), v.last_frame_ms)));
     }
     return json_pack(
-        "{ss ss ss ss sI sI sI ss so so s{sI sI sI sI} s{sI sI} so so s{sI sI sI sI} s{sI sI sI sI sI sI sI sI}}", "role",
-        "node", "member", d->settings.member, "federation", tmx_directory_federation(dir), "version", TMX_VERSION, "pid",
-        (json_int_t)getpid(), "at_ms", (json_int_t)tmx_clock_wall_ms(), "uptime_ms",
-        (json_int_t)age(tmx_clock_mono_ms(), d->started_ms), "health", health_of(problems), "problems", problems, "log",
-        log_of(d), "spool", "used_bytes", (json_int_t)stat.used_bytes, "capacity_bytes", (json_int_t)stat.capacity_bytes,
-        "percent", (json_int_t)percent, "generation", (json_int_t)mark.generation, "directory", "serial",
-        (json_int_t)tmx_directory_serial(dir), "expires_at_ms", (json_int_t)tmx_directory_pb(dir)->expires_ms, "link", link,
-        "destinations", members(d, false), "inbox", "offered", (json_int_t)v.offered, "leased", (json_int_t)v.leased,
-        "blocked", (json_int_t)v.blocked, "held", (json_int_t)v.held, "counters", "submitted", (json_int_t)v.submitted, "waiting", (json_int_t)v.waiting,
-        "unanswered", (json_int_t)v.unanswered, "received", (json_int_t)v.received, "delivered", (json_int_t)v.delivered,
-        "refused", (json_int_t)v.refused, "expired", (json_int_t)v.expired, "alarms", (json_int_t)v.alarms);
-}
-
-static json_t *directory_show(struct daemon *d)
-{
-    const Tmx__Directory *pb = tmx_directory_pb(tmx_node_directory(d->node));
-    json_t *list = json_array();
-    for (size_t i = 0; i < pb->n_members; i++) {
-        json_array_append_new(list, json_pack("{so so ss}", "member", text_of(tmx_pb(pb->members[i]->code)), "name",
-                                              text_of(tmx_pb(pb->members[i]->name)), "status",
-                                              status_name(pb->members[i]->status)));
-    }
-    return json_pack("{sI so sI sI so so}", "serial", (json_int_t)pb->serial, "federation",
-                     text_of(tmx_pb(pb->federation)), "issued_at_ms", (json_int_t)pb->issued_ms, "expires_at_ms",
-                     (json_int_t)pb->expires_ms, "members", list, "catalogue", text_of(tmx_pb(pb->catalogue_version)));
-}
-
-static void install(struct daemon *d, const struct tmx_control_request *r)
-{
-    if (d->directory_file != NULL || r->attachment.size == 0) {
-        tmx_control_refuse(d->control, r->client, "busy",
-                           r->attachment.size == 0 ? "no directory file came with the request"
-                                                   : "another directory is being installed: try again");
-        return;
-    }
-    d->directory_file = malloc(r->attachment.size);
-    if (d->directory_file == NULL) {
-        tmx_control_refuse(d->control, r->client, "busy", "out of memory");
-        return;
-    }
-    memcpy(d->directory_file, r->attachment.data, r->attachment.size);
-    d->directory_file_size = r->attachment.size;
-    d->install_asked = true;
-    d->install_client = r->client;
-}
-
-static json_t *refusal(const char *code, const char *text)
-{
-    return json_pack("{ss ss}", "error", text, "code", code);
+        "{ss ss ss ss sI sI sI ss so so s{sI sI sI sI} s{sI sI} so so s{sI sI sI sI} s{sI sI sI sI sI sI sI sI}}",
+        "role", "node", "member", d->settings.member, "federation", tmx_directory_federation(dir), "version",
+        TMX_VERSION, "pid", (json_int_t)getpid(), "at_ms", (json_int_t)tmx_clock_wall_ms(), "uptime_ms",
+        (json_int_t)tmx_answer_age(tmx_clock_mono_ms(), d->started_ms), "health", tmx_answer_health(problems),
+        "problems", problems, "log", tmx_answer_log(tmx_node_checkpoint(d->node)), "spool", "used_bytes",
+        (json_int_t)stat.used_bytes, "capacity_bytes", (json_int_t)stat.capacity_bytes, "percent", (json_int_t)percent,
+        "generation", (json_int_t)mark.generation, "directory", "serial", (json_int_t)tmx_directory_serial(dir),
+        "expires_at_ms", (json_int_t)tmx_directory_pb(dir)->expires_ms, "link", link, "destinations", members(d, false),
+        "inbox", "offered", (json_int_t)v.offered, "leased", (json_int_t)v.leased, "blocked", (json_int_t)v.blocked,
+        "held", (json_int_t)v.held, "counters", "submitted", (json_int_t)v.submitted, "waiting", (json_int_t)v.waiting,
+        "unanswered", (json_int_t)v.unanswered, "received", (json_int_t)v.received, "delivered",
+        (json_int_t)v.delivered, "refused", (json_int_t)v.refused, "expired", (json_int_t)v.expired, "alarms",
+        (json_int_t)v.alarms);
 }
 
 /* The message in either direction; NULL: this node has none under that id. */
@@ -199,11 +114,11 @@ static const Tmx__MessageState *message_find(struct daemon *d, const uint8_t id[
 static json_t *release(struct daemon *d, const char *word)
 {
     if (!tmx_parse_id(tmx_bytes_str(word), d->release_id)) {
-        return refusal("malformed", "not a message id: 32 hexadecimal digits");
+        return tmx_answer_refusal("malformed", "not a message id: 32 hexadecimal digits");
     }
     const Tmx__MessageState *m = tmx_node_message(d->node, TMX_DIRECTION_RECEIVED, d->release_id);
     if (m == NULL || m->n_deliveries != 1 || !tmx_bytes_eq(tmx_pb(m->deliveries[0]->state), TMX_LIT("held"))) {
-        return refusal("not-held", "this node holds no message under that id back");
+        return tmx_answer_refusal("not-held", "this node holds no message under that id back");
     }
     d->release_asked = true;
     return json_pack("{sb}", "released", 1);
@@ -213,41 +128,33 @@ static json_t *trust(struct daemon *d)
 {
     struct tmx_node_state_view v;
     if (tmx_node_state(d->node, &v) != 0 || !v.distrust) {
-        return refusal("nothing-distrusted", "this node distrusts no head of the log");
+        return tmx_answer_refusal("nothing-distrusted", "this node distrusts no head of the log");
     }
     d->trust_asked = true;
     return json_pack("{sb}", "trusted", 1);
-}
-
-static json_t *id_of(struct tmx_bytes id)
-{
-    char text[TMX_ID_TEXT_SIZE] = "";
-    if (id.size == TMX_ID_SIZE) {
-        tmx_id_text(id.data, text);
-    }
-    return json_string(text);
 }
 
 static json_t *message_of(struct daemon *d, const char *word)
 {
     uint8_t id[TMX_ID_SIZE];
     if (!tmx_parse_id(tmx_bytes_str(word), id)) {
-        return refusal("malformed", "not a message id: 32 hexadecimal digits");
+        return tmx_answer_refusal("malformed", "not a message id: 32 hexadecimal digits");
     }
     const Tmx__MessageState *m = message_find(d, id);
     if (m == NULL) {
-        return refusal("unknown-message", "no message with this id was sent or received here");
+        return tmx_answer_refusal("unknown-message", "no message with this id was sent or received here");
     }
     json_t *deliveries = json_array();
     for (size_t i = 0; i < m->n_deliveries; i++) {
-        json_array_append_new(deliveries, json_pack("{so sI so}", "recipient", text_of(tmx_pb(m->deliveries[i]->recipient)),
-                                                    "seq", (json_int_t)m->deliveries[i]->seq, "state",
-                                                    text_of(tmx_pb(m->deliveries[i]->state))));
+        json_array_append_new(deliveries,
+                              json_pack("{so sI so}", "recipient", tmx_answer_text(tmx_pb(m->deliveries[i]->recipient)),
+                                        "seq", (json_int_t)m->deliveries[i]->seq, "state",
+                                        tmx_answer_text(tmx_pb(m->deliveries[i]->state))));
     }
-    return json_pack("{so so so sI sI sI sI so}", "id", id_of(tmx_pb(m->message_id)), "sender", text_of(tmx_pb(m->sender)),
-                     "type", text_of(tmx_pb(m->message_type)), "priority", (json_int_t)m->priority, "bytes",
-                     (json_int_t)m->payload_bytes, "sent_at_ms", (json_int_t)m->sent_ms, "expires_at_ms",
-                     (json_int_t)m->expires_ms, "deliveries", deliveries);
+    return json_pack("{so so so sI sI sI sI so}", "id", tmx_answer_id(tmx_pb(m->message_id)), "sender",
+                     tmx_answer_text(tmx_pb(m->sender)), "type", tmx_answer_text(tmx_pb(m->message_type)), "priority",
+                     (json_int_t)m->priority, "bytes", (json_int_t)m->payload_bytes, "sent_at_ms",
+                     (json_int_t)m->sent_ms, "expires_at_ms", (json_int_t)m->expires_ms, "deliveries", deliveries);
 }
 
 static json_t *queue_of(struct daemon *d, const char *member)
@@ -256,18 +163,19 @@ static json_t *queue_of(struct daemon *d, const char *member)
     struct tmx_node_peer_view v;
     struct tmx_bytes code = tmx_bytes_str(member);
     if (tmx_directory_member(tmx_node_directory(d->node), code) == NULL || tmx_node_peer(d->node, code, &v) != 0) {
-        return refusal("unknown-member", "no such member in the directory");
+        return tmx_answer_refusal("unknown-member", "no such member in the directory");
     }
     json_t *list = json_array();
     size_t n = tmx_node_queue(d->node, code, ids, TMX_CONTROL_QUEUE_ROWS);
     for (size_t i = 0; i < n; i++) {
         const Tmx__MessageState *m = tmx_node_message(d->node, TMX_DIRECTION_SENT, ids[i]);
         if (m != NULL) {
-            json_array_append_new(list, json_pack("{so so ss so sI sI sI ss}", "id", id_of(tmx_pb(m->message_id)), "sender",
-                                                  text_of(tmx_pb(m->sender)), "recipient", member, "type",
-                                                  text_of(tmx_pb(m->message_type)), "priority", (json_int_t)m->priority,
-                                                  "age_ms", (json_int_t)age(tmx_clock_wall_ms(), m->sent_ms), "bytes",
-                                                  (json_int_t)m->payload_bytes, "state", "waiting"));
+            json_array_append_new(
+                list, json_pack("{so so ss so sI sI sI ss}", "id", tmx_answer_id(tmx_pb(m->message_id)), "sender",
+                                tmx_answer_text(tmx_pb(m->sender)), "recipient", member, "type",
+                                tmx_answer_text(tmx_pb(m->message_type)), "priority", (json_int_t)m->priority, "age_ms",
+                                (json_int_t)tmx_answer_age(tmx_clock_wall_ms(), m->sent_ms), "bytes",
+                                (json_int_t)m->payload_bytes, "state", "waiting"));
         }
     }
     return json_pack("{ss sI so}", "member", member, "queued", (json_int_t)v.waiting, "messages", list);
@@ -286,7 +194,7 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r)
         return json_pack("{so}", "queues", members(d, false));
     }
     if (strcmp(w[0], "directory") == 0 && r->n_words == 2 && strcmp(w[1], "show") == 0) {
-        return directory_show(d);
+        return tmx_answer_directory(tmx_node_directory(d->node));
     }
     if (strcmp(w[0], "release") == 0 && r->n_words == 2) {
         return release(d, w[1]);
@@ -304,13 +212,13 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r)
     if (strcmp(w[0], "queue") == 0 && r->n_words == 2) {
         return queue_of(d, w[1]);
     }
-    return refusal("unknown-command", "unknown request: see tmxctl --help");
+    return tmx_answer_refusal("unknown-command", "unknown request: see tmxctl --help");
 }
 
 void control_answer(struct daemon *d, const struct tmx_control_request *r)
 {
     if (r->n_words == 2 && strcmp(r->words[0], "directory") == 0 && strcmp(r->words[1], "install") == 0) {
-        install(d, r);
+        tmx_install_ask(&d->install, d->control, r);
         return;
     }
     tmx_control_reply(d->control, r->client, answer(d, r));

@@ -187,24 +187,6 @@ static void answers_out(struct daemon *d, const struct tmx_node_output *out)
     }
 }
 
-static void install_answer(struct daemon *d, const struct tmx_node_output *out)
-{
-    if (d->directory_file == NULL) {
-        return;
-    }
-    if (d->install_asked && out->directory_result != TMX_DIRECTORY_OK) {
-        tmx_control_refuse(d->control, d->install_client, "refused", "the directory is not installed: %s",
-                           tmx_directory_error_text(out->directory_result));
-    } else if (d->install_asked) {
-        tmx_control_reply(d->control, d->install_client,
-                          json_pack("{sb sI}", "installed", 1, "serial",
-                                    (json_int_t)tmx_directory_serial(tmx_node_directory(d->node))));
-    }
-    free(d->directory_file);
-    d->directory_file = NULL;
-    d->install_asked = false;
-}
-
 /* SIGHUP: the directory file, the catalogue and the log level. */
 static void reload(struct daemon *d)
 {
@@ -220,10 +202,7 @@ static void reload(struct daemon *d)
         tmx_catalogue_free(d->catalogue);
         d->catalogue = catalogue;
     }
-    if (d->directory_file == NULL &&
-        tmx_startup_file("tmx-node", d->settings.directory, TMX_DIRECTORY_MAX, NULL, &d->directory_file, &d->directory_file_size) != 0) {
-        tmx_log_text(TMX_LOG_WARNING, "directory.unreadable", "%s", d->settings.directory);
-    }
+    tmx_install_reload(&d->install, "tmx-node", d->settings.directory);
     tmx_log_event(TMX_LOG_NOTICE, "node.reloaded");
     tmx_notify_ready();
 }
@@ -303,8 +282,8 @@ static void beat(struct daemon *d)
 
 static void operator_events(struct daemon *d, struct batch *b)
 {
-    if (d->directory_file != NULL) {
-        event_add(b, TMX_NODE_DIRECTORY)->file = TMX_BYTES(d->directory_file, d->directory_file_size);
+    if (d->install.file != NULL) {
+        event_add(b, TMX_NODE_DIRECTORY)->file = TMX_BYTES(d->install.file, d->install.size);
     }
     if (d->trust_asked) {
         d->trust_asked = false;
@@ -334,7 +313,7 @@ static int one_turn(struct daemon *d, struct batch *b, uint64_t *ret_deadline_ms
     }
     answers_out(d, &out);
     notices_log(d, &out);
-    install_answer(d, &out);
+    tmx_install_done(&d->install, d->control, out.directory_result, tmx_node_directory(d->node));
     *ret_deadline_ms = out.deadline_ms;
     if (out.directory_changed) {
         r = link_sync(d);

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <tmx/answer.h>
 #include <tmx/catalogue.h>
 #include <tmx/config.h>
 #include <tmx/control.h>
@@ -62,10 +63,7 @@ struct daemon {
     int signals;
     uint64_t started_ms, last_beat_ms, last_snapshot;
     bool stop, reload, ever_linked;
-    uint8_t *directory_file;          /* to install in the next turn; malloc'ed */
-    size_t directory_file_size;
-    bool install_asked;
-    uint64_t install_client;
+    struct tmx_install install;
     bool trust_asked, release_asked;
     uint8_t release_id[TMX_ID_SIZE];
 };

@@ -169,7 +169,7 @@ int main(int argc, char **argv)
     } else {
         code = serve(&d);
     }
-    free(d.directory_file);
+    free(d.install.file);
     tmx_control_free(d.control);
     tmx_node_free(d.node);
     tmx_spool_close(d.spool);

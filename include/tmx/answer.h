@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What both daemons answer operators alike (control.h documents the answers): JSON of the common terms, the directory,
+ * and the installing of a new one. Functions that return json_t give a new reference; NULL when memory is short, which
+ * json_pack and tmx_control_reply take.
+ */
+#pragma once
+
+#include <tmx/control.h>
+#include <tmx/directory.h>
+
+json_t *tmx_answer_text(struct tmx_bytes b); /* printable, at most 127 bytes */
+json_t *tmx_answer_id(struct tmx_bytes id);  /* "" when it is not of TMX_ID_SIZE bytes */
+json_t *tmx_answer_refusal(const char *code, const char *text);
+uint64_t tmx_answer_age(uint64_t now_ms, uint64_t then_ms); /* 0 when then is later */
+
+void tmx_answer_problem(json_t *problems, const char *severity, const char *text);
+/* What the dates of the directory mean now. `expired`: the daemon's own verdict. */
+void tmx_answer_directory_problems(json_t *problems, const struct tmx_directory *directory, bool expired,
+                                   uint64_t now_ms);
+const char *tmx_answer_health(const json_t *problems); /* "ok", "warning", "critical": the worst of them */
+
+/* {"origin", "size", "root"} of a signed checkpoint; of one that is empty or damaged: no origin, size 0. */
+json_t *tmx_answer_log(struct tmx_bytes checkpoint);
+json_t *tmx_answer_directory(const struct tmx_directory *directory);
+const char *tmx_answer_member_status(Tmx__MemberStatus status);
+
+/* A directory file that the next turn of the core is to install. One at a time. */
+struct tmx_install {
+    uint8_t *file; /* malloc'ed; NULL: none */
+    size_t size;
+    bool asked; /* `client` waits for the answer */
+    uint64_t client;
+};
+/* `directory install`: takes a copy of the attachment, or refuses at once. */
+void tmx_install_ask(struct tmx_install *in, struct tmx_control *c, const struct tmx_control_request *r);
+/* The configured file, after SIGHUP; logs directory.unreadable. Nothing while another is waiting. */
+void tmx_install_reload(struct tmx_install *in, const char *program, const char *path);
+/* The turn is over: answers who asked, and forgets the file. `result` is an enum tmx_directory_error, `in_force` is the
+ * directory after the turn. */
+void tmx_install_done(struct tmx_install *in, struct tmx_control *c, int result, const struct tmx_directory *in_force);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include <tmx/answer.h>
+#include <tmx/envelope.h>
+#include <tmx/log.h>
+#include <tmx/note.h>
+#include <tmx/startup.h>
+#include <tmx/text.h>
+
+#define DAY_MS 86400000ull
+#define EXPIRY_CRITICAL_MS (7 * DAY_MS)
+#define EXPIRY_WARNING_MS (30 * DAY_MS)
+
+json_t *tmx_answer_text(struct tmx_bytes b)
+{
+    char text[128];
+    tmx_printable(b, text, sizeof(text));
+    return json_string(text);
+}
+
+json_t *tmx_answer_id(struct tmx_bytes id)
+{
+    char text[TMX_ID_TEXT_SIZE] = "";
+    if (id.size == TMX_ID_SIZE) {
+        tmx_id_text(id.data, text);
+    }
+    return json_string(text);
+}
+
+json_t *tmx_answer_refusal(const char *code, const char *text)
+{
+    return json_pack("{ss ss}", "error", text, "code", code);
+}
+
+uint64_t tmx_answer_age(uint64_t now_ms, uint64_t then_ms)
+{
+    return now_ms > then_ms ? now_ms - then_ms : 0;
+}
+
+void tmx_answer_problem(json_t *problems, const char *severity, const char *text)
+{
+    json_array_append_new(problems, json_pack("{ss ss}", "severity", severity, "text", text));
+}
+
+void tmx_answer_directory_problems(json_t *problems, const struct tmx_directory *directory, bool expired,
+                                   uint64_t now_ms)
+{
+    uint64_t expires_ms = tmx_directory_pb(directory)->expires_ms;
+    if (expired) {
+        tmx_answer_problem(
+            problems, "critical",
+            "the directory has expired, nothing new is taken: install a new one with tmxctl directory install");
+    } else if (expires_ms < now_ms + EXPIRY_CRITICAL_MS) {
+        tmx_answer_problem(problems, "critical", "the directory expires within 7 days");
+    } else if (expires_ms < now_ms + EXPIRY_WARNING_MS) {
+        tmx_answer_problem(problems, "warning", "the directory expires within 30 days");
+    }
+}
+
+const char *tmx_answer_health(const json_t *problems)
+{
+    const char *worst = "ok";
+    size_t i;
+    json_t *p;
+    json_array_foreach(problems, i, p)
+    {
+        const char *severity = json_string_value(json_object_get(p, "severity"));
+        worst = strcmp(severity, "critical") == 0 || strcmp(worst, "critical") == 0 ? "critical" : "warning";
+    }
+    return worst;
+}
+
+json_t *tmx_answer_log(struct tmx_bytes checkpoint)
+{
+    struct tmx_bytes text, lines;
+    struct tmx_checkpoint c;
+    char root[2 * TMX_HASH_SIZE + 1];
+    if (checkpoint.size == 0 || !tmx_note_split(checkpoint, &text, &lines) || !tmx_checkpoint_parse(text, &c)) {
+        return json_pack("{ss sI ss}", "origin", "", "size", (json_int_t)0, "root", "");
+    }
+    tmx_hex(TMX_BYTES_OF(c.root.b), root);
+    return json_pack("{ss sI ss}", "origin", c.origin, "size", (json_int_t)c.size, "root", root);
+}
+
+const char *tmx_answer_member_status(Tmx__MemberStatus status)
+{
+    switch ((int)status) {
+    case TMX__MEMBER_STATUS__MEMBER_ACTIVE:
+        return "active";
+    case TMX__MEMBER_STATUS__MEMBER_SUSPENDED:
+        return "suspended";
+    default:
+        return "revoked";
+    }
+}
+
+json_t *tmx_answer_directory(const struct tmx_directory *directory)
+{
+    const Tmx__Directory *pb = tmx_directory_pb(directory);
+    json_t *list = json_array();
+    for (size_t i = 0; i < pb->n_members; i++) {
+        const Tmx__Member *m = pb->members[i];
+        json_array_append_new(list, json_pack("{so so ss}", "member", tmx_answer_text(tmx_pb(m->code)), "name",
+                                              tmx_answer_text(tmx_pb(m->name)), "status",
+                                              tmx_answer_member_status(m->status)));
+    }
+    return json_pack("{sI so sI sI so so}", "serial", (json_int_t)pb->serial, "federation",
+                     tmx_answer_text(tmx_pb(pb->federation)), "issued_at_ms", (json_int_t)pb->issued_ms,
+                     "expires_at_ms", (json_int_t)pb->expires_ms, "members", list, "catalogue",
+                     tmx_answer_text(tmx_pb(pb->catalogue_version)));
+}
+
+void tmx_install_ask(struct tmx_install *in, struct tmx_control *c, const struct tmx_control_request *r)
+{
+    if (r->attachment.size == 0) {
+        tmx_control_refuse(c, r->client, "malformed", "no directory file came with the request");
+        return;
+    }
+    if (in->file != NULL) {
+        tmx_control_refuse(c, r->client, "busy", "another directory is being installed: try again");
+        return;
+    }
+    in->file = malloc(r->attachment.size);
+    if (in->file == NULL) {
+        tmx_control_refuse(c, r->client, "busy", "out of memory");
+        return;
+    }
+    memcpy(in->file, r->attachment.data, r->attachment.size);
+    in->size = r->attachment.size;
+    in->asked = true;
+    in->client = r->client;
+}
+
+void tmx_install_reload(struct tmx_install *in, const char *program, const char *path)
+{
+    if (in->file == NULL && tmx_startup_file(program, path, TMX_DIRECTORY_MAX, NULL, &in->file, &in->size) != 0) {
+        tmx_log_text(TMX_LOG_WARNING, "directory.unreadable", "%s", path);
+    }
+}
+
+void tmx_install_done(struct tmx_install *in, struct tmx_control *c, int result, const struct tmx_directory *in_force)
+{
+    if (in->asked && result != TMX_DIRECTORY_OK) {
+        tmx_control_refuse(c, in->client, "refused", "the directory is not installed: %s",
+                           tmx_directory_error_text(result));
+    } else if (in->asked) {
+        tmx_control_reply(c, in->client,
+                          json_pack("{sb sI}", "installed", 1, "serial", (json_int_t)tmx_directory_serial(in_force)));
+    }
+    free(in->file);
+    *in = (struct tmx_install){.file = NULL};
+}
