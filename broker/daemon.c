@@ -41,6 +41,14 @@ static void gate_drain(struct gate *g, struct batch *batch)
         tmx_log_text(TMX_LOG_WARNING, "gate.down", "%s: %s", g->member, tmx_gate_link_status(g->link)->failed);
     }
     g->was_up = up;
+    bool busy = tmx_gate_link_busy(g->link);
+    if (busy != g->told_busy && batch->n < TMX_TURN_EVENTS_MAX) {
+        g->told_busy = busy;
+        struct tmx_broker_event *ev = &batch->events[batch->n++];
+        *ev = event_of(TMX_BROKER_GATE_BUSY);
+        ev->member = tmx_bytes_str(g->member);
+        ev->busy = busy;
+    }
     while (batch->n_messages < TMX_TURN_EVENTS_MAX && batch->n < TMX_TURN_EVENTS_MAX &&
            batch->bytes < TMX_TURN_BYTES_MAX) {
         struct tmx_message *m = &batch->messages[batch->n_messages];

@@ -50,7 +50,7 @@ struct gates {
         char member[TMX_MEMBER_MAX + 1];
         char endpoint[256];
         struct tmx_gate_link *link;
-        bool was_up;
+        bool was_up, told_busy;
         size_t n_admitted;
         uint8_t admitted[TMX_KEYS_PER_MEMBER_MAX][32];
     } gate[TMX_MEMBERS_MAX];

@@ -19,7 +19,7 @@
 
 struct batch {
     size_t n;
-    struct tmx_node_event events[BATCH_MESSAGES + 4];
+    struct tmx_node_event events[BATCH_MESSAGES + 5];
     uint8_t *copies[BATCH_MESSAGES];   /* one block a message: frames and bytes */
     struct tmx_message to[BATCH_MESSAGES];   /* routes of applications */
     size_t n_messages, bytes;
@@ -112,6 +112,7 @@ static int link_sync(struct daemon *d)
         return 0;
     }
     d->link = tmx_socket_close(d->link);
+    tmx_outbox_clear(&d->outbox);
     memcpy(d->gate_endpoint, gate->endpoint.data, gate->endpoint.len);
     d->gate_endpoint[gate->endpoint.len] = '\0';
     memcpy(d->gate_key, gate->curve_key.data, sizeof(d->gate_key));
@@ -173,8 +174,17 @@ static void notices_log(struct daemon *d, const struct tmx_node_output *out)
 
 static void answers_out(struct daemon *d, const struct tmx_node_output *out)
 {
+    if (out->session_begun) {
+        tmx_outbox_clear(&d->outbox);
+        d->told_busy = false;
+    }
     for (size_t i = 0; i < out->n_sends && d->link != NULL; i++) {
-        (void)!tmx_socket_send(d->link, NULL, out->sends[i].frames, out->sends[i].n_frames);
+        const struct tmx_node_send *s = &out->sends[i];
+        bool wait = tmx_outbox_first(&d->outbox) != NULL ||
+                    tmx_socket_send(d->link, NULL, s->frames, s->n_frames) != TMX_SOCKET_OK;
+        if (wait) {
+            (void)!tmx_outbox_put(&d->outbox, NULL, s->frames, s->n_frames);   /* lost is lost: the numbers show it */
+        }
     }
     for (size_t i = 0; i < out->n_answers; i++) {
         const struct tmx_node_answer *a = &out->answers[i];
@@ -232,7 +242,8 @@ static int wait_for_work(struct daemon *d, uint64_t deadline_ms)
     struct tmx_socket *sockets[] = { d->link, d->local, d->remote };
     for (size_t i = 0; i < TMX_N(sockets); i++) {
         if (sockets[i] != NULL) {
-            items[n++] = (struct tmx_poll){ .socket = sockets[i], .fd = -1 };
+            bool waits = i == 0 && tmx_outbox_first(&d->outbox) != NULL;
+            items[n++] = (struct tmx_poll){ .socket = sockets[i], .fd = -1, .want_write = waits };
         }
     }
     items[n++] = (struct tmx_poll){ .fd = d->signals };
@@ -280,6 +291,20 @@ static void beat(struct daemon *d)
     }
 }
 
+/* What the link did not take in earlier turns; and the core is told whether anything still waits. */
+static void outbox_drain(struct daemon *d, struct batch *b)
+{
+    const struct tmx_message *m = tmx_outbox_first(&d->outbox);
+    while (d->link != NULL && m != NULL && tmx_socket_send(d->link, NULL, m->frames, m->n_frames) == TMX_SOCKET_OK) {
+        tmx_outbox_drop(&d->outbox);
+        m = tmx_outbox_first(&d->outbox);
+    }
+    if ((m != NULL) != d->told_busy) {
+        d->told_busy = m != NULL;
+        event_add(b, TMX_NODE_LINK_BUSY)->busy = d->told_busy;
+    }
+}
+
 static void operator_events(struct daemon *d, struct batch *b)
 {
     if (d->install.file != NULL) {
@@ -300,6 +325,7 @@ static void operator_events(struct daemon *d, struct batch *b)
 
 static int one_turn(struct daemon *d, struct batch *b, uint64_t *ret_deadline_ms)
 {
+    outbox_drain(d, b);
     socket_drain(d->link, 2, TMX_NODE_LINK_MESSAGE, b);
     socket_drain(d->local, 0, TMX_NODE_APP_REQUEST, b);
     socket_drain(d->remote, 1, TMX_NODE_APP_REQUEST, b);
@@ -356,6 +382,7 @@ int daemon_run(struct daemon *d)
         tmx_log_event(TMX_LOG_NOTICE, "node.stopped");
     }
     d->link = tmx_socket_close(d->link);
+    tmx_outbox_clear(&d->outbox);
     d->local = tmx_socket_close(d->local);
     d->remote = tmx_socket_close(d->remote);
     d->transport = tmx_transport_free(d->transport);

@@ -12,6 +12,7 @@
 #include <tmx/config.h>
 #include <tmx/control.h>
 #include <tmx/directory.h>
+#include <tmx/outbox.h>
 #include <tmx/spool_lmdb.h>
 #include <tmx/startup.h>
 #include <tmx/transport.h>
@@ -62,6 +63,8 @@ struct daemon {
     struct tmx_control *control;
     int signals;
     uint64_t started_ms, last_beat_ms, last_snapshot;
+    struct tmx_outbox outbox;         /* what the link did not take yet */
+    bool told_busy;
     bool stop, reload, ever_linked;
     struct tmx_install install;
     bool trust_asked, release_asked;

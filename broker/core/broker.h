@@ -29,6 +29,7 @@ struct tmx_broker_config {
 enum tmx_broker_event_kind {
     TMX_BROKER_MESSAGE,      /* one ZeroMQ message of an authenticated member */
     TMX_BROKER_GATE_DOWN,    /* the member's gate died: its session is over */
+    TMX_BROKER_GATE_BUSY,    /* what the member was sent waits before its gate, or does so no more: see `busy` */
     TMX_BROKER_TICK,         /* time passed */
     TMX_BROKER_DIRECTORY,    /* an operator installs a directory file */
     TMX_BROKER_DISK,         /* the spool's fill level crossed the high-water mark, either way */
@@ -38,12 +39,13 @@ struct tmx_broker_event {
     enum tmx_broker_event_kind kind;
     uint64_t mono_ms;                      /* monotonic, never falls within a process */
     uint64_t wall_us;
-    struct tmx_bytes member;               /* MESSAGE, GATE_DOWN */
+    struct tmx_bytes member;               /* MESSAGE, GATE_DOWN, GATE_BUSY */
     struct tmx_bytes route;                /* MESSAGE: opaque, at most 8 bytes */
     size_t n_frames;
     const struct tmx_bytes *frames;
     struct tmx_bytes file;                 /* DIRECTORY */
     bool disk_full;                        /* DISK */
+    bool busy;                             /* GATE_BUSY: neither feed nor deliveries until it is not */
 };
 
 struct tmx_broker_send {

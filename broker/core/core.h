@@ -45,6 +45,8 @@ struct put_off {
 struct peer {
     uint8_t key[TMX_MEMBER_KEY];
     bool ever, up;
+    bool busy;                         /* its gate has not taken yet what earlier turns said */
+    size_t turn_bytes;                 /* said to it in this turn */
     uint8_t route[8];
     uint8_t route_size;
     uint64_t session;
@@ -224,6 +226,8 @@ void flight_clear(struct peer *p);
 /* link.c */
 void link_message(struct tmx_broker *b, const struct tmx_broker_event *ev);
 void link_down(struct tmx_broker *b, struct peer *p, const char *why);
+void link_gate_down(struct tmx_broker *b, const struct tmx_broker_event *ev);
+void link_busy(struct tmx_broker *b, const struct tmx_broker_event *ev);
 
 /* outgoing.c: what a member is sent. */
 void send_link(struct tmx_broker *b, struct peer *p, Tmx__Link *link, const struct tmx_bytes *payload, size_t n);

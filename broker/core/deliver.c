@@ -123,6 +123,7 @@ bool deliver_close(struct tmx_broker *b, struct peer *p)
 {
     const Tmx__Member *m = peer_member(b, p);
     if (m == NULL || m->status != TMX__MEMBER_STATUS__MEMBER_ACTIVE || p->welcome_due) {
+        p->next_retry_ms = b->now_ms + TMX_RETRY_MIN_MS;
         return false;   /* QUE-11 */
     }
     retries_close(b, p);

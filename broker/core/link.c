@@ -221,6 +221,30 @@ static bool number_in(struct tmx_broker *b, struct peer *p, const Tmx__Link *lin
     return true;
 }
 
+static struct peer *peer_of(struct tmx_broker *b, const struct tmx_broker_event *ev)
+{
+    uint8_t key[TMX_MEMBER_KEY];
+    tmx_member_key(ev->member, key);
+    return peer_find(b, key);
+}
+
+void link_gate_down(struct tmx_broker *b, const struct tmx_broker_event *ev)
+{
+    struct peer *p = peer_of(b, ev);
+    if (p != NULL) {
+        p->busy = false;
+        link_down(b, p, "link.gate-down");
+    }
+}
+
+void link_busy(struct tmx_broker *b, const struct tmx_broker_event *ev)
+{
+    struct peer *p = peer_of(b, ev);
+    if (p != NULL) {
+        p->busy = ev->busy;
+    }
+}
+
 void link_message(struct tmx_broker *b, const struct tmx_broker_event *ev)
 {
     uint8_t key[TMX_MEMBER_KEY];

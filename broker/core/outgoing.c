@@ -9,6 +9,7 @@
 /* Frames of one turn: what does not fit waits for the next turn. */
 #define OUT_BUDGET (8u << 20)
 #define FEED_BYTES_MAX (512u << 10)
+#define PEER_BUDGET (2u << 20)   /* of them to one member: what it may make the shell hold for it */
 
 bool outgoing_room(struct tmx_broker *b)
 {
@@ -27,8 +28,10 @@ static void queue_send(struct tmx_broker *b, struct peer *p, struct tmx_bytes co
         return;
     }
     frames[0] = control;
+    p->turn_bytes += control.size;
     for (size_t i = 0; i < n; i++) {
         frames[i + 1] = payload[i];
+        p->turn_bytes += payload[i].size;
     }
     struct tmx_broker_send *s = &b->sends[b->n_sends++];
     memcpy(s->member, p->key, sizeof(s->member));
@@ -307,6 +310,14 @@ static void again_close(struct tmx_broker *b)
     b->n_again = 0;
 }
 
+/* May feed and deliveries go to it now? While it is slow they wait in their rows (QUE-10, LINK-3). */
+static bool peer_takes(struct tmx_broker *b, const struct peer *p)
+{
+    bool spent = p->turn_bytes >= PEER_BUDGET;
+    b->more = b->more || (p->up && !p->busy && spent);
+    return p->up && !p->busy && !spent;
+}
+
 void outgoing_close(struct tmx_broker *b)
 {
     for (size_t i = 0; i < b->n_peers; i++) {
@@ -325,7 +336,7 @@ void outgoing_close(struct tmx_broker *b)
         busy = false;
         for (size_t i = 0; i < b->n_peers && outgoing_room(b); i++) {
             struct peer *p = &b->peers[(b->first_peer + i) % b->n_peers];
-            if (p->up) {
+            if (peer_takes(b, p)) {
                 busy = feed_close(b, p) || busy;
                 busy = deliver_close(b, p) || busy;
             }

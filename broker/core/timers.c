@@ -135,7 +135,7 @@ uint64_t timers_deadline(struct tmx_broker *b)
     }
     for (size_t i = 0; i < b->n_peers; i++) {
         const struct peer *p = &b->peers[i];
-        if (p->up && p->n_flights > 0 && p->next_retry_ms < deadline) {
+        if (p->up && !p->busy && p->n_flights > 0 && p->next_retry_ms < deadline) {
             deadline = p->next_retry_ms;
         }
     }

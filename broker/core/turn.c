@@ -31,6 +31,9 @@ void notice(struct tmx_broker *b, const char *event, bool alarm, const uint8_t *
 static void output_reset(struct tmx_broker *b)
 {
     tmx_arena_reset(&b->out);
+    for (size_t i = 0; i < b->n_peers; i++) {
+        b->peers[i].turn_bytes = 0;
+    }
     b->n_sends = b->n_notices = b->n_again = 0;
     b->notices_lost = 0;
     b->more = b->dirty = b->directory_changed = false;
@@ -44,15 +47,12 @@ static void step(struct tmx_broker *b, const struct tmx_broker_event *ev)
     case TMX_BROKER_MESSAGE:
         link_message(b, ev);
         break;
-    case TMX_BROKER_GATE_DOWN: {
-        uint8_t key[TMX_MEMBER_KEY];
-        tmx_member_key(ev->member, key);
-        struct peer *p = peer_find(b, key);
-        if (p != NULL) {
-            link_down(b, p, "link.gate-down");
-        }
+    case TMX_BROKER_GATE_BUSY:
+        link_busy(b, ev);
         break;
-    }
+    case TMX_BROKER_GATE_DOWN:
+        link_gate_down(b, ev);
+        break;
     case TMX_BROKER_TICK:
         break;
     case TMX_BROKER_DIRECTORY:

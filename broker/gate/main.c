@@ -21,6 +21,7 @@
 #define CORE_FD 3
 #define CONFIG_MS 10000
 #define COUNTERS_MS 5000
+#define STUCK_LOOK_MS 5   /* ZeroMQ says of a ROUTER that it takes more, not whose pipe does */
 #define TURN_MESSAGES_MAX 64u
 #define EXIT_USAGE 2
 
@@ -39,6 +40,8 @@ struct gate {
     const char *step;                    /* what is being done, for the text of a failure */
     struct tmx_message held;             /* received, waiting for room towards the core */
     bool holding;
+    struct tmx_message stuck;            /* of the core, waiting for room towards the peer; in the core's buffer */
+    int64_t stuck_ms;                    /* since when; 0: nothing is stuck */
     struct tmx_transport_counters told;  /* last told to the core */
     int64_t told_ms;
 };
@@ -157,15 +160,23 @@ static int take_admit(struct gate *g, struct tmx_bytes body)
     return tmx_transport_admit(g->transport, admits, n);
 }
 
-/* What the peer's pipe does not take is dropped: the link sends it again. */
+/* What the peer's pipe does not take waits, and nothing more is read from the core until it has gone; a peer that takes
+ * nothing for long loses it, and sees by the numbers that it did. */
+static int pass_on(struct gate *g)
+{
+    int r = tmx_socket_send(g->socket, &g->stuck, g->stuck.frames, g->stuck.n_frames);
+    bool wait = r == TMX_SOCKET_E_AGAIN && (g->stuck_ms == 0 || now_ms() - g->stuck_ms < TMX_GATE_STUCK_MS);
+    if (wait) {
+        g->stuck_ms = g->stuck_ms == 0 ? now_ms() : g->stuck_ms;
+        return TMX_SOCKET_E_AGAIN;
+    }
+    g->stuck_ms = 0;
+    return r < 0 ? r : 0;
+}
+
 static int take_message(struct gate *g, struct tmx_bytes body)
 {
-    struct tmx_message m;
-    if (!tmx_gate_get_message(body, &m)) {
-        return -EPROTO;
-    }
-    int r = tmx_socket_send(g->socket, &m, m.frames, m.n_frames);
-    return r == TMX_SOCKET_E_AGAIN ? 0 : r;
+    return tmx_gate_get_message(body, &g->stuck) ? pass_on(g) : -EPROTO;
 }
 
 static int take(struct gate *g, enum tmx_gate_kind kind, struct tmx_bytes body)
@@ -199,11 +210,15 @@ static int obey(struct gate *g)
     return r;
 }
 
-static int from_core(struct gate *g)
+static int from_core(struct gate *g, bool readable)
 {
-    int r = tmx_gate_stream_fill(&g->core);
+    int r = g->stuck_ms != 0 ? pass_on(g) : 0;
     if (r == 0) {
         r = obey(g);
+    }
+    if (r == TMX_GATE_STREAM_E_AGAIN && g->stuck_ms == 0 && readable) {
+        r = tmx_gate_stream_fill(&g->core);
+        r = r == 0 ? obey(g) : r;
     }
     return r == TMX_GATE_STREAM_E_AGAIN ? 0 : r;
 }
@@ -254,11 +269,12 @@ static int run(struct gate *g)
     int r = 0;
     while (r == 0) {
         bool pending = tmx_gate_stream_pending(&g->core);
+        bool stuck = g->stuck_ms != 0;
         struct tmx_poll items[] = { { .socket = g->holding ? NULL : g->socket, .fd = -1 },
-                                    { .fd = CORE_FD, .want_write = pending } };
-        r = tmx_transport_poll(g->transport, items, TMX_N(items), COUNTERS_MS);
-        if (r == 0 && items[1].ready) {
-            r = from_core(g);
+                                    { .fd = stuck && !pending ? -1 : CORE_FD, .want_write = pending } };
+        r = tmx_transport_poll(g->transport, items, TMX_N(items), stuck ? STUCK_LOOK_MS : COUNTERS_MS);
+        if (r == 0 && (items[1].ready || stuck)) {
+            r = from_core(g, items[1].ready);
         }
         if (r == 0 && (items[0].ready || g->holding)) {
             r = to_core(g);

@@ -41,7 +41,8 @@ extern "C" {
 #define TMX_CLIENT_TOKEN_BYTES 16
 #define TMX_CLIENT_KEY_BYTES 32
 #define TMX_CLIENT_PAYLOAD_BYTES_MAX (20u << 20)
-#define TMX_CLIENT_LEASES_MAX 64          /* messages, and events, of one call */
+#define TMX_CLIENT_LEASES_MAX 64          /* messages of one call */
+#define TMX_CLIENT_EVENTS_MAX 1000        /* events of one call */
 #define TMX_CLIENT_WAIT_MS_MAX 60000
 #define TMX_CLIENT_LIST_MAX 1000
 #define TMX_CLIENT_TIMEOUT_MS_DEFAULT 10000

@@ -28,13 +28,13 @@ struct tmx_gate_status {
     uint64_t starts;
     char failed[256];                        /* why the last one ended, printable; "" at first */
     uint64_t foreign;                        /* messages discarded: not of a member of this gate */
-    uint64_t dropped;                        /* messages to the gate discarded: not up, or slow */
+    uint64_t dropped;                        /* messages to the gate discarded: not up, or too many */
     struct tmx_transport_counters counters;  /* as the running gate last told */
 };
 
 enum tmx_gate_link_condition {
     TMX_GATE_LINK_OK,
-    TMX_GATE_LINK_E_AGAIN = 1,   /* nothing to receive; or what was sent is lost */
+    TMX_GATE_LINK_E_AGAIN = 1,   /* nothing to receive; or the gate is not up: what was sent is lost */
 };
 
 /* Copies the configuration; nothing is started before the first step. `program` must outlive the link.
@@ -57,8 +57,10 @@ uint64_t tmx_gate_link_due(const struct tmx_gate_link *l);   /* UINT64_MAX: only
 
 /* The next message; its frames are borrowed until the next step. */
 int tmx_gate_link_receive(struct tmx_gate_link *l, struct tmx_message *ret_message) TMX_MUST_CHECK;
-/* Queues frames to the peer behind `route`. */
+/* Queues frames to the peer behind `route`. While the gate is slow they wait here (tmx_gate_link_busy): say nothing more
+ * then, beyond what is small. */
 int tmx_gate_link_send(struct tmx_gate_link *l, const struct tmx_message *to, const struct tmx_bytes *frames, size_t n)
     TMX_MUST_CHECK;
+bool tmx_gate_link_busy(const struct tmx_gate_link *l);
 
 const struct tmx_gate_status *tmx_gate_link_status(const struct tmx_gate_link *l);

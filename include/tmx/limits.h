@@ -46,6 +46,8 @@
 #define TMX_GATE_BACKOFF_MIN_MS 100u
 #define TMX_GATE_BACKOFF_MAX_MS 30000u
 #define TMX_GATE_START_MS 10000u       /* from its start to READY */
+#define TMX_GATE_STUCK_MS 5000u        /* a gate waits so long for a peer that takes nothing */
+#define TMX_OUTBOX_BYTES_MAX (32u << 20) /* to one peer, in copies: more than a turn says */
 
 /* application interface */
 #define TMX_APP_RESPONSE_MAX (1u << 20)   /* control frame of an answer to an application */

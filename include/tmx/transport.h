@@ -2,7 +2,8 @@
  * The ZeroMQ transport (proto/README.md, section Transport). lib/io/transport_zmq.c is the only file that
  * includes <zmq.h>. One context, one thread; the ZAP handler is polled with everything else.
  *
- * The transport may lose anything at any time: whoever stands on it retransmits.
+ * The transport may lose anything at any time: whoever stands on it retransmits. It loses nothing as a matter of
+ * course: a peer that is slow makes its sender wait (tmx/outbox.h).
  */
 #pragma once
 
@@ -58,7 +59,8 @@ const char *tmx_socket_endpoint(const struct tmx_socket *s);
 
 enum tmx_socket_condition {
     TMX_SOCKET_OK,
-    TMX_SOCKET_E_AGAIN = 1,   /* nothing to receive; or the peer is gone, unknown or slow: what was sent is lost */
+    TMX_SOCKET_E_AGAIN = 1,   /* nothing to receive; or the peer takes no more now: send it later */
+    TMX_SOCKET_E_GONE = 2,    /* ROUTER: nobody is behind this route (any more): what was sent is lost */
 };
 /* Never blocks. Messages of peers without a valid token, with too many frames or too many bytes are counted and
  * skipped (see tmx_transport_counters). */
@@ -85,7 +87,7 @@ struct tmx_transport_counters {
     uint64_t unnamed;           /* discarded: no valid User-Id, or a routing id of the peer's choosing */
     uint64_t oversize;          /* discarded: control frame or sum of frames too large */
     uint64_t too_many_frames;   /* discarded */
-    uint64_t send_again;        /* not sent: peer gone, unknown or slow */
+    uint64_t send_again;        /* not sent: peer gone, unknown or slow (each try counts) */
 };
 const struct tmx_transport_counters *tmx_transport_counters(const struct tmx_transport *t);
 

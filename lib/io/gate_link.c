@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <tmx/gate_stream.h>
+#include <tmx/outbox.h>
 
 #define GATE_FD 3
 #define REAP_MS 5u   /* between two looks whether a killed gate is gone */
@@ -24,6 +25,7 @@ struct tmx_gate_link {
     size_t memory_max_bytes;
     struct tmx_gate_config config;
     struct tmx_gate_stream stream;
+    struct tmx_outbox outbox;   /* what found no room in the stream */
     struct tmx_gate_status status;
     uint64_t now_ms;         /* of the last step */
     uint64_t due_ms;         /* WAITING: start; STARTING: give up; ENDING: look again */
@@ -178,6 +180,7 @@ static void reap(struct tmx_gate_link *l, int options)
         set_reason(l, info.si_code == CLD_EXITED ? "exited with status %d" : "ended by signal %d", info.si_status);
     }
     tmx_gate_stream_deinit(&l->stream);
+    tmx_outbox_clear(&l->outbox);
     wait_for_start(l);
 }
 
@@ -186,6 +189,32 @@ static void put_admit(struct tmx_gate_link *l)
     struct tmx_writer w = tmx_gate_stream_writer(&l->stream);
     tmx_gate_put_admit(&w, l->config.admits, l->config.n_admits);
     l->admit_pending = !tmx_gate_stream_commit(&l->stream, &w);
+}
+
+static bool put_message(struct tmx_gate_link *l, const struct tmx_message *m)
+{
+    if (!tmx_gate_stream_fits(&l->stream, tmx_gate_message_size(m))) {
+        return false;
+    }
+    struct tmx_writer w = tmx_gate_stream_writer(&l->stream);
+    tmx_gate_put_message(&w, m);
+    return tmx_gate_stream_commit(&l->stream, &w);
+}
+
+/* Writes until the socket takes no more or nothing is left. */
+static int flush(struct tmx_gate_link *l)
+{
+    for (;;) {
+        int r = tmx_gate_stream_flush(&l->stream);
+        const struct tmx_message *next = tmx_outbox_first(&l->outbox);
+        if (r != 0 || next == NULL) {
+            return r;
+        }
+        while (next != NULL && put_message(l, next)) {
+            tmx_outbox_drop(&l->outbox);
+            next = tmx_outbox_first(&l->outbox);
+        }
+    }
 }
 
 /* A gate that closed its end, or was closed by the kernel, says by its exit status why: no reason set here. */
@@ -200,7 +229,7 @@ static void run(struct tmx_gate_link *l)
         put_admit(l);
     }
     int filled = tmx_gate_stream_fill(&l->stream);
-    int flushed = tmx_gate_stream_flush(&l->stream);
+    int flushed = flush(l);
     bool gone = (filled != 0 && filled != TMX_GATE_STREAM_E_AGAIN) ||
                 (flushed != 0 && flushed != TMX_GATE_STREAM_E_AGAIN);
     if (gone) {
@@ -236,6 +265,7 @@ struct tmx_gate_link *tmx_gate_link_free(struct tmx_gate_link *l)
         kill(l->status.pid, SIGKILL);
         reap(l, 0);
     }
+    tmx_outbox_clear(&l->outbox);
     sodium_memzero(l, sizeof(*l));
     free(l);
     return NULL;
@@ -374,14 +404,16 @@ int tmx_gate_link_send(struct tmx_gate_link *l, const struct tmx_message *to, co
     struct tmx_message m = *to;
     m.n_frames = n;
     memcpy(m.frames, frames, n * sizeof(*frames));
-    bool sent = false;
-    if (l->status.state == TMX_GATE_UP && tmx_gate_stream_fits(&l->stream, tmx_gate_message_size(&m))) {
-        struct tmx_writer w = tmx_gate_stream_writer(&l->stream);
-        tmx_gate_put_message(&w, &m);
-        sent = tmx_gate_stream_commit(&l->stream, &w);
-    }
+    bool up = l->status.state == TMX_GATE_UP && tmx_gate_message_size(&m) <= TMX_GATE_FRAME_MAX;
+    bool sent = up && !tmx_gate_link_busy(l) && put_message(l, &m);
+    sent = sent || (up && tmx_outbox_put(&l->outbox, to, frames, n) == 0);
     l->status.dropped += !sent;
     return sent ? 0 : TMX_GATE_LINK_E_AGAIN;
+}
+
+bool tmx_gate_link_busy(const struct tmx_gate_link *l)
+{
+    return tmx_outbox_first(&l->outbox) != NULL;
 }
 
 const struct tmx_gate_status *tmx_gate_link_status(const struct tmx_gate_link *l)

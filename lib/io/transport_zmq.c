@@ -191,7 +191,7 @@ static int send_part(void *zmq, struct tmx_bytes part, bool more)
         r = zmq_send(zmq, part.data, part.size, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
     } while (r < 0 && errno == EINTR);
     if (r < 0) {
-        return errno == EAGAIN || errno == EHOSTUNREACH ? TMX_SOCKET_E_AGAIN : -errno;
+        return errno == EAGAIN ? TMX_SOCKET_E_AGAIN : errno == EHOSTUNREACH ? TMX_SOCKET_E_GONE : -errno;
     }
     return 0;
 }
@@ -218,7 +218,7 @@ static int reply_zap(struct tmx_transport *t, const struct tmx_bytes *frames, si
         r = send_part(t->zap_socket, answer[i], i + 1 < TMX_N(answer));
     }
     /* The pipes to the sessions have no bound: a reply that does not fit is a broken library. */
-    return r == TMX_SOCKET_E_AGAIN ? -EPROTO : r;
+    return r > 0 ? -EPROTO : r;
 }
 
 static int answer_zap_request(struct tmx_transport *t)
@@ -528,19 +528,19 @@ static int send_parts(struct tmx_socket *s, const struct tmx_message *to, const 
     bool lost = false;
     for (size_t i = 0; i < n && r == 0; i++) {
         r = send_part(s->zmq, frames[i], i + 1 < n);
-        if (r == TMX_SOCKET_E_AGAIN && i > 0) {
+        if (r > 0 && i > 0) {
             lost = true;   /* the rest must be sent all the same, for libzmq to drop it */
             r = 0;
         }
     }
-    return r == 0 && lost ? TMX_SOCKET_E_AGAIN : r;
+    return r == 0 && lost ? TMX_SOCKET_E_GONE : r;
 }
 
 int tmx_socket_send(struct tmx_socket *s, const struct tmx_message *to, const struct tmx_bytes *frames, size_t n)
 {
     assert(n >= 1 && n <= TMX_FRAMES_MAX && s->router == (to != NULL));
     int r = send_parts(s, to, frames, n);
-    if (r == TMX_SOCKET_E_AGAIN) {
+    if (r > 0) {
         s->transport->counters.send_again++;
     }
     return r;

@@ -371,7 +371,7 @@ static int run_events(struct cli *cli)
     bool more = true;
 
     while (more) {
-        int r = tmx_client_events(cli->client, arg_cursor, TMX_CLIENT_LEASES_MAX,
+        int r = tmx_client_events(cli->client, arg_cursor, TMX_CLIENT_EVENTS_MAX,
                                   arg_follow ? TMX_CLIENT_WAIT_MS_MAX : 0, &list);
         if (r != 0) {
             return cli_failed(cli, r, "events");

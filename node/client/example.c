@@ -42,7 +42,7 @@ int main(int argc, char **argv)
     r = tmx_client_submit(client, &message, &submitted);
     for (uint64_t cursor = 0; r == 0 && !done;) {
         const struct tmx_client_events *list;
-        r = tmx_client_events(client, cursor, TMX_CLIENT_LEASES_MAX, TMX_CLIENT_WAIT_MS_MAX, &list);
+        r = tmx_client_events(client, cursor, TMX_CLIENT_EVENTS_MAX, TMX_CLIENT_WAIT_MS_MAX, &list);
         for (size_t i = 0; r == 0 && i < list->n_events; i++) {
             done |= follow(&list->events[i], submitted.message_id);
             cursor = list->events[i].cursor;

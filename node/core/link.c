@@ -79,7 +79,7 @@ void node_link_lost(struct tmx_node *n, const char *why, bool at_once)
     bool was = s->state == NODE_UP || s->state == NODE_MUTE;
     uint64_t session = s->number_session;
     unsigned attempts = s->attempts;
-    *s = (struct node_session){ .state = NODE_DOWN, .attempts = attempts };
+    *s = (struct node_session){ .state = NODE_DOWN, .attempts = attempts, .last_in_ms = s->last_in_ms };
     s->retry_ms = n->now_ms + (at_once ? 0 : backoff(n));
     s->attempts++;
     if (was) {
@@ -92,7 +92,7 @@ static void hello_out(struct tmx_node *n)
     struct node_session *s = &n->session;
     Tmx__Hello hello = TMX__HELLO__INIT;
     unsigned attempts = s->attempts;
-    *s = (struct node_session){ .state = NODE_HELLO, .attempts = attempts };
+    *s = (struct node_session){ .state = NODE_HELLO, .attempts = attempts, .last_in_ms = s->last_in_ms };
     node_random(n, s->nonce, sizeof(s->nonce));
     s->retry_ms = n->now_ms + hello_wait(s);
     hello.version = LINK_VERSION;
@@ -109,6 +109,9 @@ static void hello_out(struct tmx_node *n)
     Tmx__Link link = TMX__LINK__INIT;
     link.body_case = TMX__LINK__BODY_HELLO;
     link.hello = &hello;
+    n->n_sends = 0;   /* of the session before */
+    n->busy = false;
+    n->session_begun = true;
     if (!queue_send(n, &link, NULL, 0)) {
         node_link_lost(n, "link.overload", false);
     }

@@ -57,6 +57,7 @@ struct tmx_node_config {
 enum tmx_node_event_kind {
     TMX_NODE_TICK,               /* time passed */
     TMX_NODE_LINK_MESSAGE,       /* one ZeroMQ message of the broker's gate */
+    TMX_NODE_LINK_BUSY,          /* what was sent waits for a slow link, or does so no more: see `busy` */
     TMX_NODE_APP_REQUEST,        /* one ZeroMQ message of an application, its empty delimiter included if it had one */
     TMX_NODE_DIRECTORY,          /* an operator installs a directory file */
     TMX_NODE_TRUST,              /* an operator has looked into a wrong head: link up again (LINK-6) */
@@ -76,6 +77,7 @@ struct tmx_node_event {
     const struct tmx_bytes *frames;
     struct tmx_bytes file;                 /* DIRECTORY */
     uint8_t message_id[TMX_ID_SIZE];       /* RELEASE */
+    bool busy;                             /* LINK_BUSY: nothing new until it is not */
 };
 
 struct tmx_node_send {
@@ -107,6 +109,7 @@ struct tmx_node_notice {
 struct tmx_node_output {
     size_t n_sends;
     const struct tmx_node_send *sends;     /* to the broker, in this order */
+    bool session_begun;                    /* they start with a Hello: what waits of earlier turns is void */
     size_t n_answers;
     const struct tmx_node_answer *answers;
     size_t n_notices;

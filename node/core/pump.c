@@ -324,8 +324,8 @@ static void publish_close(struct tmx_node *n)
 
 void node_pump_close(struct tmx_node *n)
 {
-    if (n->session.state != NODE_UP) {
-        return;
+    if (n->session.state != NODE_UP || n->busy) {
+        return;   /* rows keep what is to be said */
     }
     credit_close(n);
     ack_close(n);

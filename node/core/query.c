@@ -10,7 +10,7 @@
 #define STEPS_MAX 512u
 #define MOVEMENT_MAX 256u
 #define LIST_MAX 1000u
-#define EVENTS_MAX 64u
+#define EVENTS_MAX 1000u
 #define ANSWER_BYTES_MAX (TMX_APP_RESPONSE_MAX / 2)   /* unpacked; one more message still fits behind it */
 
 static const char *delivery_state_name(uint8_t state)
@@ -328,13 +328,13 @@ bool node_events_try(struct tmx_node *n, const struct node_request *rq, bool las
 {
     const Tmx__EventsRequest *r = rq->pb->events;
     Tmx__Event *list[EVENTS_MAX];
-    size_t max = r->max == 0 || r->max > EVENTS_MAX ? EVENTS_MAX : r->max, count = 0;
+    size_t max = r->max == 0 || r->max > EVENTS_MAX ? EVENTS_MAX : r->max, count = 0, used = n->out.used;
     for (uint64_t cursor = r->after + 1; cursor <= n->state.cursor && count < max && cursor != 0; cursor++) {
         Tmx__Event *event = event_read(n, cursor);
         if (event != NULL && node_type_permitted(rq->rights, tmx_pb(event->message_type))) {
             list[count++] = event;
         }
-        if (!node_room(n)) {
+        if (n->out.used - used > ANSWER_BYTES_MAX || !node_room(n)) {
             break;
         }
     }

@@ -128,8 +128,8 @@ uint64_t node_timers_deadline(const struct tmx_node *n)
         at = mono_at(n, n->next_due_ms);
     }
     if (n->session.state == NODE_UP && !n->state.rebuild && !node_directory_behind(n)) {
-        at = n->submits.due_ms < at ? n->submits.due_ms : at;
-        at = n->reports.due_ms < at ? n->reports.due_ms : at;
+        at = !n->busy && n->submits.due_ms < at ? n->submits.due_ms : at;
+        at = !n->busy && n->reports.due_ms < at ? n->reports.due_ms : at;
         if (!n->state.prekeys_logged && n->session.publish_ms > n->now_ms && n->session.publish_ms < at) {
             at = n->session.publish_ms;
         }

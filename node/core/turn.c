@@ -93,7 +93,7 @@ static void output_reset(struct tmx_node *n)
     n->kept_bytes = 0;
     n->n_sends = n->n_answers = n->n_notices = 0;
     n->notices_lost = 0;
-    n->more = n->directory_changed = false;
+    n->more = n->directory_changed = n->session_begun = false;
     n->directory_result = TMX_DIRECTORY_OK;
 }
 
@@ -106,6 +106,9 @@ static void step(struct tmx_node *n, const struct tmx_node_event *ev)
         break;
     case TMX_NODE_LINK_MESSAGE:
         node_link_message(n, ev);
+        break;
+    case TMX_NODE_LINK_BUSY:
+        n->busy = ev->busy;
         break;
     case TMX_NODE_APP_REQUEST:
         node_app_request(n, ev);
@@ -183,6 +186,7 @@ int tmx_node_turn(struct tmx_node *n, const struct tmx_node_event *events, size_
     }
     *ret_output = (struct tmx_node_output){ .n_sends = n->n_sends,
                                             .sends = n->sends,
+                                            .session_begun = n->session_begun,
                                             .n_answers = n->n_answers,
                                             .answers = n->answers,
                                             .n_notices = n->n_notices,

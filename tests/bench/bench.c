@@ -87,7 +87,7 @@ static uint64_t cursor_now(struct tmx_client *client)
 {
     uint64_t cursor = 0;
     const struct tmx_client_events *list;
-    while (tmx_client_events(client, cursor, TMX_CLIENT_LEASES_MAX, 0, &list) == 0) {
+    while (tmx_client_events(client, cursor, TMX_CLIENT_EVENTS_MAX, 0, &list) == 0) {
         size_t n = list->n_events;
         cursor = n > 0 ? list->events[n - 1].cursor : cursor;
         tmx_client_free(list);
@@ -120,7 +120,7 @@ int main(int argc, char **argv)
     }
     while (done < count) {
         const struct tmx_client_events *list;
-        if (tmx_client_events(client, cursor, TMX_CLIENT_LEASES_MAX, 20000, &list) != 0 || list->n_events == 0) {
+        if (tmx_client_events(client, cursor, TMX_CLIENT_EVENTS_MAX, 20000, &list) != 0 || list->n_events == 0) {
             fprintf(stderr, "bench: %lu of %lu messages confirmed, then nothing more\n", done, count);
             return 1;
         }

@@ -371,6 +371,42 @@ static void write_gate(const char *path, const char *says)
     fclose(f);
 }
 
+/* QUE-10, LINK-3: what the core has numbered reaches a node that reads slowly, whole and in order. */
+static void loses_nothing_of_a_burst(void **state)
+{
+    (void)state;
+    enum { MESSAGES = 400, BYTES = 64 << 10 };
+    struct gate *g = real_gate("DE");
+    static uint8_t payload[BYTES];
+    expect_exchange(g, "DE");
+    struct tmx_message to = { .route_size = 0 };
+    const struct tmx_bytes hello = TMX_LIT("route");
+    assert_int_equal(tmx_socket_send(g->node, NULL, &hello, 1), 0);
+    AWAIT(g, g->m.n_frames == 1 && tmx_bytes_eq(g->m.frames[0], hello));
+    memcpy(to.route, g->m.route, sizeof(to.route));
+    to.route_size = g->m.route_size;
+    for (uint32_t i = 0; i < MESSAGES; i++) {
+        const struct tmx_bytes frames[] = { TMX_BYTES(&i, sizeof(i)), TMX_BYTES_OF(payload) };
+        assert_int_equal(tmx_gate_link_send(g->link, &to, frames, 2), 0);
+    }
+    assert_true(tmx_gate_link_busy(g->link));
+    uint64_t end = now_ms() + DEADLINE_MS;
+    for (uint32_t i = 0; i < MESSAGES;) {
+        assert_true(now_ms() < end);
+        turn(g);
+        struct tmx_message m;
+        while (tmx_socket_receive(g->node, &m) == 0) {
+            if (m.n_frames == 2) {   /* else one more answer to the question */
+                assert_memory_equal(m.frames[0].data, &i, sizeof(i));
+                i++;
+            }
+        }
+    }
+    assert_false(tmx_gate_link_busy(g->link));
+    assert_int_equal(status(g)->dropped, 0);
+    gate_free(g);
+}
+
 static void kills_a_gate_that_speaks_out_of_order(void **state)
 {
     char directory[] = "/tmp/tmx-gate-XXXXXX", path[64];
@@ -554,6 +590,7 @@ int main(void)
         cmocka_unit_test(revokes_at_once),
         cmocka_unit_test(bomb_hurts_its_own_gate_only),
         cmocka_unit_test(pushes_back),
+        cmocka_unit_test(loses_nothing_of_a_burst),
         cmocka_unit_test(kills_a_gate_that_speaks_out_of_order),
         cmocka_unit_test(discards_foreign_members),
         cmocka_unit_test(gives_up_on_a_silent_gate),

@@ -60,6 +60,35 @@ static void gate_down(struct sim *s, unsigned i)
     process_queue(s, &s->broker_process, ev);
 }
 
+/* A slow link: the shell at one end cannot pass on what its core says, and tells it so (LINK-3). */
+static void link_slow(struct sim *s, unsigned i, bool to_broker, bool slow)
+{
+    struct sim_node *sn = &s->nodes[i];
+    struct process *p = to_broker ? &sn->p : &s->broker_process;
+    sn->slow_until[to_broker ? 0 : 1] = slow ? s->now_ms + 100 + rng_below(&s->slow_rng, 20000) : 0;
+    if (p->up) {
+        SOMETIMES(link_slow);
+        struct sim_event *ev = event_new(NULL, 0);
+        ev->kind = SIM_BUSY;
+        ev->member = i;
+        ev->flag = slow;
+        process_queue(s, p, ev);
+    }
+}
+
+static void links_step(struct sim *s)
+{
+    bool with_slow_links = s->seed % 16 == 4 || s->seed % 16 == 6;
+    for (unsigned k = 0; with_slow_links && k < 2 * s->n_nodes; k++) {
+        uint64_t until = s->nodes[k / 2].slow_until[k % 2];
+        if (until != 0 && (s->healed || until <= s->now_ms)) {
+            link_slow(s, k / 2, k % 2 == 0, false);
+        } else if (until == 0 && !s->healed && rng_chance(&s->slow_rng, 2)) {
+            link_slow(s, k / 2, k % 2 == 0, true);
+        }
+    }
+}
+
 static void clock_jump(struct sim *s, struct process *p)
 {
     int64_t ms = (int64_t)(1000 + rng_below(&s->rng, 1200000));
@@ -181,6 +210,7 @@ static void one_fault(struct sim *s)
 
 void faults_step(struct sim *s)
 {
+    links_step(s);
     for (unsigned i = 0; i < s->n_nodes; i++) {
         if (s->nodes[i].cut && s->nodes[i].cut_until <= s->now_ms) {
             s->nodes[i].cut = false;
@@ -216,6 +246,7 @@ void faults_heal(struct sim *s)
         absence(s);
     }
     s->healed = true;
+    links_step(s);
     if (!s->broker_process.up) {
         broker_start(s);
     }

@@ -37,6 +37,7 @@
     X(frame_repeated)                                                                                                  \
     X(frame_reordered)                                                                                                 \
     X(gate_down)                                                                                                       \
+    X(link_slow)                                                                                                       \
     X(duplicate_submission)                                                                                            \
     X(redelivered_to_application)                                                                                      \
     X(lease_lapsed)                                                                                                    \
@@ -133,7 +134,7 @@ struct sim_app {
 
 struct sim_event {                 /* waiting at a process for its next turn */
     struct sim_event *next;
-    enum { SIM_MESSAGE, SIM_GATE_DOWN, SIM_APP, SIM_DIRECTORY, SIM_DISK, SIM_RELEASE } kind;
+    enum { SIM_MESSAGE, SIM_GATE_DOWN, SIM_BUSY, SIM_APP, SIM_DIRECTORY, SIM_DISK, SIM_RELEASE } kind;
     unsigned member;
     uint8_t route[8];
     bool flag;
@@ -163,12 +164,14 @@ struct sim_node {
     struct tmx_spool *copy;        /* an older state, to restore */
     bool rebuild, restored;        /* put back to an older state: now, ever */
     bool evil;                     /* sends bent frames */
+    uint64_t slow_until[2];        /* its link takes nothing: towards the broker, from it; 0 = it does */
     uint64_t last_delivery_at[2];  /* keeps order on the wire: to the broker, from it */
 };
 
 struct sim {
     uint64_t seed;
     struct rng rng;
+    struct rng slow_rng;           /* of its own: seeds without slow links stay what they were */
     struct tmx_arena arena;        /* requests and answers of applications */
     bool trace;
     uint64_t now_ms, end_chaos_ms;

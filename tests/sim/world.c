@@ -226,6 +226,10 @@ static size_t broker_events(struct sim *s, struct tmx_broker_event *events, stru
         case SIM_GATE_DOWN:
             events[n].kind = TMX_BROKER_GATE_DOWN;
             break;
+        case SIM_BUSY:
+            events[n].kind = TMX_BROKER_GATE_BUSY;
+            events[n].busy = ev->flag;
+            break;
         case SIM_DIRECTORY:
             events[n].kind = TMX_BROKER_DIRECTORY;
             events[n].file = ev->frames[0];
@@ -380,8 +384,10 @@ static size_t node_events(struct sim *s, struct sim_node *sn, struct tmx_node_ev
         p->n_pending--;
         e->kind = ev->kind == SIM_APP       ? TMX_NODE_APP_REQUEST
                   : ev->kind == SIM_RELEASE ? TMX_NODE_RELEASE
+                  : ev->kind == SIM_BUSY    ? TMX_NODE_LINK_BUSY
                                             : TMX_NODE_LINK_MESSAGE;
         memcpy(e->message_id, ev->id, TMX_ID_SIZE);
+        e->busy = ev->flag;
         e->route = ev->kind == SIM_APP ? TMX_BYTES(ev->route, 1) : TMX_BYTES_NULL;
         e->n_frames = ev->n_frames;
         e->frames = ev->frames;
@@ -534,6 +540,7 @@ int sim_new(uint64_t seed, const struct tmx_catalogue *catalogue, bool trace, st
     }
     s->seed = seed;
     s->rng.state = seed * 0x2545F4914F6CDD1Dull + 99;
+    s->slow_rng.state = seed * 0x9E3779B97F4A7C15ull + 7;
     s->trace = trace;
     s->now_ms = SIM_START_MS;
     s->catalogue = (struct tmx_catalogue *)(uintptr_t)catalogue;

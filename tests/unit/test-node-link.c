@@ -62,6 +62,7 @@ static void test_silence(void **state)
         tick(w, 1000);
     }
     assert_in_range(w->n_hellos, 8, 30);
+    assert_int_equal(w->mono_ms - state_of(w).last_frame_ms, 615 * SECOND);   /* what status says of a link that is down */
     w->n_hellos = 0;
     link_up(w);
     assert_true(state_of(w).linked);

@@ -486,6 +486,22 @@ static void test_correlation(void **state)
     assert_true(tmx_bytes_eq(tmx_pb(h->correlation_id), TMX_BYTES_OF(id)));
 }
 
+/* LINK-3: while the link is busy nothing is said that rows keep, and a time-out does not make it worse. */
+static void test_busy_link(void **state)
+{
+    struct world *w = *state;
+    struct tmx_node_event ev = world_event(w, TMX_NODE_LINK_BUSY);
+    ev.busy = true;
+    turn(w, &ev, 1);
+    Tmx__SubmitRequest s = submission("busy", "CH");
+    assert_int_equal(submit(w, &s, "x"), TMX_CODE_OK);
+    assert_int_equal(w->n_submits, 0);
+    assert_true(w->out.deadline_ms > w->mono_ms);
+    ev = world_event(w, TMX_NODE_LINK_BUSY);
+    turn(w, &ev, 1);
+    assert_int_equal(w->n_submits, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -505,6 +521,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_large, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_expires_unsigned, world_setup_offline, world_teardown),
         cmocka_unit_test_setup_teardown(test_correlation, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_busy_link, world_setup, world_teardown),
     };
     return cmocka_run_group_tests_name("node-sending", tests, NULL, NULL);
 }
