@@ -3,7 +3,7 @@
 """CH's node is the one of tests/python, written from the specification alone; DE and IT run the exchange's own.
 
 Messages, reports and refusals go both ways, and each side accepts exactly what the specification says: ENV-2..6, BAT-1..4,
-SEAL-1..3, CON-1..3, DIR-1..4, DIR-8, KEY-1..4, TRA-1, LINK-1..11, REP-1..6, FEED-1..3, NODE-3..6, NODE-9, LOG-1, LOG-5.
+SEAL-1..3, CON-1..3, DIR-1..4, DIR-8, DIR-9, KEY-1..4, TRA-1, LINK-1..11, REP-1..6, FEED-1..4, NODE-3..6, NODE-9, LOG-1, LOG-5.
 
 usage: python-node.py SOURCE BUILD
 """
@@ -301,6 +301,11 @@ def other_session(world):
     assert (bye.session, bye.number, bye.bye.code) == (session + 1, 0, 105), bye
     node.session.send('ping', link.Ping(wall_ms=body.now_ms(), directory_serial=node.directory.serial))
     assert node.session.receive(10)[0] == 'pong'
+    number = node.session.sent
+    node.session.send('submit', link.Submit(items=2), b'one frame for two items')
+    node.session.sent = number
+    node.session.send('ping', link.Ping(wall_ms=body.now_ms(), directory_serial=node.directory.serial))
+    assert node.session.receive(10)[0] == 'pong', 'LINK-1: a discarded message takes its number with it'
     node.session.sent += 1
     node.session.send('ping', link.Ping(wall_ms=body.now_ms()))
     refused(Ended, 'a gap', node.session.receive, 10)
