@@ -15,8 +15,8 @@ import time
 SOURCE, BUILD = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
 sys.path.insert(0, str(SOURCE / 'tests/python'))
 
-from tmxspec import batch, body, ed25519, export, merkle, seal  # noqa: E402
-from tmxspec.canonical import Malformed, audit, envelope, link, pack  # noqa: E402
+from tmxspec import batch, body, ed25519, export, merkle  # noqa: E402
+from tmxspec.canonical import Malformed, audit, directory as directory_pb, envelope, link, pack  # noqa: E402
 from tmxspec.digest import blake2b  # noqa: E402
 from tmxspec.directory import Authority, Directory  # noqa: E402
 from tmxspec.log import Distrust, Log  # noqa: E402
@@ -56,8 +56,8 @@ def directory_is_judged(world):
     node = world.node
     bent = bytearray(node.directory.data)
     bent[40] ^= 1
-    refused(Malformed, 'a bent directory', Directory, bytes(bent), node.authority)
-    stranger = Authority('threshold 1\n')
+    refused(Malformed, 'a bent directory', Directory, bytes(bent), node.directory.authority)
+    stranger = Authority(1, [('tmx.demo/authority/1', ed25519.public_bytes(ed25519.new_key()))])
     refused(Malformed, 'a directory of a strange authority', Directory, node.directory.data, stranger)
 
 
@@ -233,9 +233,10 @@ def broker_is_judged(world):
     node.until(lambda: TAKEN in received.logged, 10, 'CoD')
     deliver, (raw, container) = taken[0]
     item = link.FeedItem.FromString(raw)
-    # The proof led to the head of that frame; a bent leaf would not have.
-    checked = merkle.path_root(item.index, deliver.tree_size, merkle.leaf_hash(item.entry), merkle.hashes(item.path))
-    assert checked and checked != merkle.path_root(item.index, deliver.tree_size, merkle.leaf_hash(item.entry + b'x'), merkle.hashes(item.path))
+    # The proof led to the head of that frame; one of a bent leaf, or one hash short, would not have.
+    roots = [merkle.path_root(item.index, deliver.tree_size, merkle.leaf_hash(leaf), merkle.hashes(item.path))
+             for leaf in (item.entry, item.entry + b'x')]
+    assert roots[0] and roots[0] != roots[1]
     refused(Distrust, 'a proof at another size', node.log.entry, item, node.log.size - 1)
     item.path = item.path[:-32]
     refused(Distrust, 'a short proof', node.log.entry, item, node.log.size)
@@ -278,18 +279,24 @@ def credit_is_kept(world):
         node.inbox.acknowledge(received)
 
 
-def renewed_directory(world):
+def later_directory(world):
+    """Another authority takes over: k signatures of the old and k of the new (DIR-3, DIR-8)."""
     node, folder = world.node, world.file('authority')
     authority = 'broker/authority/tmx-authority'
-    world.run(authority, 'renew', '--dir', folder)
-    world.run(authority, 'sign', '--dir', folder, '--key', folder / 'authority-1.key', '--key', folder / 'authority-2.key',
-              '--out', world.file('later.tmx'))
+    world.run(authority, 'init', '--federation', 'demo', '--keys', 2, '--threshold', 2, world.file('heir'))
+    world.run(authority, 'authority', world.file('heir/authority.pub'), '--dir', folder)
+    keys = [folder / 'authority-1.key', folder / 'authority-2.key', world.file('heir/authority-1.key'), world.file('heir/authority-2.key')]
+    world.run(authority, 'sign', '--dir', folder, *(word for key in keys for word in ('--key', key)), '--out', world.file('later.tmx'))
+    later, old = world.file('later.tmx').read_bytes(), node.directory.authority
+    without = directory_pb.SignedDirectory.FromString(later)
+    del without.signatures[2:]
+    refused(Malformed, 'a directory its next authority has not signed', Directory, pack(without), old)
     world.ctl('directory', 'install', world.file('later.tmx'))
     node.until(lambda: node.directory.serial == 2, 10, 'the later directory')
     node.until(lambda: node.feed[-1][1].kind == audit.ENTRY_DIRECTORY, 10, 'its leaf')
     sent = submit(node, DE, b'under the later directory')
     node.until(lambda: (DE, COA) in sent.reports, 10, 'CoA')
-    assert sent.header.directory_serial == sent.reports[DE, COA].directory_serial == 2
+    assert set(node.directory.authority.keys) != set(old.keys) and sent.header.directory_serial == sent.reports[DE, COA].directory_serial == 2
 
 
 def other_session(world):
@@ -327,7 +334,7 @@ def main():
     started = time.monotonic()
     steps = [first_session, directory_is_judged, message_to_two, movement_in_order, message_from, refusal_with_reason, away,
              batch_of_three, wrong_messages, wrong_reports, wrong_prekeys, broker_is_judged,
-             credit_is_kept, renewed_directory, other_session]
+             credit_is_kept, later_directory, other_session]
     with World(SOURCE, BUILD, ['DE', 'IT']) as world:
         for step in steps:
             step(world)

@@ -24,8 +24,17 @@ class World:
         self.folder = tempfile.TemporaryDirectory(prefix='tmx-python-node-')
         self.fed = pathlib.Path(self.folder.name) / 'fed'
         self.processes, self.context = [], zmq.Context()
+        self.sockets = self.node = None
 
     def __enter__(self):
+        try:
+            self.create()
+        except BaseException as error:
+            self.__exit__(error)
+            raise
+        return self
+
+    def create(self):
         keys = Keys()
         (self.fed / 'CH').mkdir(parents=True)
         (self.fed / 'CH/request.tmx').write_bytes(keys.request(MEMBER, b'Customs administration of CH'))
@@ -35,12 +44,12 @@ class World:
         assert made.returncode == 0, 'the federation could not be created'
         self.sockets = made.stdout.strip().splitlines()[-1]
         self.start('broker', 'broker/tmx-broker')
-        self.node = Node(MEMBER, keys, self.file('directory.tmx').read_bytes(), Authority(self.file('authority.pub').read_text()),
+        self.node = Node(MEMBER, keys, self.file('directory.tmx').read_bytes(), Authority.read(self.file('authority.pub').read_text()),
                          self.context)
-        return self
 
     def __exit__(self, kind, *_):
-        self.node.disconnect()
+        if self.node:
+            self.node.disconnect()
         for process in self.processes:
             process.terminate()
         for process in self.processes:
@@ -50,10 +59,12 @@ class World:
                 process.kill()
                 process.wait()
         if kind:
-            for name in ['broker', *self.others]:
-                print(f'--- {name}', *self.file(f'{name}/log').read_text().splitlines()[-12:], sep='\n')
-        shutil.rmtree(self.sockets, ignore_errors=True)
+            for log in sorted(self.fed.glob('*/log')):
+                print(f'--- {log.parent.name}', *log.read_text().splitlines()[-12:], sep='\n')
+        if self.sockets:
+            shutil.rmtree(self.sockets, ignore_errors=True)
         self.context.destroy(linger=0)
+        self.folder.cleanup()
 
     def file(self, name):
         return self.fed / name

@@ -11,12 +11,16 @@ KIND_DIRECTORY = 260
 
 
 class Authority:
-    """The pinned keys of the federation authority: a line `threshold K`, then one verifier key a line."""
+    """Who signs directories: `threshold` of these (name, key)."""
 
-    def __init__(self, text):
-        words = [line for line in text.splitlines() if line and not line.startswith('#')]
-        self.threshold = int(words[0].removeprefix('threshold '))
-        self.keys = [read_vkey(word) for word in words[1:]]
+    def __init__(self, threshold, keys):
+        self.threshold, self.keys = threshold, keys
+
+    @classmethod
+    def read(cls, text):
+        """authority.pub: a line `threshold K`, then one verifier key a line (DIR-9)."""
+        first, *lines = text.splitlines()
+        return cls(int(first.removeprefix('threshold ')), [read_vkey(line) for line in lines])
 
 
 class Directory:
@@ -28,10 +32,11 @@ class Directory:
         self.federation, self.serial = self.body.federation.decode(), self.body.serial
         self._check_form()
         text = f'tmx.{self.federation}/directory\n{self.serial}\n{base64.b64encode(sha256(signed.directory)).decode()}\n'
-        self._check_signatures(signed.signatures, text.encode(), authority.keys, authority.threshold)
-        own = [(key.name.decode(), key.key) for key in self.body.authority_keys]
-        if set(own) != set(authority.keys) or self.body.threshold != authority.threshold:
-            self._check_signatures(signed.signatures, text.encode(), own, self.body.threshold)
+        self._check_signatures(signed.signatures, text.encode(), authority)
+        # Who signs the next one; when these are others they have signed, too (DIR-3).
+        self.authority = Authority(self.body.threshold, [(key.name.decode(), key.key) for key in self.body.authority_keys])
+        if (self.authority.threshold, set(self.authority.keys)) != (authority.threshold, set(authority.keys)):
+            self._check_signatures(signed.signatures, text.encode(), self.authority)
 
     def _check_form(self):
         body = self.body
@@ -53,11 +58,11 @@ class Directory:
             raise Malformed('directory: not an Ed25519 key')
 
     @staticmethod
-    def _check_signatures(signatures, text, keys, threshold):
-        good = {name for name, key in keys for s in signatures
+    def _check_signatures(signatures, text, authority):
+        good = {key for name, key in authority.keys for s in signatures
                 if s.key_id == int.from_bytes(key_id(name, key), 'big') and ed25519.verify(key, s.signature, text)}
-        if threshold < 1 or len(good) < threshold:
-            raise Malformed(f'directory: {len(good)} of {threshold} signatures')
+        if authority.threshold < 1 or len(good) < authority.threshold:
+            raise Malformed(f'directory: {len(good)} of {authority.threshold} signatures')
 
     def origin(self, shard):
         return f'tmx.{self.federation}/log/{shard.decode()}'

@@ -18,7 +18,7 @@ WINDOW_MESSAGES, WINDOW_BYTES = 64, 8 << 20
 
 class Node:
     def __init__(self, code, keys, directory_file, authority, context):
-        self.code, self.keys, self.authority, self.context = code, keys, authority, context
+        self.code, self.keys, self.context = code, keys, context
         self.directory = Directory(directory_file, authority)
         self.signer = Signer(key_name(self.directory.federation, code.decode()), keys.signing)
         self.prekeys, self.outbox, self.inbox = Prekeys(), Outbox(self), Inbox(self)
@@ -119,7 +119,7 @@ class Node:
 
     def on_directory(self, push, frames):
         """A later directory, by the keys of the one in force (DIR-3, DIR-4)."""
-        later = Directory(frames[0], self.authority)
+        later = Directory(frames[0], self.directory.authority)
         if later.serial != push.serial or later.serial < self.directory.serial:
             raise Distrust('an older directory')
         if later.serial == self.directory.serial and later.data != self.directory.data:
