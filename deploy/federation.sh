@@ -2,6 +2,7 @@
 # Sourced by deploy/demo and the integration tests: a whole federation in one folder, as its members would set it up.
 #
 #   fed_create ROOT SHARD MEMBER…   ceremony, keys, configurations, spools      fed_start_broker, fed_start_node MEMBER
+#                                   a member whose ROOT/MEMBER/request.tmx is there already brings a node of its own
 #   fed_stop NAME [SIGNAL]          broker or a member                          fed_stop_all
 #   fed_tmx MEMBER …                the national user's command                 fed_ctl NAME …
 # FED_BUILD is the build folder; FED_HOST where gates listen (127.0.0.1); FED_PORT the first port.
@@ -93,8 +94,9 @@ fed_create() {
         --out "$FED/broker/broker.pub" >/dev/null || return 1
     for m in "${FED_MEMBERS[@]}"; do
         mkdir -p "$FED/$m"
-        "$AUTHORITY" request --member "$m" --name "Customs administration of $m" --keys "$FED/$m/keys" \
-            --out "$FED/$m/request.tmx" >/dev/null || return 1
+        [ -f "$FED/$m/request.tmx" ] ||
+            "$AUTHORITY" request --member "$m" --name "Customs administration of $m" --keys "$FED/$m/keys" \
+                --out "$FED/$m/request.tmx" >/dev/null || return 1
         "$AUTHORITY" admit "$FED/$m/request.tmx" --dir "$FED/authority" >/dev/null || return 1
     done
     "$AUTHORITY" add-log "$FED/broker/broker.pub" --dir "$FED/authority" >/dev/null &&
@@ -105,6 +107,7 @@ fed_create() {
     fed_broker_conf "$shard"
     "$BROKER" init --config "$FED/broker/tmx-broker.conf" >/dev/null || return 1
     for m in "${FED_MEMBERS[@]}"; do
+        [ -d "$FED/$m/keys" ] || continue
         fed_node_conf "$m"
         "$NODE" init --config "$FED/$m/tmx-node.conf" >/dev/null || return 1
     done
