@@ -3,7 +3,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <tmx/clock.h>
 #include <tmx/code.h>
@@ -117,29 +116,25 @@ static json_t *destinations_of(struct daemon *d)
     return list;
 }
 
+static json_t *counters_of(const struct tmx_broker_state_view *v)
+{
+    return json_pack("{sI sI sI sI sI sI sI}", "accepted", (json_int_t)v->accepted, "refused", (json_int_t)v->refused,
+                     "reports", (json_int_t)v->reports, "expired", (json_int_t)v->expired, "deferred",
+                     (json_int_t)v->deferred, "malformed", (json_int_t)v->malformed, "duplicates",
+                     (json_int_t)v->duplicates);
+}
+
 json_t *control_status(struct daemon *d)
 {
     struct tmx_broker_state_view v;
-    struct tmx_spool_stat stat = {0};
-    struct tmx_spool_mark mark;
     tmx_broker_state(d->broker, &v);
-    (void)!tmx_spool_stat(d->spool, &stat);
-    tmx_spool_lmdb_mark(d->spool, &mark);
-    const struct tmx_directory *dir = tmx_broker_directory(d->broker);
-    json_t *problems = problems_of(d);
-    uint64_t percent = stat.capacity_bytes == 0 ? 0 : stat.used_bytes * 100 / stat.capacity_bytes;
-    return json_pack(
-        "{ss ss ss sI sI sI ss so so s{sI sI sI sI} s{sI sI} so so s{sI sI sI sI sI sI sI}}", "role", "broker",
-        "federation", tmx_directory_federation(dir), "version", TMX_VERSION, "pid", (json_int_t)getpid(), "at_ms",
-        (json_int_t)tmx_clock_wall_ms(), "uptime_ms", (json_int_t)tmx_answer_age(tmx_clock_mono_ms(), d->started_ms),
-        "health", tmx_answer_health(problems), "problems", problems, "log",
-        tmx_answer_log(tmx_broker_checkpoint(d->broker)), "spool", "used_bytes", (json_int_t)stat.used_bytes,
-        "capacity_bytes", (json_int_t)stat.capacity_bytes, "percent", (json_int_t)percent, "generation",
-        (json_int_t)mark.generation, "directory", "serial", (json_int_t)tmx_directory_serial(dir), "expires_at_ms",
-        (json_int_t)tmx_directory_pb(dir)->expires_ms, "gates", gates_of(d), "destinations", destinations_of(d),
-        "counters", "accepted", (json_int_t)v.accepted, "refused", (json_int_t)v.refused, "reports",
-        (json_int_t)v.reports, "expired", (json_int_t)v.expired, "deferred", (json_int_t)v.deferred, "malformed",
-        (json_int_t)v.malformed, "duplicates", (json_int_t)v.duplicates);
+    json_t *status = tmx_answer_status("broker", tmx_broker_directory(d->broker), d->started_ms, problems_of(d));
+    json_object_set_new(status, "log", tmx_answer_log(tmx_broker_checkpoint(d->broker)));
+    json_object_set_new(status, "spool", tmx_answer_spool(d->spool));
+    json_object_set_new(status, "gates", gates_of(d));
+    json_object_set_new(status, "destinations", destinations_of(d));
+    json_object_set_new(status, "counters", counters_of(&v));
+    return status;
 }
 
 /* Peers, queues, messages */

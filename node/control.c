@@ -3,7 +3,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <tmx/clock.h>
 #include <tmx/code.h>
@@ -66,42 +65,46 @@ static json_t *members(struct daemon *d, bool as_peers)
     return list;
 }
 
+static json_t *link_of(const struct daemon *d, const struct tmx_node_state_view *v)
+{
+    const char *state = v->linked ? "up" : d->ever_linked ? "down" : "never";
+    json_t *link = json_pack("{ss ss}", "state", state, "endpoint", d->gate_endpoint);
+    if (d->ever_linked) {
+        json_int_t age = (json_int_t)tmx_answer_age(tmx_clock_mono_ms(), v->last_frame_ms);
+        json_object_set_new(link, "last_seen_ms", json_integer(age));
+    }
+    return link;
+}
+
+static json_t *inbox_of(const struct tmx_node_state_view *v)
+{
+    return json_pack("{sI sI sI sI}", "offered", (json_int_t)v->offered, "leased", (json_int_t)v->leased, "blocked",
+                     (json_int_t)v->blocked, "held", (json_int_t)v->held);
+}
+
+static json_t *counters_of(const struct tmx_node_state_view *v)
+{
+    return json_pack("{sI sI sI sI sI sI sI sI}", "submitted", (json_int_t)v->submitted, "waiting",
+                     (json_int_t)v->waiting, "unanswered", (json_int_t)v->unanswered, "received",
+                     (json_int_t)v->received, "delivered", (json_int_t)v->delivered, "refused", (json_int_t)v->refused,
+                     "expired", (json_int_t)v->expired, "alarms", (json_int_t)v->alarms);
+}
+
 json_t *control_status(struct daemon *d)
 {
     struct tmx_node_state_view v;
-    struct tmx_spool_stat stat = {0};
-    struct tmx_spool_mark mark;
     if (tmx_node_state(d->node, &v) != 0) {
         return NULL;
     }
-    (void)!tmx_spool_stat(d->spool, &stat);
-    tmx_spool_lmdb_mark(d->spool, &mark);
-    const struct tmx_directory *dir = tmx_node_directory(d->node);
-    json_t *problems = problems_of(d, &v);
-    uint64_t percent = stat.capacity_bytes == 0 ? 0 : stat.used_bytes * 100 / stat.capacity_bytes;
-    json_t *link = json_pack("{ss ss}", "state",
-                             v.linked         ? "up"
-                             : d->ever_linked ? "down"
-                                              : "never",
-                             "endpoint", d->gate_endpoint);
-    if (d->ever_linked) {
-        json_object_set_new(link, "last_seen_ms",
-                            json_integer((json_int_t)tmx_answer_age(tmx_clock_mono_ms(), v.last_frame_ms)));
-    }
-    return json_pack(
-        "{ss ss ss ss sI sI sI ss so so s{sI sI sI sI} s{sI sI} so so s{sI sI sI sI} s{sI sI sI sI sI sI sI sI}}",
-        "role", "node", "member", d->settings.member, "federation", tmx_directory_federation(dir), "version",
-        TMX_VERSION, "pid", (json_int_t)getpid(), "at_ms", (json_int_t)tmx_clock_wall_ms(), "uptime_ms",
-        (json_int_t)tmx_answer_age(tmx_clock_mono_ms(), d->started_ms), "health", tmx_answer_health(problems),
-        "problems", problems, "log", tmx_answer_log(tmx_node_checkpoint(d->node)), "spool", "used_bytes",
-        (json_int_t)stat.used_bytes, "capacity_bytes", (json_int_t)stat.capacity_bytes, "percent", (json_int_t)percent,
-        "generation", (json_int_t)mark.generation, "directory", "serial", (json_int_t)tmx_directory_serial(dir),
-        "expires_at_ms", (json_int_t)tmx_directory_pb(dir)->expires_ms, "link", link, "destinations", members(d, false),
-        "inbox", "offered", (json_int_t)v.offered, "leased", (json_int_t)v.leased, "blocked", (json_int_t)v.blocked,
-        "held", (json_int_t)v.held, "counters", "submitted", (json_int_t)v.submitted, "waiting", (json_int_t)v.waiting,
-        "unanswered", (json_int_t)v.unanswered, "received", (json_int_t)v.received, "delivered",
-        (json_int_t)v.delivered, "refused", (json_int_t)v.refused, "expired", (json_int_t)v.expired, "alarms",
-        (json_int_t)v.alarms);
+    json_t *status = tmx_answer_status("node", tmx_node_directory(d->node), d->started_ms, problems_of(d, &v));
+    json_object_set_new(status, "member", json_string(d->settings.member));
+    json_object_set_new(status, "log", tmx_answer_log(tmx_node_checkpoint(d->node)));
+    json_object_set_new(status, "spool", tmx_answer_spool(d->spool));
+    json_object_set_new(status, "link", link_of(d, &v));
+    json_object_set_new(status, "destinations", members(d, false));
+    json_object_set_new(status, "inbox", inbox_of(&v));
+    json_object_set_new(status, "counters", counters_of(&v));
+    return status;
 }
 
 /* The message in either direction; NULL: this node has none under that id. */

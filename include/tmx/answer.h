@@ -7,6 +7,7 @@
 
 #include <tmx/control.h>
 #include <tmx/directory.h>
+#include <tmx/spool_lmdb.h>
 
 json_t *tmx_answer_text(struct tmx_bytes b); /* printable, at most 127 bytes */
 json_t *tmx_answer_id(struct tmx_bytes id);  /* "" when it is not of TMX_ID_SIZE bytes */
@@ -14,6 +15,8 @@ json_t *tmx_answer_refusal(const char *code, const char *text);
 uint64_t tmx_answer_age(uint64_t now_ms, uint64_t then_ms); /* 0 when then is later */
 
 void tmx_answer_problem(json_t *problems, const char *severity, const char *text);
+/* What status begins with; takes the reference of `problems`. The rest is added to it. */
+json_t *tmx_answer_status(const char *role, const struct tmx_directory *directory, uint64_t started_ms, json_t *problems);
 /* What the dates of the directory mean now. `expired`: the daemon's own verdict. */
 void tmx_answer_directory_problems(json_t *problems, const struct tmx_directory *directory, bool expired,
                                    uint64_t now_ms);
@@ -21,6 +24,7 @@ const char *tmx_answer_health(const json_t *problems); /* "ok", "warning", "crit
 
 /* {"origin", "size", "root"} of a signed checkpoint; of one that is empty or damaged: no origin, size 0. */
 json_t *tmx_answer_log(struct tmx_bytes checkpoint);
+json_t *tmx_answer_spool(struct tmx_spool *spool);   /* of tmx_spool_lmdb_open; "turns" were ever committed */
 json_t *tmx_answer_directory(const struct tmx_directory *directory);
 const char *tmx_answer_member_status(Tmx__MemberStatus status);
 

@@ -18,7 +18,7 @@
  *                    "uptime_ms", "health": "ok" | "warning" | "critical",
  *                    "problems": [{"severity": "warning" | "critical", "text"}],
  *                    "log": {"origin", "size", "root" (hex), "checkpoint_age_ms"?},        a node's: its verified head
- *                    "spool": {"used_bytes", "capacity_bytes", "percent", "generation"},
+ *                    "spool": {"used_bytes", "capacity_bytes", "percent", "generation", "turns"},
  *                    "directory": {"serial", "expires_at_ms"},
  *                    "gates"? (broker): [{"member", "endpoint", "state": "up" | "starting" | "waiting" | "ending",
  *                                         "restarts", "failed"?: "why the last one ended"}],

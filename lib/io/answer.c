@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <tmx/answer.h>
+#include <tmx/clock.h>
 #include <tmx/envelope.h>
 #include <tmx/log.h>
 #include <tmx/note.h>
@@ -72,6 +74,17 @@ const char *tmx_answer_health(const json_t *problems)
     return worst;
 }
 
+json_t *tmx_answer_status(const char *role, const struct tmx_directory *directory, uint64_t started_ms,
+                          json_t *problems)
+{
+    return json_pack("{ss ss ss sI sI sI ss so s{sI sI}}", "role", role, "federation",
+                     tmx_directory_federation(directory), "version", TMX_VERSION, "pid", (json_int_t)getpid(), "at_ms",
+                     (json_int_t)tmx_clock_wall_ms(), "uptime_ms",
+                     (json_int_t)tmx_answer_age(tmx_clock_mono_ms(), started_ms), "health", tmx_answer_health(problems),
+                     "problems", problems, "directory", "serial", (json_int_t)tmx_directory_serial(directory),
+                     "expires_at_ms", (json_int_t)tmx_directory_pb(directory)->expires_ms);
+}
+
 json_t *tmx_answer_log(struct tmx_bytes checkpoint)
 {
     struct tmx_bytes text, lines;
@@ -82,6 +95,18 @@ json_t *tmx_answer_log(struct tmx_bytes checkpoint)
     }
     tmx_hex(TMX_BYTES_OF(c.root.b), root);
     return json_pack("{ss sI ss}", "origin", c.origin, "size", (json_int_t)c.size, "root", root);
+}
+
+json_t *tmx_answer_spool(struct tmx_spool *spool)
+{
+    struct tmx_spool_stat stat = {0};
+    struct tmx_spool_mark mark;
+    (void)!tmx_spool_stat(spool, &stat);
+    tmx_spool_lmdb_mark(spool, &mark);
+    uint64_t percent = stat.capacity_bytes == 0 ? 0 : stat.used_bytes * 100 / stat.capacity_bytes;
+    return json_pack("{sI sI sI sI sI}", "used_bytes", (json_int_t)stat.used_bytes, "capacity_bytes",
+                     (json_int_t)stat.capacity_bytes, "percent", (json_int_t)percent, "generation",
+                     (json_int_t)mark.generation, "turns", (json_int_t)mark.turn);
 }
 
 const char *tmx_answer_member_status(Tmx__MemberStatus status)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Loads one pair of members through libtmx and watches the sender's events: from submission to the verified CoA.
  *
- *   bench SENDER_ENDPOINT RECIPIENT SUBMITTERS COUNT PAYLOAD_BYTES GAP_MS
+ *   bench SENDER_ENDPOINT RECIPIENT SUBMITTERS COUNT PAYLOAD_BYTES GAP_MS [STEP]
  *
  * Each submitter is a process that submits, waits for its durable answer, and submits again (after GAP_MS). Prints
  * messages per second over the whole run and p50, p99 and p99.9 of the latency in ms: from the time the node wrote down
- * as submission to the time the watching application was told of the CoA.
+ * as submission to the time the watching application was told of the CoA, or of STEP ("accepted": for a recipient that
+ * is away).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,8 +102,9 @@ static uint64_t cursor_now(struct tmx_client *client)
 int main(int argc, char **argv)
 {
     struct tmx_client *client;
-    if (argc != 7 || tmx_client_open(argv[1], NULL, &client) != 0) {
-        fprintf(stderr, "usage: bench SENDER_ENDPOINT RECIPIENT SUBMITTERS COUNT PAYLOAD_BYTES GAP_MS\n");
+    const char *until = argc == 8 ? argv[7] : "CoA";
+    if (argc < 7 || argc > 8 || tmx_client_open(argv[1], NULL, &client) != 0) {
+        fprintf(stderr, "usage: bench SENDER_ENDPOINT RECIPIENT SUBMITTERS COUNT PAYLOAD_BYTES GAP_MS [STEP]\n");
         return 64;
     }
     unsigned submitters = (unsigned)atoi(argv[3]), gap_ms = (unsigned)atoi(argv[6]);
@@ -131,7 +133,7 @@ int main(int argc, char **argv)
             if (strcmp(e->step.what, "submitted") == 0) {
                 memcpy(s->id, e->message_id, sizeof(s->id));
                 s->submitted_ms = e->step.time_ms;
-            } else if (strcmp(e->step.what, "CoA") == 0 && s->submitted_ms != 0 && done < count) {
+            } else if (strcmp(e->step.what, until) == 0 && s->submitted_ms != 0 && done < count) {
                 latency_ms[done++] = (uint32_t)(now - s->submitted_ms);
             }
             cursor = e->cursor;
