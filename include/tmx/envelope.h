@@ -30,9 +30,13 @@ Tmx__BatchSignature *tmx_signature_to_pb(const struct tmx_signature *signature, 
 
 /* The seal's plaintext: u32be size of Content, Content, payload (compressed where it helps), padding to 256 with
  * zeros. Fields of `content` that the function owns (payload_bytes, compression, stored_bytes) are set by it.
- * -ENOMEM; ret_plaintext is malloc'ed. */
-int tmx_content_pack(Tmx__Content *content, struct tmx_bytes payload, uint8_t **ret_plaintext, size_t *ret_size)
-    TMX_MUST_CHECK;
+ * -ENOMEM; ret_plaintext is malloc'ed. The compressor is what compression keeps between payloads: to make it anew costs
+ * more than a small payload; NULL does so. */
+struct tmx_compressor;
+struct tmx_compressor *tmx_compressor_new(void);   /* NULL: out of memory */
+struct tmx_compressor *tmx_compressor_free(struct tmx_compressor *c);
+int tmx_content_pack(struct tmx_compressor *compressor, Tmx__Content *content, struct tmx_bytes payload,
+                     uint8_t **ret_plaintext, size_t *ret_size) TMX_MUST_CHECK;
 /* TMX_CODE_OK, TMX_CODE_CONTENT_INVALID, or -ENOMEM. *ret_payload is malloc'ed; bounded by TMX_PAYLOAD_MAX. */
 int tmx_content_unpack(struct tmx_bytes plaintext, struct tmx_arena *arena, Tmx__Content **ret_content,
                        uint8_t **ret_payload, size_t *ret_size) TMX_MUST_CHECK;

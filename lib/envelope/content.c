@@ -23,10 +23,27 @@ static size_t padded(size_t size)
     return (size + TMX_PADDING - 1) / TMX_PADDING * TMX_PADDING;
 }
 
-/* Stores the payload at `at`, which has room for it: compressed when that is shorter. */
-static void store(Tmx__Content *content, struct tmx_bytes payload, uint8_t *at)
+struct tmx_compressor *tmx_compressor_new(void)
 {
-    size_t n = payload.size == 0 ? 0 : ZSTD_compress(at, payload.size - 1, payload.data, payload.size, ZSTD_LEVEL);
+    return (struct tmx_compressor *)ZSTD_createCCtx();
+}
+
+struct tmx_compressor *tmx_compressor_free(struct tmx_compressor *c)
+{
+    ZSTD_freeCCtx((ZSTD_CCtx *)c);
+    return NULL;
+}
+
+static size_t compress(struct tmx_compressor *c, uint8_t *at, size_t room, struct tmx_bytes b)
+{
+    return c == NULL ? ZSTD_compress(at, room, b.data, b.size, ZSTD_LEVEL)
+                     : ZSTD_compressCCtx((ZSTD_CCtx *)c, at, room, b.data, b.size, ZSTD_LEVEL);
+}
+
+/* Stores the payload at `at`, which has room for it: compressed when that is shorter. */
+static void store(struct tmx_compressor *c, Tmx__Content *content, struct tmx_bytes payload, uint8_t *at)
+{
+    size_t n = payload.size == 0 ? 0 : compress(c, at, payload.size - 1, payload);
     bool shorter = payload.size > 0 && !ZSTD_isError(n);
     if (!shorter && payload.size > 0) {
         memcpy(at, payload.data, payload.size);
@@ -36,8 +53,8 @@ static void store(Tmx__Content *content, struct tmx_bytes payload, uint8_t *at)
     content->stored_bytes = shorter ? n : payload.size;
 }
 
-static int pack(Tmx__Content *content, struct tmx_bytes payload, struct tmx_arena *arena, uint8_t **ret_plaintext,
-                size_t *ret_size)
+static int pack(struct tmx_compressor *compressor, Tmx__Content *content, struct tmx_bytes payload,
+                struct tmx_arena *arena, uint8_t **ret_plaintext, size_t *ret_size)
 {
     /* The longest the message can get: compressed, and no shorter for it. */
     content->payload_bytes = payload.size;
@@ -53,7 +70,7 @@ static int pack(Tmx__Content *content, struct tmx_bytes payload, struct tmx_aren
     if (plaintext == NULL) {
         return -ENOMEM;
     }
-    store(content, payload, plaintext + reserved);
+    store(compressor, content, payload, plaintext + reserved);
     tmx_arena_reset(arena);
     int r = tmx_codec_pack(content, arena, &message);
     assert(r == TMX_CODEC_OK && 4 + message.size <= reserved);
@@ -69,7 +86,8 @@ static int pack(Tmx__Content *content, struct tmx_bytes payload, struct tmx_aren
     return 0;
 }
 
-int tmx_content_pack(Tmx__Content *content, struct tmx_bytes payload, uint8_t **ret_plaintext, size_t *ret_size)
+int tmx_content_pack(struct tmx_compressor *compressor, Tmx__Content *content, struct tmx_bytes payload,
+                     uint8_t **ret_plaintext, size_t *ret_size)
 {
     if (payload.size > TMX_PAYLOAD_MAX) {
         return -EMSGSIZE;
@@ -79,7 +97,7 @@ int tmx_content_pack(Tmx__Content *content, struct tmx_bytes payload, uint8_t **
     if (r < 0) {
         return r;
     }
-    r = pack(content, payload, &arena, ret_plaintext, ret_size);
+    r = pack(compressor, content, payload, &arena, ret_plaintext, ret_size);
     tmx_arena_deinit(&arena);
     return r;
 }

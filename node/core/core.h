@@ -151,6 +151,7 @@ struct tmx_node {
     size_t kept_bytes;
     struct tmx_directory *directory;
     struct tmx_batch_cache *cache;
+    struct tmx_compressor *compressor;
     uint64_t now_ms, wall_ms, wall_us;
     int64_t clock_base_ms;                 /* wall - mono when it was last trusted */
     bool leases_look;             /* leases may end far ahead: the clock was wrong */

@@ -126,7 +126,7 @@ bool node_seal(struct tmx_node *n, Tmx__Content *content, struct tmx_bytes paylo
             return false;
         }
     }
-    int r = tmx_content_pack(content, payload, &plaintext, &size);
+    int r = tmx_content_pack(n->compressor, content, payload, &plaintext, &size);
     if (r < 0) {
         node_fault(n, r);
         return false;

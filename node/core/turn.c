@@ -207,12 +207,14 @@ static int memory_new(struct tmx_node *n)
     if (r < 0) {
         return r;
     }
+    n->compressor = tmx_compressor_new();
     n->cache = calloc(1, sizeof(*n->cache));
     n->waiters = calloc(NODE_WAITERS, sizeof(*n->waiters));
     n->sends = calloc(TMX_NODE_SENDS_MAX, sizeof(*n->sends));
     n->answers = calloc(TMX_NODE_ANSWERS_MAX, sizeof(*n->answers));
     n->notices = calloc(TMX_NODE_NOTICES_MAX, sizeof(*n->notices));
-    bool have = n->cache != NULL && n->waiters != NULL && n->sends != NULL && n->answers != NULL && n->notices != NULL;
+    bool have = n->compressor != NULL && n->cache != NULL && n->waiters != NULL && n->sends != NULL &&
+                n->answers != NULL && n->notices != NULL;
     return have ? 0 : -ENOMEM;
 }
 
@@ -307,6 +309,7 @@ struct tmx_node *tmx_node_free(struct tmx_node *n)
     tmx_arena_deinit(&n->scratch);
     tmx_arena_deinit(&n->bodies);
     tmx_arena_deinit(&n->out);
+    tmx_compressor_free(n->compressor);
     free(n->cache);
     free(n->waiters);
     free(n->sends);

@@ -179,7 +179,7 @@ static void compose_seal(struct fake_node *n, struct fake_node *const *nodes, si
     assert(payload != NULL);
     randombytes_buf_deterministic(payload, payload_bytes, m->digest);
     size_t plaintext_size;
-    int r = tmx_content_pack(&content, TMX_BYTES(payload, payload_bytes), &plaintext, &plaintext_size);
+    int r = tmx_content_pack(NULL, &content, TMX_BYTES(payload, payload_bytes), &plaintext, &plaintext_size);
     assert(r == 0);
     struct tmx_writer w = TMX_WRITER_OF(m->container);
     uint8_t content_key[32];

@@ -61,7 +61,7 @@ static void seal_again(struct world *w, struct fake_message *m, const uint8_t *i
     struct tmx_bytes to = TMX_LIT("DE");
     content.message_id = tmx_to_pb(TMX_BYTES(id, TMX_ID_SIZE));
     content.message_type = tmx_to_pb(tmx_bytes_str(type));
-    assert_int_equal(tmx_content_pack(&content, TMX_LIT("x"), &plaintext, &size), 0);
+    assert_int_equal(tmx_content_pack(NULL, &content, TMX_LIT("x"), &plaintext, &size), 0);
     plaintext[size - 1] = padding ? 1 : 0;
     tmx_seal_sender_init(random, &sender);
     tmx_seal_key_id(w->de.prekey, slot.key_id);

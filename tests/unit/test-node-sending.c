@@ -404,7 +404,7 @@ static void test_reason(void **state)
     Tmx__Content content = TMX__CONTENT__INIT;
     content.message_id = tmx_to_pb(TMX_BYTES_OF(id));
     content.message_type = text("CD001C");
-    assert_int_equal(tmx_content_pack(&content, TMX_LIT("goods not presented"), &plaintext, &size), 0);
+    assert_int_equal(tmx_content_pack(NULL, &content, TMX_LIT("goods not presented"), &plaintext, &size), 0);
     struct tmx_seal_sender sender;
     struct tmx_seal_slot slot;
     struct tmx_bytes to = TMX_LIT("DE");
