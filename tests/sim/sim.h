@@ -5,6 +5,7 @@
  *   main.c      seeds, counters, replay            network.c   the event heap, messages in flight
  *   world.c     processes and their turns          app.c       national applications
  *   faults.c    what goes wrong, and when          check.c     invariants, from outside
+ *   leftovers.c what must not be left in a spool
  *
  * A run is decided by its seed alone. Chaos phase: anything may fail, nothing wrong may happen. Then everything heals
  * and must drain in bounded time.
@@ -252,4 +253,5 @@ void check_new_shard(struct sim *s);     /* the log of before is gone, and what 
 void check_handover(struct sim *s, unsigned node, const uint8_t *id, unsigned sender_fact, bool redelivered);
 bool check_drained(struct sim *s);
 void check_end(struct sim *s);
+void check_leftovers(struct sim *s);   /* leftovers.c */
 const char *check_report(struct sim *s);

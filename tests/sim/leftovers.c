@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * I10: when everything has its outcome, nothing that only work in progress needs is left in a spool, or a year of it
+ * would fill the disk. What is kept on purpose (log, dedup, evidence, payloads within their retention) is not looked at.
+ */
+#include <inttypes.h>
+
+#include "sim.h"
+
+struct leftover {
+    uint8_t table;
+    const char *name;
+};
+
+static const struct leftover broker_tables[] = {
+    { TMX_T_CONTAINER, "containers" }, { TMX_T_READY, "ready deliveries" }, { TMX_T_LANE, "lanes" },
+    { TMX_T_DUE, "expiries" },         { TMX_T_STAGE, "staged containers" },
+};
+
+static const struct leftover node_tables[] = {
+    { TMX_NT_OUT_WAIT, "waiting submissions" }, { TMX_NT_OUT_LANE, "lanes out" },   { TMX_NT_OUT_PAYLOAD, "unsealed payloads" },
+    { TMX_NT_OUT_OPEN, "unanswered headers" },  { TMX_NT_IN_WAIT, "waits" },        { TMX_NT_IN_READY, "offers" },
+    { TMX_NT_IN_STAGE, "staged containers" },   { TMX_NT_IN_LANE, "lanes in" },     { TMX_NT_REPORT_OPEN, "unanswered reports" },
+};
+
+static void look(struct sim *s, const char *who, const struct sim_spool *spool, const struct leftover *tables, size_t n)
+{
+    struct tmx_spool_stat stat;
+    int r = tmx_spool_stat(spool->inner, &stat);
+    assert(r == 0);
+    for (size_t i = 0; i < n; i++) {
+        if (stat.rows[tables[i].table] > 0) {
+            sim_fail(s, "I10: %" PRIu64 " %s are left at %s", stat.rows[tables[i].table], tables[i].name, who);
+        }
+    }
+}
+
+void check_leftovers(struct sim *s)
+{
+    look(s, "the broker", &s->broker_process.spool, broker_tables, TMX_N(broker_tables));
+    for (unsigned i = 0; i < s->n_nodes; i++) {
+        look(s, s->federation.members[i].code, &s->nodes[i].p.spool, node_tables, TMX_N(node_tables));
+    }
+}
