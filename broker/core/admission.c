@@ -161,19 +161,6 @@ static unsigned check_container(struct tmx_broker *b, const Tmx__Header *h, stru
     return TMX_CODE_OK;
 }
 
-static unsigned check_seen(struct tmx_broker *b, const Tmx__Head *seen)
-{
-    if (seen == NULL || !tmx_bytes_eq(tmx_pb(seen->shard), tmx_bytes_str(b->shard))) {
-        return TMX_CODE_OK;   /* a head of an earlier shard is checked by those who hold that shard */
-    }
-    struct key k = key_u64(seen->size);
-    struct tmx_bytes root;
-    if (!row_get(b, TMX_T_HEAD, key_bytes(&k), &root) || !tmx_bytes_eq(root, tmx_pb(seen->root))) {
-        return TMX_CODE_BAD_HEAD;
-    }
-    return TMX_CODE_OK;
-}
-
 /* Row 9: what refuses for good and consumes the numbers. */
 static unsigned check_permanent(struct tmx_broker *b, struct peer *p, const Tmx__Header *h, struct tmx_bytes container,
                                 const uint8_t *staged_digest, bool resubmission)
@@ -205,7 +192,7 @@ static unsigned check_permanent(struct tmx_broker *b, struct peer *p, const Tmx_
         return TMX_CODE_EXPIRY_TOO_FAR;
     }
     unsigned code = check_container(b, h, container, staged_digest, false);
-    return code != TMX_CODE_OK ? code : check_seen(b, h->seen);
+    return code != TMX_CODE_OK ? code : ledger_check_seen(b, h->seen);
 }
 
 static void container_store(struct tmx_broker *b, const uint8_t *id, struct tmx_bytes container)

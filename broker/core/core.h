@@ -172,6 +172,8 @@ void ledger_feed(struct tmx_broker *b, const uint8_t member[TMX_MEMBER_KEY], uin
 void ledger_feed_everyone(struct tmx_broker *b, uint64_t index);
 /* Signs the head when the log grew in this turn. */
 void ledger_close(struct tmx_broker *b);
+/* The head a signer says it saw: TMX_CODE_OK or TMX_CODE_BAD_HEAD. */
+unsigned ledger_check_seen(struct tmx_broker *b, const Tmx__Head *seen);
 bool ledger_load(struct tmx_broker *b, uint64_t size);
 bool ledger_read_tile(void *ctx, unsigned tile_level, uint64_t n, uint8_t ret_tile[TMX_TILE_SIZE]);
 

@@ -99,3 +99,16 @@ void ledger_close(struct tmx_broker *b)
     row_put(b, TMX_T_HEAD, key_bytes(&k), TMX_BYTES_OF(c.root.b));
     state_write(b);
 }
+
+unsigned ledger_check_seen(struct tmx_broker *b, const Tmx__Head *seen)
+{
+    if (seen == NULL || !tmx_bytes_eq(tmx_pb(seen->shard), tmx_bytes_str(b->shard))) {
+        return TMX_CODE_OK;   /* a head of an earlier shard is checked by those who hold that shard */
+    }
+    struct key k = key_u64(seen->size);
+    struct tmx_bytes root;
+    if (!row_get(b, TMX_T_HEAD, key_bytes(&k), &root) || !tmx_bytes_eq(root, tmx_pb(seen->root))) {
+        return TMX_CODE_BAD_HEAD;
+    }
+    return TMX_CODE_OK;
+}

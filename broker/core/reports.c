@@ -171,6 +171,10 @@ void report_submit(struct tmx_broker *b, struct peer *p, struct tmx_bytes item)
         refuse(b, p, envelope, id, TMX_CODE_BAD_REPORT, 0, false, NULL);
         return;
     }
+    if (ledger_check_seen(b, r->seen) != TMX_CODE_OK) {
+        refuse(b, p, envelope, id, TMX_CODE_BAD_HEAD, 0, false, NULL);
+        return;
+    }
     uint8_t digest[32];
     tmx_digest(tmx_pb(envelope->body), digest);
     switch (next_move(&d, r->outcome, digest)) {

@@ -273,6 +273,13 @@ void fake_report(struct fake_node *n, const struct fake_received *r, Tmx__Outcom
     report.outcome = outcome;
     report.code = code;
     report.time_ms = now_ms;
+    struct tmx_hash root = n->head.root;
+    root.b[0] ^= n->false_seen ? 1 : 0;
+    Tmx__Head seen = TMX__HEAD__INIT;
+    seen.shard = pbs(n->federation->shard);
+    seen.size = n->head.size;
+    seen.root = pb(root.b, 32);
+    report.seen = n->head.size > 0 ? &seen : NULL;
     struct tmx_bytes item = fake_sign(n, &report);
     Tmx__Reports reports = TMX__REPORTS__INIT;
     reports.items = 1;

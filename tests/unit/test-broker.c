@@ -72,6 +72,22 @@ static void test_report_table(void **state)
     }
 }
 
+/* REP-1, LOG-6: a head that never was would make the log fail its audit; the delivery waits for a report that is true. */
+static void test_report_of_false_head(void **state)
+{
+    struct world *w = *state;
+    compose(w, DE, IT);
+    submit(w, DE);
+    const struct fake_received *r = &IT->received[0];
+    IT->false_seen = true;
+    report(w, IT, r, TMX__OUTCOME__OUTCOME_COA, 0);
+    assert_int_equal(last_leaf(IT, TMX__ENTRY_KIND__ENTRY_REFUSAL)->code, TMX_CODE_BAD_HEAD);
+    assert_int_equal(state_of(w, message.id, IT), TMX_DELIVERY_QUEUED);
+    IT->false_seen = false;
+    report(w, IT, r, TMX__OUTCOME__OUTCOME_COA, 0);
+    assert_int_equal(state_of(w, message.id, IT), TMX_DELIVERY_ARRIVED);
+}
+
 /* QUE-4: the same bytes get the original acceptance, in this process and after a restart. */
 static void test_duplicate(void **state)
 {
@@ -413,6 +429,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_life_of_a_message, setup, teardown),
         cmocka_unit_test_setup_teardown(test_report_table, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_report_of_false_head, setup, teardown),
         cmocka_unit_test_setup_teardown(test_duplicate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_garbage_is_counted, setup, teardown),
