@@ -81,11 +81,34 @@ static void session_open(struct tmx_broker *b, struct peer *p, const struct tmx_
     notice(b, "link.up", false, p->key, NULL, TMX_CODE_OK, p->session);
 }
 
+/* Not more than one a second, so that two broken ends do not answer each other for ever. */
+static void bye_out(struct tmx_broker *b, struct peer *p, unsigned code, uint64_t session)
+{
+    if (b->now_ms - p->last_bye_ms >= 1000 || p->last_bye_ms == 0) {
+        p->last_bye_ms = b->now_ms;
+        send_bye(b, p, code, session);
+    }
+}
+
+/* So that the Bye finds its way: a session that is up keeps its own. */
+static void route_take(struct peer *p, const struct tmx_broker_event *ev)
+{
+    if (!p->up) {
+        p->route_size = (uint8_t)ev->route.size;
+        memcpy(p->route, ev->route.data, ev->route.size);
+    }
+}
+
 static void hello_in(struct tmx_broker *b, struct peer *p, const struct tmx_broker_event *ev, const Tmx__Hello *hello)
 {
     if (hello->version != LINK_VERSION || hello->nonce.len != sizeof(p->nonce) ||
         !tmx_bytes_eq(tmx_pb(hello->member), tmx_member_code(p->key))) {
-        count_malformed(b, p, hello->version != LINK_VERSION ? TMX_CODE_BAD_VERSION : TMX_CODE_MALFORMED);
+        bool other = hello->version != LINK_VERSION;
+        count_malformed(b, p, other ? TMX_CODE_BAD_VERSION : TMX_CODE_MALFORMED);
+        if (other && !p->up) {
+            route_take(p, ev);
+            bye_out(b, p, TMX_CODE_BAD_VERSION, 0);
+        }
         return;
     }
     bool fork;
@@ -202,10 +225,7 @@ static void body_in(struct tmx_broker *b, struct peer *p, const Tmx__Link *link,
 static bool number_in(struct tmx_broker *b, struct peer *p, const Tmx__Link *link)
 {
     if (link->session != p->session || !p->up) {
-        if (b->now_ms - p->last_bye_ms >= 1000 || p->last_bye_ms == 0) {
-            p->last_bye_ms = b->now_ms;
-            send_bye(b, p, TMX_CODE_BAD_SESSION, link->session);
-        }
+        bye_out(b, p, TMX_CODE_BAD_SESSION, link->session);
         return false;
     }
     if (link->number <= p->in_number) {
@@ -279,10 +299,7 @@ void link_message(struct tmx_broker *b, const struct tmx_broker_event *ev)
         }
         return;
     }
-    if (!p->up) {   /* so that the Bye finds its way */
-        p->route_size = (uint8_t)ev->route.size;
-        memcpy(p->route, ev->route.data, ev->route.size);
-    }
+    route_take(p, ev);
     if (number_in(b, p, link)) {
         body_in(b, p, link, ev->frames + 1);
     }

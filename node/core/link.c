@@ -334,6 +334,12 @@ void node_link_message(struct tmx_node *n, const struct tmx_node_event *ev)
         welcome_in(n, link);
         return;
     }
+    if (link->body_case == TMX__LINK__BODY_BYE && s->state == NODE_HELLO && link->session == 0 &&
+        link->bye->code == TMX_CODE_BAD_VERSION) {
+        node_notice(n, "link.version", true, NULL, NULL, TMX_CODE_BAD_VERSION, LINK_VERSION);
+        node_link_lost(n, "link.bye", false);
+        return;
+    }
     bool open = s->state == NODE_UP || s->state == NODE_MUTE;
     if (!open || link->session != s->number_session) {
         return;

@@ -61,7 +61,7 @@ void fake_hello(struct fake_node *n, struct fake_frames *ret_frames)
     uint8_t note[TMX_CHECKPOINT_MAX];
     struct tmx_writer w = TMX_WRITER_OF(note);
     Tmx__Hello hello = TMX__HELLO__INIT;
-    hello.version = 1;
+    hello.version = n->version != 0 ? n->version : 1;
     hello.member = pbs(n->me->code);
     n->nonce[0]++;
     hello.nonce = pb(n->nonce, sizeof(n->nonce));

@@ -44,6 +44,7 @@ struct fake_node {
     uint64_t max_seq[FEDERATION_MEMBERS_MAX];
     uint8_t prekey_secret[32], prekey[32];
     uint64_t set_serial;
+    uint32_t version;               /* of its hello; 0 = 1 */
     bool false_seen;                /* its reports show a head that never was */
     uint8_t nonce[16];
     uint8_t route;

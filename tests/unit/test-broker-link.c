@@ -171,6 +171,11 @@ static void test_sessions(void **state)
     tick(w, 1001);
     assert_int_equal(tmx_broker_link(w->broker, TMX_LIT("DE"), &v), 0);
     assert_false(v.up);
+    DE->version = 2;   /* it is told, or it would never learn why nobody answers */
+    hello(w, DE);
+    assert_int_equal(DE->bye_code, TMX_CODE_BAD_VERSION);
+    assert_int_equal(tmx_broker_link(w->broker, TMX_LIT("DE"), &v), 0);
+    assert_false(v.up);
 }
 
 /* A key in two places: sessions that push each other out raise an alarm. */

@@ -349,6 +349,21 @@ static void test_clock(void **state)
     assert_int_equal(report_of(w, w->reports[w->n_reports - 1].item)->outcome, TMX__OUTCOME__OUTCOME_EXPIRED);
 }
 
+/* LINK-2: a broker of another version says so: an alarm that says what is wrong, and no flood of hellos. */
+static void test_other_version(void **state)
+{
+    struct world *w = *state;
+    size_t hellos = w->n_hellos;
+    struct tmx_node_event tick_event = world_event(w, TMX_NODE_TICK);
+    turn(w, &tick_event, 1);
+    assert_int_equal(w->n_hellos, hellos + 1);
+    w->session = 0;
+    bye(w, TMX_CODE_BAD_VERSION);
+    assert_true(noticed(w, "link.version"));
+    assert_true(w->out.deadline_ms > w->mono_ms);
+    assert_false(state_of(w).linked);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +382,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_resend, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_deferred, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_clock, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_other_version, world_setup_offline, world_teardown),
     };
     return cmocka_run_group_tests_name("node-link", tests, NULL, NULL);
 }
