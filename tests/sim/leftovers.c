@@ -28,7 +28,9 @@ static void look(struct sim *s, const char *who, const struct sim_spool *spool, 
     int r = tmx_spool_stat(spool->inner, &stat);
     assert(r == 0);
     for (size_t i = 0; i < n; i++) {
-        if (stat.rows[tables[i].table] > 0) {
+        /* A message that had come when the log was lost, and whose end stood only there, waits for its expiry. */
+        bool may_wait = s->disk_lost && tables == node_tables && tables[i].table == TMX_NT_IN_LANE;
+        if (stat.rows[tables[i].table] > 0 && !may_wait) {
             sim_fail(s, "I10: %" PRIu64 " %s are left at %s", stat.rows[tables[i].table], tables[i].name, who);
         }
     }
