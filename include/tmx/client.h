@@ -43,6 +43,7 @@ extern "C" {
 #define TMX_CLIENT_PAYLOAD_BYTES_MAX (20u << 20)
 #define TMX_CLIENT_LEASES_MAX 64          /* messages of one call */
 #define TMX_CLIENT_EVENTS_MAX 1000        /* events of one call */
+#define TMX_CLIENT_SUBMISSIONS_MAX 32     /* submissions of one call */
 #define TMX_CLIENT_WAIT_MS_MAX 60000
 #define TMX_CLIENT_LIST_MAX 1000
 #define TMX_CLIENT_TIMEOUT_MS_DEFAULT 10000
@@ -100,6 +101,18 @@ struct tmx_client_submitted {
 /* Returns 0 only when the message is durable in the node's outbox; from then on the node sends it by itself. */
 TMX_CLIENT_CALL int tmx_client_submit(struct tmx_client *client, const struct tmx_client_submission *submission,
                                       struct tmx_client_submitted *ret_submitted);
+
+/* What became of one of several. */
+struct tmx_client_result {
+    int r;                                /* as tmx_client_submit returns it */
+    struct tmx_client_submitted submitted;   /* when r is 0 */
+    char error[768];                      /* when it is not: the sentence of tmx_client_error_text */
+};
+/* Submits several without waiting for each: a node takes hundreds in the time of one. It takes them in this order; one that
+ * is refused does not keep the others. ret_results has room for n. Returns 0 when each has its answer; -EINVAL for
+ * more than TMX_CLIENT_SUBMISSIONS_MAX; else what broke the connection, and the results say which were answered. */
+TMX_CLIENT_CALL int tmx_client_submit_many(struct tmx_client *client, const struct tmx_client_submission *submissions,
+                                           size_t n, struct tmx_client_result *ret_results);
 
 /* ---- collecting: lease, make durable, acknowledge ---- */
 

@@ -6,24 +6,22 @@
 
 #include "client_private.h"
 
-static ProtobufCBinaryData text_of(const char *s)
+ProtobufCBinaryData client_text(const char *s)
 {
     return tmx_to_pb(tmx_bytes_str(s));
 }
 
-/* An id or token; NULL = none. */
-static ProtobufCBinaryData id_of(const uint8_t *id)
+ProtobufCBinaryData client_id(const uint8_t *id)
 {
     return tmx_to_pb(id != NULL ? TMX_BYTES(id, TMX_ID_SIZE) : TMX_BYTES_NULL);
 }
 
-static int missing(struct tmx_client *c, const char *what)
+int client_missing(struct tmx_client *c, const char *what)
 {
     return client_fail(c, -EINVAL, "%s is missing", what);
 }
 
-/* The rest of a call whose translation failed. */
-static int translated(struct tmx_client *c, int r)
+int client_translated(struct tmx_client *c, int r)
 {
     if (r == -EPROTO) {
         return client_fail(c, r, "the node at %s gave an answer that breaks the specification", c->endpoint);
@@ -34,7 +32,7 @@ static int translated(struct tmx_client *c, int r)
     return 0;
 }
 
-static int texts_of(struct tmx_client *c, const char *const *texts, size_t n, const char *what,
+int client_texts(struct tmx_client *c, const char *const *texts, size_t n, const char *what,
                     ProtobufCBinaryData *ret_texts)
 {
     if (n > TMX_RECIPIENTS_MAX) {
@@ -42,73 +40,10 @@ static int texts_of(struct tmx_client *c, const char *const *texts, size_t n, co
     }
     for (size_t i = 0; i < n; i++) {
         if (texts == NULL || texts[i] == NULL) {
-            return missing(c, what);
+            return client_missing(c, what);
         }
-        ret_texts[i] = text_of(texts[i]);
+        ret_texts[i] = client_text(texts[i]);
     }
-    return 0;
-}
-
-static int check_submission(struct tmx_client *c, const struct tmx_client_submission *s)
-{
-    if (s == NULL || s->reference == NULL || s->message_type == NULL) {
-        return missing(c, s == NULL ? "the submission" : s->reference == NULL ? "the reference" : "the message type");
-    }
-    if (s->payload == NULL || s->payload_bytes == 0) {
-        return missing(c, "the payload");
-    }
-    if (s->payload_bytes > TMX_APP_REMOTE_PAYLOAD_MAX && strncmp(c->endpoint, "ipc://", 6) != 0) {
-        return client_fail(c, -EMSGSIZE,
-                           "the payload of %zu bytes is longer than %u: a larger one is submitted at the node's own "
-                           "endpoint (ipc://)",
-                           s->payload_bytes, TMX_APP_REMOTE_PAYLOAD_MAX);
-    }
-    if (s->payload_bytes > TMX_PAYLOAD_MAX) {
-        return client_fail(c, -EMSGSIZE, "the payload has %zu bytes; at most %u (20 MiB) can be sent",
-                           s->payload_bytes, TMX_PAYLOAD_MAX);
-    }
-    return 0;
-}
-
-int tmx_client_submit(struct tmx_client *c, const struct tmx_client_submission *s,
-                      struct tmx_client_submitted *ret_submitted)
-{
-    ProtobufCBinaryData recipients[TMX_RECIPIENTS_MAX];
-    Tmx__SubmitRequest submit = TMX__SUBMIT_REQUEST__INIT;
-    Tmx__Request request = client_request(c);
-    Tmx__Response *response;
-
-    int r = check_submission(c, s);
-    if (r == 0) {
-        r = texts_of(c, s->recipients, s->n_recipients, "recipients", recipients);
-    }
-    if (r != 0) {
-        return r;
-    }
-    submit.reference = text_of(s->reference);
-    submit.recipients = recipients;
-    submit.n_recipients = s->n_recipients;
-    submit.message_type = text_of(s->message_type);
-    submit.mrn = text_of(s->mrn);
-    submit.lrn = text_of(s->lrn);
-    submit.business_id = text_of(s->business_id);
-    submit.business_correlation = text_of(s->business_correlation);
-    submit.correlation_id = id_of(s->correlation_id);
-    submit.priority = s->priority;
-    submit.expires_ms = s->expires_ms;
-    submit.media_type = text_of(s->media_type);
-    submit.file_name = text_of(s->file_name);
-    request.body_case = TMX__REQUEST__BODY_SUBMIT;
-    request.submit = &submit;
-    r = client_call(c, &request, TMX_BYTES(s->payload, s->payload_bytes), 0, TMX__RESPONSE__BODY_SUBMIT, &response);
-    if (r != 0) {
-        return r;
-    }
-    if (response->submit->message_id.len != TMX_ID_SIZE) {
-        return translated(c, -EPROTO);
-    }
-    memcpy(ret_submitted->message_id, response->submit->message_id.data, TMX_ID_SIZE);
-    ret_submitted->duplicate = response->submit->duplicate;
     return 0;
 }
 
@@ -120,7 +55,7 @@ int tmx_client_lease(struct tmx_client *c, uint32_t max, uint32_t lease_ms, uint
     Tmx__Request request = client_request(c);
     Tmx__Response *response;
 
-    int r = texts_of(c, message_types, n_types, "message types", types);
+    int r = client_texts(c, message_types, n_types, "message types", types);
     if (r != 0) {
         return r;
     }
@@ -135,7 +70,7 @@ int tmx_client_lease(struct tmx_client *c, uint32_t max, uint32_t lease_ms, uint
     if (r != 0) {
         return r;
     }
-    return translated(c, client_leases(response->lease, c->answer.frames + 1, c->answer.n_frames - 1, ret_leases));
+    return client_translated(c, client_leases(response->lease, c->answer.frames + 1, c->answer.n_frames - 1, ret_leases));
 }
 
 /* Asks what is answered with the code alone. */
@@ -144,7 +79,7 @@ static int command(struct tmx_client *c, Tmx__Request *request, const uint8_t *m
     Tmx__Response *response;
 
     if (message_id == NULL || token == NULL) {
-        return missing(c, message_id == NULL ? "the message id" : "the token");
+        return client_missing(c, message_id == NULL ? "the message id" : "the token");
     }
     return client_call(c, request, TMX_BYTES_NULL, 0, TMX__RESPONSE__BODY__NOT_SET, &response);
 }
@@ -154,8 +89,8 @@ int tmx_client_renew(struct tmx_client *c, const uint8_t *message_id, const uint
     Tmx__RenewRequest renew = TMX__RENEW_REQUEST__INIT;
     Tmx__Request request = client_request(c);
 
-    renew.message_id = id_of(message_id);
-    renew.token = id_of(token);
+    renew.message_id = client_id(message_id);
+    renew.token = client_id(token);
     renew.lease_ms = lease_ms;
     request.body_case = TMX__REQUEST__BODY_RENEW;
     request.renew = &renew;
@@ -167,8 +102,8 @@ int tmx_client_ack(struct tmx_client *c, const uint8_t *message_id, const uint8_
     Tmx__AckRequest ack = TMX__ACK_REQUEST__INIT;
     Tmx__Request request = client_request(c);
 
-    ack.message_id = id_of(message_id);
-    ack.token = id_of(token);
+    ack.message_id = client_id(message_id);
+    ack.token = client_id(token);
     request.body_case = TMX__REQUEST__BODY_ACK;
     request.ack = &ack;
     return command(c, &request, message_id, token);
@@ -180,10 +115,10 @@ int tmx_client_refuse(struct tmx_client *c, const uint8_t *message_id, const uin
     Tmx__RefuseRequest refuse = TMX__REFUSE_REQUEST__INIT;
     Tmx__Request request = client_request(c);
 
-    refuse.message_id = id_of(message_id);
-    refuse.token = id_of(token);
+    refuse.message_id = client_id(message_id);
+    refuse.token = client_id(token);
     refuse.code = code;
-    refuse.text = text_of(text);
+    refuse.text = client_text(text);
     request.body_case = TMX__REQUEST__BODY_REFUSE;
     request.refuse = &refuse;
     return command(c, &request, message_id, token);
@@ -197,7 +132,7 @@ static int ask_messages(struct tmx_client *c, Tmx__Request *request, const struc
     if (r != 0) {
         return r;
     }
-    return translated(c, client_messages(response->messages, ret_messages));
+    return client_translated(c, client_messages(response->messages, ret_messages));
 }
 
 int tmx_client_movement(struct tmx_client *c, const char *mrn, const struct tmx_client_messages **ret_messages)
@@ -206,9 +141,9 @@ int tmx_client_movement(struct tmx_client *c, const char *mrn, const struct tmx_
     Tmx__Request request = client_request(c);
 
     if (mrn == NULL) {
-        return missing(c, "the MRN");
+        return client_missing(c, "the MRN");
     }
-    movement.mrn = text_of(mrn);
+    movement.mrn = client_text(mrn);
     request.body_case = TMX__REQUEST__BODY_MOVEMENT;
     request.movement = &movement;
     return ask_messages(c, &request, ret_messages);
@@ -221,10 +156,10 @@ int tmx_client_message(struct tmx_client *c, const uint8_t *message_id, const ch
     Tmx__Request request = client_request(c);
 
     if (message_id == NULL && reference == NULL) {
-        return missing(c, "the message id or reference");
+        return client_missing(c, "the message id or reference");
     }
-    message.message_id = id_of(message_id);
-    message.reference = text_of(message_id == NULL ? reference : NULL);
+    message.message_id = client_id(message_id);
+    message.reference = client_text(message_id == NULL ? reference : NULL);
     request.body_case = TMX__REQUEST__BODY_MESSAGE;
     request.message = &message;
     return ask_messages(c, &request, ret_messages);
@@ -245,7 +180,7 @@ int tmx_client_list(struct tmx_client *c, enum tmx_client_direction direction, i
     list.direction = directions[direction];
     list.open_only = open_only != 0;
     list.max = max;
-    list.after = id_of(after);
+    list.after = client_id(after);
     request.body_case = TMX__REQUEST__BODY_LIST;
     request.list = &list;
     return ask_messages(c, &request, ret_messages);
@@ -267,7 +202,7 @@ int tmx_client_events(struct tmx_client *c, uint64_t after, uint32_t max, uint32
     if (r != 0) {
         return r;
     }
-    return translated(c, client_events(response->events, ret_events));
+    return client_translated(c, client_events(response->events, ret_events));
 }
 
 int tmx_client_info(struct tmx_client *c, const struct tmx_client_info **ret_info)
@@ -282,5 +217,5 @@ int tmx_client_info(struct tmx_client *c, const struct tmx_client_info **ret_inf
     if (r != 0) {
         return r;
     }
-    return translated(c, client_info(response->info, ret_info));
+    return client_translated(c, client_info(response->info, ret_info));
 }

@@ -15,7 +15,7 @@
 #define ARENA_SIZE (16u << 20)
 #define SEND_PAUSE_MS 100   /* between attempts to send while the connection is not up */
 
-static uint64_t now_ms(void)
+uint64_t client_now_ms(void)
 {
     struct timespec t;
 
@@ -138,7 +138,7 @@ static int send_frames(struct tmx_client *c, const struct tmx_bytes *frames, siz
         if (r != TMX_SOCKET_E_AGAIN) {
             return r;
         }
-        uint64_t now = now_ms();
+        uint64_t now = client_now_ms();
         if (now >= deadline_ms) {
             return -ETIMEDOUT;
         }
@@ -162,39 +162,36 @@ static int receive_answer(struct tmx_client *c, uint64_t deadline_ms)
         if (r != TMX_SOCKET_E_AGAIN) {
             return r;
         }
-        uint64_t now = now_ms();
-        if (now >= deadline_ms) {
-            return -ETIMEDOUT;
-        }
-        struct tmx_poll item = { .socket = c->socket, .fd = -1 };
-        uint64_t left = deadline_ms - now;
-        r = tmx_transport_poll(c->transport, &item, 1, left < INT32_MAX ? (int)left : INT32_MAX);
+        r = client_wait(c, false, deadline_ms);
         if (r < 0) {
             return r;
         }
     }
 }
 
-static int await_answer(struct tmx_client *c, uint64_t id, uint64_t deadline_ms, Tmx__Response **ret_response)
+int client_unpack(struct tmx_client *c, Tmx__Response **ret_response)
 {
-    Tmx__Response *response = NULL;
-
-    do {
-        int r = receive_answer(c, deadline_ms);
-        if (r < 0) {
-            return r;
-        }
-        tmx_arena_reset(&c->arena);
-        if (c->answer.n_frames == 0 || tmx_codec_unpack(&tmx__response__descriptor, c->answer.frames[0],
-                                                        TMX_APP_RESPONSE_MAX, &c->arena, &response) != TMX_CODEC_OK) {
-            return -EPROTO;
-        }
-    } while (response->id != id);
-    *ret_response = response;
+    tmx_arena_reset(&c->arena);
+    if (c->answer.n_frames == 0 || tmx_codec_unpack(&tmx__response__descriptor, c->answer.frames[0],
+                                                    TMX_APP_RESPONSE_MAX, &c->arena, ret_response) != TMX_CODEC_OK) {
+        return -EPROTO;
+    }
     return 0;
 }
 
-static int judge(struct tmx_client *c, const Tmx__Response *response, Tmx__Response__BodyCase expected)
+static int await_answer(struct tmx_client *c, uint64_t id, uint64_t deadline_ms, Tmx__Response **ret_response)
+{
+    do {
+        int r = receive_answer(c, deadline_ms);
+        r = r == 0 ? client_unpack(c, ret_response) : r;
+        if (r < 0) {
+            return r;
+        }
+    } while ((*ret_response)->id != id);
+    return 0;
+}
+
+int client_judge(struct tmx_client *c, const Tmx__Response *response, Tmx__Response__BodyCase expected)
 {
     if (response->code > INT32_MAX) {
         return client_fail(c, -EPROTO, "the node at %s gave an answer that breaks the specification", c->endpoint);
@@ -212,31 +209,54 @@ static int judge(struct tmx_client *c, const Tmx__Response *response, Tmx__Respo
     return 0;
 }
 
-int client_call(struct tmx_client *c, Tmx__Request *request, struct tmx_bytes payload, uint32_t wait_ms,
-                Tmx__Response__BodyCase expected, Tmx__Response **ret_response)
+int client_pack(struct tmx_client *c, const Tmx__Request *request, struct tmx_bytes *ret_bytes)
 {
-    struct tmx_bytes frames[2] = { TMX_BYTES_NULL, payload };
-    uint64_t deadline_ms = now_ms() + c->timeout_ms + wait_ms;
-    Tmx__Response *response = NULL;
-
-    if (tmx_codec_pack(request, &c->arena, &frames[0]) != TMX_CODEC_OK || frames[0].size > TMX_CONTROL_MAX) {
+    if (tmx_codec_pack(request, &c->arena, ret_bytes) != TMX_CODEC_OK || ret_bytes->size > TMX_CONTROL_MAX) {
         return client_fail(c, -EMSGSIZE, "the request's fields are longer than %u bytes together", TMX_CONTROL_MAX);
     }
-    int r = send_frames(c, frames, payload.size > 0 ? 2 : 1, deadline_ms);
-    bool sent = r == 0;
-    if (sent) {
-        r = await_answer(c, request->id, deadline_ms, &response);
+    return 0;
+}
+
+int client_wait(struct tmx_client *c, bool write, uint64_t deadline_ms)
+{
+    uint64_t now = client_now_ms();
+    if (now >= deadline_ms) {
+        return -ETIMEDOUT;
     }
+    struct tmx_poll item = { .socket = c->socket, .fd = -1, .want_write = write };
+    uint64_t left = deadline_ms - now;
+    return tmx_transport_poll(c->transport, &item, 1, left < INT32_MAX ? (int)left : INT32_MAX);
+}
+
+int client_broken(struct tmx_client *c, int r, uint32_t waited_ms, bool sent)
+{
     if (r == -ETIMEDOUT) {
-        return timed_out(c, c->timeout_ms + wait_ms, sent);
+        return timed_out(c, waited_ms, sent);
     }
     if (r == -EPROTO) {
         return client_fail(c, r, "the answer of the node at %s is not of this protocol", c->endpoint);
     }
-    if (r < 0) {
-        return client_fail(c, r, "the connection to %s failed: %s", c->endpoint, strerror(-r));
+    return client_fail(c, r, "the connection to %s failed: %s", c->endpoint, strerror(-r));
+}
+
+int client_call(struct tmx_client *c, Tmx__Request *request, struct tmx_bytes payload, uint32_t wait_ms,
+                Tmx__Response__BodyCase expected, Tmx__Response **ret_response)
+{
+    struct tmx_bytes frames[2] = { TMX_BYTES_NULL, payload };
+    uint64_t deadline_ms = client_now_ms() + c->timeout_ms + wait_ms;
+    Tmx__Response *response = NULL;
+
+    int r = client_pack(c, request, &frames[0]);
+    if (r != 0) {
+        return r;
     }
-    r = judge(c, response, expected);
+    r = send_frames(c, frames, payload.size > 0 ? 2 : 1, deadline_ms);
+    bool sent = r == 0;
+    r = sent ? await_answer(c, request->id, deadline_ms, &response) : r;
+    if (r != 0) {
+        return client_broken(c, r, c->timeout_ms + wait_ms, sent);
+    }
+    r = client_judge(c, response, expected);
     if (r == 0) {
         *ret_response = response;
     }

@@ -99,6 +99,37 @@ static void test_submit(void **state)
     assert_non_null(strstr(tmx_client_error_text(client), "catalogue"));
 }
 
+/* NODE-1: several under way at once; each has its own answer, whatever becomes of the others. */
+static void test_submit_many(void **state)
+{
+    struct tmx_client_submission all[TMX_CLIENT_SUBMISSIONS_MAX + 1];
+    struct tmx_client_result results[TMX_CLIENT_SUBMISSIONS_MAX];
+    char references[TMX_CLIENT_SUBMISSIONS_MAX][16];
+
+    for (size_t i = 0; i < TMX_CLIENT_SUBMISSIONS_MAX; i++) {
+        snprintf(references[i], sizeof(references[i]), "many-%zu", i);
+        all[i] = submission(references[i], "abc", 3);
+    }
+    all[3].message_type = "CD999C";
+    all[4].reference = NULL;
+    all[5].reference = references[0];
+    assert_int_equal(tmx_client_submit_many(client, all, TMX_CLIENT_SUBMISSIONS_MAX, results), 0);
+    for (size_t i = 0; i < TMX_CLIENT_SUBMISSIONS_MAX; i++) {
+        assert_int_equal(results[i].r, i == 3 ? 501 : i == 4 ? -EINVAL : 0);
+        assert_int_equal(results[i].submitted.duplicate, i == 5);
+        assert_true((results[i].error[0] != '\0') == (results[i].r != 0));
+    }
+    assert_memory_equal(results[0].submitted.message_id, results[5].submitted.message_id, TMX_CLIENT_ID_BYTES);
+    assert_non_null(strstr(results[3].error, "catalogue"));
+    assert_int_equal(tmx_client_submit_many(client, all, 0, results), 0);
+    assert_int_equal(tmx_client_submit_many(client, all, TMX_CLIENT_SUBMISSIONS_MAX + 1, results), -EINVAL);
+    struct tmx_client *nobody = open_client("ipc:///tmp/nobody-listens-here", 200);
+    assert_int_equal(tmx_client_submit_many(nobody, all, 2, results), -ETIMEDOUT);
+    assert_int_equal(results[1].r, -ETIMEDOUT);
+    assert_non_null(strstr(results[1].error, "cannot be reached"));
+    tmx_client_close(nobody);
+}
+
 static void test_submit_arguments(void **state)
 {
     const char *const hole[] = { "IT", NULL };
@@ -307,6 +338,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open),
         cmocka_unit_test_setup_teardown(test_submit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_submit_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_submit_arguments, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lease, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_messages, set_up, tear_down),
