@@ -159,7 +159,7 @@ static bool compose_opaque(const struct compose_options *o, struct draft *d, cha
 }
 
 /* Sending the same thing twice must not send it twice. Within one sender messageIdentification is unique; anything else
- * is the same when type, recipients, MRN and content are. */
+ * is the same when content and options are, whenever it expires. */
 static void derive_reference(struct draft *d, const char *to)
 {
     const struct tmx_client_submission *s = &d->submission;
@@ -171,11 +171,15 @@ static void derive_reference(struct draft *d, const char *to)
         memcpy(d->reference, d->xml.identification, size + 1);
         return;
     }
-    const char *const parts[] = { s->message_type, to != NULL ? to : "", s->mrn != NULL ? s->mrn : "" };
+    const char *const parts[] = { s->message_type, to, s->mrn, s->lrn, s->business_id, s->business_correlation,
+                                  s->media_type };
+    const uint8_t priority = (uint8_t)s->priority;
     crypto_generichash_init(&state, NULL, 0, sizeof(digest));
     for (size_t i = 0; i < TMX_N(parts); i++) {
-        crypto_generichash_update(&state, (const uint8_t *)parts[i], strlen(parts[i]) + 1);   /* NULs separate */
+        const char *part = parts[i] != NULL ? parts[i] : "";
+        crypto_generichash_update(&state, (const uint8_t *)part, strlen(part) + 1);   /* NULs separate */
     }
+    crypto_generichash_update(&state, &priority, 1);
     crypto_generichash_update(&state, s->payload, s->payload_bytes);
     crypto_generichash_final(&state, digest, sizeof(digest));
     tmx_hex(TMX_BYTES_OF(digest), d->reference);

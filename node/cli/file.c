@@ -124,6 +124,19 @@ static bool same_bytes(int folder, const char *name, struct tmx_bytes bytes)
     return same;
 }
 
+int file_check_folder(const char *folder, char *ret_reason, size_t capacity)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = fd < 0 || faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) != 0 ? errno : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (r != 0) {
+        snprintf(ret_reason, capacity, "no file can be written to the folder %s: %s", folder, strerror(r));
+    }
+    return r == 0 ? FILE_OK : FILE_E_FAILED;
+}
+
 int file_store(const char *folder, const char *name, struct tmx_bytes bytes, char *ret_reason, size_t capacity)
 {
     int condition = FILE_OK;

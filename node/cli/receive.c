@@ -169,8 +169,15 @@ static int run_receive(struct cli *cli)
     struct receiving rc = { .cli = cli, .table = out_table(columns, TMX_N(columns)) };
     const struct tmx_client_leases *leases;
     uint64_t wait_ms = arg_wait_s * 1000;
+    char reason[REASON_MAX];
     bool more = true;
     int r = 0;
+
+    if (strcmp(arg_folder, "-") != 0 && file_check_folder(arg_folder, reason, sizeof(reason)) != FILE_OK) {
+        cli_error("%s; nothing was received: make it, or name another with --to", reason);
+        out_finish(rc.table);
+        return EXIT_FAILED;
+    }
 
     while (more && r == 0 && rc.n_failed == 0 && rc.n_received < arg_max) {
         uint32_t left = arg_max - (uint32_t)rc.n_received;

@@ -16,6 +16,7 @@
 
 #define REASON_MAX 768u
 #define BAR_WIDTH 30
+#define BATCH_BYTES (32u << 20)   /* of payloads in memory; one more of 20 MiB may come on top */
 
 enum { OPT_TO = 0x200, OPT_TYPE, OPT_MRN, OPT_LRN, OPT_ID, OPT_CORRELATION, OPT_PRIORITY, OPT_EXPIRES, OPT_REFERENCE,
        OPT_MEDIA_TYPE };
@@ -96,7 +97,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 struct failure {
     const char *path;
-    char reason[REASON_MAX];
+    char reason[REASON_MAX + 64];   /* a sentence and a code */
 };
 
 struct sending {
@@ -154,35 +155,59 @@ static void report_sent(struct sending *s, const char *path, const struct draft 
            out_id(submitted->message_id), reference);
 }
 
-static int send_one(struct sending *s, const char *path)
+/* Files under way at once, and their drafts. */
+struct batch {
+    size_t n, bytes;
+    const char *paths[TMX_CLIENT_SUBMISSIONS_MAX];
+    struct draft drafts[TMX_CLIENT_SUBMISSIONS_MAX];
+    struct tmx_client_submission submissions[TMX_CLIENT_SUBMISSIONS_MAX];
+    struct tmx_client_result results[TMX_CLIENT_SUBMISSIONS_MAX];
+};
+
+/* Reads and composes one file into the batch, or notes why not. */
+static int batch_add(struct sending *s, struct batch *b, const char *path)
 {
-    struct tmx_client_submitted submitted;
     char reason[REASON_MAX];
     struct tmx_bytes payload;
-    struct draft draft;
+    struct draft *d = &b->drafts[b->n];
 
     if (file_read(path, TMX_PAYLOAD_MAX, &payload, reason, sizeof(reason)) != FILE_OK) {
         fail(s, path, reason);
         return 0;
     }
-    int r = compose(&arg_compose, s->info->member, path, payload, &draft, reason, sizeof(reason));
-    if (r == COMPOSE_E_REFUSED) {
-        fail(s, path, reason);
-        r = 0;
-    } else if (r == 0) {
-        r = tmx_client_submit(s->cli->client, &draft.submission, &submitted);
-        if (r == 0) {
-            report_sent(s, path, &draft, &submitted);
-        } else {
-            snprintf(reason, sizeof(reason), r > 0 ? "%s (%s)" : "%s", tmx_client_error_text(s->cli->client),
-                     r > 0 ? tmx_client_code_name((unsigned)r) : "");
+    int r = compose(&arg_compose, s->info->member, path, payload, d, reason, sizeof(reason));
+    if (r != COMPOSE_OK) {
+        if (r == COMPOSE_E_REFUSED) {
             fail(s, path, reason);
-            s->unreachable = r == -ETIMEDOUT;
-            r = 0;
         }
+        free((void *)(uintptr_t)payload.data);
+        return r == COMPOSE_E_REFUSED ? 0 : r;
     }
-    free((void *)(uintptr_t)payload.data);
-    return r;
+    b->submissions[b->n] = d->submission;
+    b->paths[b->n++] = path;
+    b->bytes += payload.size;
+    return 0;
+}
+
+/* What was read is submitted, and forgotten. */
+static void batch_send(struct sending *s, struct batch *b)
+{
+    if (b->n > 0) {
+        s->unreachable = tmx_client_submit_many(s->cli->client, b->submissions, b->n, b->results) == -ETIMEDOUT;
+    }
+    for (size_t i = 0; i < b->n; i++) {
+        const struct tmx_client_result *result = &b->results[i];
+        if (result->r == 0) {
+            report_sent(s, b->paths[i], &b->drafts[i], &result->submitted);
+        } else {
+            char reason[REASON_MAX + 64];
+            snprintf(reason, sizeof(reason), result->r > 0 ? "%s (%s)" : "%s", result->error,
+                     result->r > 0 ? tmx_client_code_name((unsigned)result->r) : "");
+            fail(s, b->paths[i], reason);
+        }
+        free((void *)(uintptr_t)b->submissions[i].payload);
+    }
+    b->n = b->bytes = 0;
 }
 
 /* What failed, at the end, where it is seen. */
@@ -208,20 +233,28 @@ static int run(struct cli *cli)
         return cli_failed(cli, r, "send");
     }
     s.failures = calloc(arg_n_paths, sizeof(*s.failures));
-    r = s.failures == NULL ? -ENOMEM : 0;
+    struct batch *b = calloc(1, sizeof(*b));
+    r = s.failures == NULL || b == NULL ? -ENOMEM : 0;
     for (size_t i = 0; i < arg_n_paths && r == 0; i++) {
-        draw_bar(&s, i);
         if (s.unreachable) {
             fail(&s, arg_paths[i], "not tried: the node is not reachable");
-        } else {
-            r = send_one(&s, arg_paths[i]);
+            continue;
         }
+        r = batch_add(&s, b, arg_paths[i]);
+        if (b->n == TMX_CLIENT_SUBMISSIONS_MAX || b->bytes >= BATCH_BYTES) {
+            batch_send(&s, b);
+            draw_bar(&s, i + 1);
+        }
+    }
+    if (r == 0) {
+        batch_send(&s, b);
     }
     draw_bar(&s, arg_n_paths);
     if (r < 0) {
         cli_error("%s", strerror(-r));
     }
     int code = r < 0 ? EXIT_FAILED : finish(&s);
+    free(b);
     free(s.failures);
     tmx_client_free(s.info);
     return code;

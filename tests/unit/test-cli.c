@@ -223,7 +223,21 @@ static void test_receive_again(void **state)
     write_file(ID_ZERO ".xml", FAKE_PAYLOAD_ZERO);   /* written before, not acknowledged before the crash */
     expect_part(0, "receive --ack --type CD006C", "acknowledged");
     expect_part(1, "refuse " ID_ZERO " " TOKEN_ZERO " --reason x", "(has-outcome)");   /* the node knows it too */
-    expect_part(1, "receive --ack --to nowhere", "nowhere/" ID_ONE " cannot be written: No such file or directory");
+    /* Said before anything is leased: the message is still there for the next who asks. */
+    expect_part(1, "receive --to nowhere", "no file can be written to the folder nowhere: No such file or directory");
+    write_file("file", "x");
+    expect_part(1, "receive --to file", "folder file: Not a directory; nothing was received");
+    expect_part(0, "receive --ack", ID_ONE);
+}
+
+/* The same command twice is one message; another option makes another one. */
+static void test_send_reference(void **state)
+{
+    write_file("plain", "not XML");
+    expect_part(0, "send --to IT --type CD001C --mrn " FAKE_MRN " plain", "plain: sent as");
+    expect_part(0, "send --to IT --type CD001C --mrn " FAKE_MRN " plain", "plain: already sent as");
+    expect_part(0, "send --to IT --type CD001C --mrn " FAKE_MRN " --lrn L1 plain", "plain: sent as");
+    expect_part(0, "send --to IT --type CD001C --mrn " FAKE_MRN " --priority 9 plain", "plain: sent as");
 }
 
 static void test_receive_to_output(void **state)
@@ -300,6 +314,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_receive, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_receive_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_receive_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_send_reference, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_receive_to_output, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_movement, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_message, set_up, tear_down),
