@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,11 +13,15 @@
 
 #define RESULT_MAX 512u   /* below PIPE_BUF: one write, all or nothing */
 
-static void tame(unsigned limit_s)
+/* It goes with its parent: what it inherited, a lock above all, must not outlive who had it. */
+static void tame(pid_t parent, unsigned limit_s)
 {
     static const int deadly[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM, SIGTERM, SIGINT, SIGHUP };
     const struct rlimit none = { 0, 0 };
     sigset_t empty;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) {
+        _exit(1);
+    }
     (void)setrlimit(RLIMIT_CORE, &none);
     for (size_t i = 0; i < TMX_N(deadly); i++) {
         (void)signal(deadly[i], SIG_DFL);
@@ -39,9 +44,9 @@ int tmx_in_child(void (*act)(void *what, void *result), void *what, void *result
     if (pipe2(ends, O_CLOEXEC) < 0) {
         return -errno;
     }
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
-        tame(limit_s);
+        tame(parent, limit_s);
         act(what, result);
         _exit(write(ends[1], result, result_size) == (ssize_t)result_size ? 0 : 1);
     }

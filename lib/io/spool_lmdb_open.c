@@ -18,6 +18,8 @@
 #define WALK_MS 1000
 #define LOOK_LIMIT_S 60
 #define ERROR_MAX 256
+#define OWNER_WAIT_MS 2000   /* a process that was killed takes a moment to let go */
+#define OWNER_LOOK_MS 10
 
 static int join_path(char ret_path[TMX_PATH_MAX], const char *folder, const char *name)
 {
@@ -227,6 +229,18 @@ static int look_in_child(const struct subject *subject, char error[ERROR_MAX])
 
 /* --- opening ------------------------------------------------------------------------------------------------- */
 
+static int lock(int fd)
+{
+    const struct timespec pause = { .tv_nsec = OWNER_LOOK_MS * 1000000 };
+    for (unsigned waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited_ms += OWNER_LOOK_MS) {
+        if (errno != EWOULDBLOCK || waited_ms >= OWNER_WAIT_MS) {
+            return -errno;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
 static int take_lock(struct tmx_env *e, const char *path, char error[ERROR_MAX])
 {
     char name[TMX_PATH_MAX];
@@ -241,7 +255,7 @@ static int take_lock(struct tmx_env *e, const char *path, char error[ERROR_MAX])
     r = join_path(name, path, "/owner.lock");
     if (r == 0) {
         e->owner_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        r = e->owner_fd < 0 ? -errno : flock(e->owner_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+        r = e->owner_fd < 0 ? -errno : lock(e->owner_fd);
     }
     if (r == -EWOULDBLOCK) {
         (void)snprintf(error, ERROR_MAX, "owned by another process that runs");

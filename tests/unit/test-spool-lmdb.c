@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -231,6 +232,32 @@ static void one_process_owns_it(void **state)
     assert_non_null(strstr(error, "owned by another process"));
     p->s = tmx_spool_close(p->s);
     assert_int_equal(open_as(p, "broker"), 0);
+}
+
+/* A process that was killed may take a moment to let go. */
+static void an_owner_that_goes_is_waited_for(void **state)
+{
+    struct place *p = *state;
+    int ends[2];
+    char byte;
+    assert_int_equal(pipe(ends), 0);
+    p->s = tmx_spool_close(p->s);
+    pid_t pid = fork();
+    if (pid == 0) {
+        const struct timespec moment = { .tv_nsec = 200000000 };
+        char error[256];
+        struct tmx_spool *s;
+        bool opened = tmx_spool_lmdb_open(p->spool, CAPACITY, "broker", &s, error, sizeof(error)) == 0;
+        (void)!write(ends[1], opened ? "y" : "n", 1);
+        nanosleep(&moment, NULL);
+        _exit(0);
+    }
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    assert_int_equal(byte, 'y');
+    assert_int_equal(open_as(p, "broker"), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 static void a_newer_version_is_refused(void **state)
@@ -545,7 +572,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(create_never_touches_what_is_there), TEST(create_starts_over), TEST(open_never_creates),
-        TEST(rows_survive), TEST(one_process_owns_it), TEST(a_newer_version_is_refused),
+        TEST(rows_survive), TEST(one_process_owns_it), TEST(an_owner_that_goes_is_waited_for),
+        TEST(a_newer_version_is_refused),
         TEST(another_role_is_refused), TEST(a_killed_owner_leaves_its_commits),
         TEST(a_full_spool_keeps_what_was_committed), TEST(damaged_rows_are_found),
         TEST(pieces_in_the_wrong_place_are_found), TEST(no_flipped_bit_passes), TEST(cut_files_are_found),
