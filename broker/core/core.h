@@ -50,7 +50,7 @@ struct peer {
     uint64_t session;
     uint64_t in_number, out_number;    /* last seen, last used */
     uint64_t last_frame_ms, last_bye_ms;
-    int64_t clock_base_ms;             /* its wall clock minus our monotonic one, at the last frame that said */
+    uint64_t clock_base_ms;            /* its wall clock minus our monotonic one, at the last frame that said */
     bool welcome_due, directory_due;
     uint64_t opened_ms;                /* of the session */
     unsigned displaced;                /* sessions in a row that a hello from elsewhere ended young */
@@ -99,7 +99,7 @@ struct tmx_broker {
     size_t checkpoint_size;
     bool halted, disk_full, clock_doubt;
     bool successor;                    /* this shard follows one that was lost or ended (LOG-4) */
-    int64_t clock_base_ms;             /* wall - monotonic when it was last trusted */
+    uint64_t clock_base_ms;            /* wall - monotonic when it was last trusted */
     bool clock_confirmed;              /* a member agreed with it since the start */
     bool dirty;                        /* rows were written in this turn */
     uint64_t last_session;

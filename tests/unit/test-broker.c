@@ -236,6 +236,30 @@ static void test_deferred(void **state)
     last_leaf(DE, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE);
 }
 
+/* A clock that a member claims counts for what it is, also as far away as a number can be. QUE-12 */
+static void test_clock_of_a_member(void **state)
+{
+    struct world *w = *state;
+    struct fake_frames f;
+    w->wall_ms += HOUR_MS;
+    EC->wall_ms = 1ull << 63;
+    fake_hello(EC, &f);
+    say(w, EC, &f);
+    for (size_t i = 0; i < 3; i++) {
+        fake_ping(&w->node[i], w->wall_ms + (1ull << 63), &f);
+        say(w, &w->node[i], &f);
+    }
+    compose(w, IT, DE);
+    submit(w, IT);
+    assert_int_equal(IT->deferred_code, TMX_CODE_CLOCK);
+    for (size_t i = 0; i < 3; i++) {
+        fake_ping(&w->node[i], w->wall_ms, &f);
+        say(w, &w->node[i], &f);
+    }
+    submit(w, IT);
+    last_leaf(IT, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE);
+}
+
 /* QUE-7, REP-3: the broker ends what nobody took; the CoA that comes later is answered with that leaf. */
 static void test_expiry(void **state)
 {
@@ -600,6 +624,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_garbage_is_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deferred, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_clock_of_a_member, setup, teardown),
         cmocka_unit_test_setup_teardown(test_expiry, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_expiry_after_coa, setup, teardown),
         cmocka_unit_test_setup_teardown(test_redelivery, setup, teardown),
