@@ -40,6 +40,7 @@ static void say_hello(struct world *w, unsigned member, const struct instruction
     }
     n->fake.wall_ms = w->wall_ms;
     n->credit = n->heard = 0;
+    n->waiting = true;
     switch (in->a % 5) {
     case 1:   /* of another connection */
         n->fake.route = (uint8_t)(1 + member + 16 * (in->b % 3));
@@ -272,6 +273,7 @@ static size_t run(struct world *w, const struct instruction *in, const uint8_t *
     case DO_GATE_DOWN:
         world_event(w, TMX_BROKER_GATE_DOWN, member);
         w->nodes[member].fake.session = 0;
+        w->nodes[member].waiting = true;
         break;
     case DO_TIME:
         do_time(w, in);

@@ -92,7 +92,8 @@ void world_reset(struct world *w, uint64_t queue_max)
         struct world_node *n = &w->nodes[i];
         fake_reset(&n->fake);
         n->lost = false;
-        n->session = n->credit = n->heard = 0;
+        n->waiting = false;
+        n->credit = n->heard = 0;
     }
     w->mono_ms = 1000;
     w->wall_ms = WORLD_START_MS;
@@ -146,6 +147,10 @@ static void node_hears(struct world *w, struct world_node *n, const struct tmx_b
     tmx_arena_reset(&w->reading);
     must(tmx_codec_unpack(&tmx__link__descriptor, s->frames[0], TMX_CONTROL_MAX, &w->reading, &link) == 0,
          "a frame that is none");
+    if (n->waiting && link->body_case != TMX__LINK__BODY_WELCOME) {
+        return;
+    }
+    n->waiting = false;
     f->n_leaves = 0;
     f->n_requests = f->n_requests > 8 ? 0 : f->n_requests;
     f->n_received = f->n_received + TMX_LINK_ITEMS_MAX > TMX_N(f->received) ? 0 : f->n_received;
@@ -213,6 +218,8 @@ static void links_end(struct world *w)
 {
     for (unsigned i = 0; i < WORLD_MEMBERS; i++) {
         w->nodes[i].fake.session = 0;
+        w->nodes[i].waiting = false;
+        memset(w->nodes[i].fake.max_seq, 0, sizeof(w->nodes[i].fake.max_seq));
     }
 }
 
@@ -263,7 +270,6 @@ void world_lose(struct world *w)
         f->head = (struct tmx_checkpoint){ .size = 0 };
         f->feed_next = 0;
         f->n_received = 0;
-        memset(f->max_seq, 0, sizeof(f->max_seq));
     }
     fold_init(&w->fold, &w->whole, w->federation.shard);
     broker_start(w);
@@ -354,6 +360,7 @@ void world_hello(struct world *w, unsigned member)
     struct world_node *n = &w->nodes[member];
     struct fake_frames frames;
     n->lost = false;
+    n->waiting = true;
     n->credit = n->heard = 0;
     n->fake.wall_ms = w->wall_ms;
     fake_hello(&n->fake, &frames);

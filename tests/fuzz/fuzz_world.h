@@ -18,7 +18,7 @@
 struct world_node {
     struct fake_node fake;
     bool lost;                     /* said something bent: what it hears may not be for it, until it says hello again */
-    uint64_t session;              /* credit and count are of this one */
+    bool waiting;                  /* said hello: only a welcome is for it */
     uint64_t credit, heard;        /* deliveries it allowed in this session, and got */
 };
 

@@ -515,6 +515,27 @@ static void test_directory(void **state)
     assert_int_equal(w->directory_result, TMX_DIRECTORY_E_SERIAL);
 }
 
+/* A directory that is installed in the turn of a hello comes after the welcome, which is the broker's number 1. LINK-3 */
+static void test_directory_with_hello(void **state)
+{
+    struct world *w = *state;
+    struct fake_frames f;
+    fake_hello(IT, &f);
+    struct tmx_broker_event events[2] = { event_of(w, TMX_BROKER_MESSAGE), event_of(w, TMX_BROKER_DIRECTORY) };
+    events[0].member = TMX_LIT("IT");
+    events[0].route = TMX_BYTES(&IT->route, 1);
+    events[0].n_frames = f.n;
+    events[0].frames = f.frame;
+    w->federation.serial = 2;
+    federation_sign(&w->federation);
+    events[1].file = federation_file(&w->federation);
+    uint64_t old = IT->session;
+    turn(w, events, 2);
+    assert_true(IT->session > old);
+    assert_int_equal(IT->n_directories, 1);
+    assert_int_equal(DE->n_directories, 1);
+}
+
 /* KEY-2: a key another member published. */
 static void test_prekey_of_another(void **state)
 {
@@ -634,6 +655,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_several_recipients, setup, teardown),
         cmocka_unit_test_setup_teardown(test_large_container, setup, teardown),
         cmocka_unit_test_setup_teardown(test_directory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_directory_with_hello, setup, teardown),
         cmocka_unit_test_setup_teardown(test_prekey_of_another, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fork_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),
