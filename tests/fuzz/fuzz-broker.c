@@ -266,6 +266,7 @@ static size_t run(struct world *w, const struct instruction *in, const uint8_t *
 {
     unsigned member = in->who % WORLD_MEMBERS;
     size_t taken = 0;
+    world_room(w);
     switch (in->kind) {
     case SAY_RAW:
         taken = say_raw(w, member, in, rest, left);

@@ -214,6 +214,13 @@ void world_turn(struct world *w)
     turn(w);
 }
 
+void world_room(struct world *w)
+{
+    if (w->n_events + 4 > WORLD_EVENTS_MAX || w->arena.used > ARENA / 4) {
+        turn(w);
+    }
+}
+
 static void links_end(struct world *w)
 {
     for (unsigned i = 0; i < WORLD_MEMBERS; i++) {

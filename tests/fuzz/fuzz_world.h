@@ -11,7 +11,7 @@
 
 #define WORLD_MEMBERS 4u
 #define WORLD_POOL 8u              /* messages that can be said again */
-#define WORLD_EVENTS_MAX 16u
+#define WORLD_EVENTS_MAX 20u
 #define WORLD_ITEMS_MAX 8u
 #define WORLD_START_MS UINT64_C(1790000000000)
 
@@ -76,6 +76,8 @@ void world_lose(struct world *w);
 /* Honest members bring everything to its end (I1, I11). */
 void world_drain(struct world *w);
 
+/* Makes a turn now when the events of one instruction may not find room: what is built must not wait for it. */
+void world_room(struct world *w);
 /* Events: copied; the world turns when there is no room. */
 void world_frames(struct world *w, unsigned member, const struct fake_frames *frames);
 void world_event(struct world *w, enum tmx_broker_event_kind kind, unsigned member);
