@@ -306,6 +306,13 @@ void admission_decide(struct tmx_broker *b, struct peer *p, const Tmx__Signed *e
         refuse(b, p, envelope, id, code, 0, true, h);
         return;
     }
+    if (staged_digest == NULL && !staging_yield(b, p, h->message_id.data)) {
+        if (b->successor) {
+            putoff_note(b, p, h, true);
+        }
+        defer(b, p, id, TMX_CODE_BUSY);
+        return;
+    }
     if (staged_digest == NULL) {
         container_store(b, h->message_id.data, container);
     }

@@ -198,6 +198,11 @@ void staging_begin(struct tmx_broker *b, struct peer *p, struct tmx_bytes item, 
                    const Tmx__Header *header, bool resubmission);
 void staging_chunk(struct tmx_broker *b, struct peer *p, const Tmx__Chunk *chunk, struct tmx_bytes data);
 void staging_abandon(struct tmx_broker *b, struct peer *p);
+/* A message is about to be stored under this id: what is being pulled from `p` under it is given up. False: something is
+ * being pulled from another member. */
+bool staging_yield(struct tmx_broker *b, struct peer *p, const uint8_t id[TMX_ID_SIZE]) TMX_MUST_CHECK;
+/* After the start: who was being pulled from goes on, or gives way to the next after a while. */
+void staging_recover(struct tmx_broker *b);
 
 /* A refusal of a signed body becomes a leaf, once; a second time it is fed again. */
 void refuse(struct tmx_broker *b, struct peer *p, const Tmx__Signed *envelope, struct tmx_bytes message_id, unsigned code,

@@ -77,6 +77,11 @@ def broker():
             op(CHUNK_REQUEST, IT, 0, 0), op(CHUNK_REQUEST, IT, 0, 1), op(CHUNK_REQUEST, CH, 0, 1), report(IT, 0, TAKEN))
     program("large-given-up", submit(DE, TO_IT, size=5), op(CHUNK, DE, 0, 0), op(CRASH, a=1), op(AGAIN, DE),
             op(CHUNK, DE, 0, 1, 2), seconds(50), seconds(50), submit(DE, TO_IT, size=5), op(CHUNK, DE, 0, 0))
+    program("large-then-small-of-its-id", submit(DE, TO_IT, size=5), op(CHUNK, DE, 0, 0),
+            op(BEND, a=FIELD, b=2 << 2, v=0), submit(DE, TO_IT), op(CHUNK, DE, 0, 1), report(IT, 0, COA),
+            submit(DE, TO_IT, size=5), op(CHUNK, DE, 2, 0), op(BEND, a=FIELD, b=2 << 2, v=2), submit(CH, TO_IT),
+            op(CHUNK, DE, 2, 1))
+    program("directory-with-hello", op(HELLO, DE | LATER), op(DIRECTORY, IT, 0, 1), op(PING, DE))
     program("disk-full", op(DISK, a=1), submit(DE, TO_IT), op(DISK), op(AGAIN, DE), report(IT, 0, COA))
     program("silence", submit(DE, TO_IT), seconds(2), op(PING, IT), seconds(15), op(PING, IT), seconds(19), op(PING, DE),
             seconds(25), op(HELLO, IT), op(CREDIT, IT, 20, v=50), report(IT, 0, COA))

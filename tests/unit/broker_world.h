@@ -36,7 +36,7 @@ struct world {
 #define EC (&w->node[2])
 #define IT (&w->node[3])
 
-static void broker_start(struct world *w)
+static inline void broker_start(struct world *w)
 {
     struct tmx_broker_config c = { .shard = w->federation.shard,
                                    .log_secret = w->federation.log_secret,
@@ -49,7 +49,7 @@ static void broker_start(struct world *w)
 }
 
 /* One turn; what it sends reaches the nodes at once. */
-static void turn(struct world *w, const struct tmx_broker_event *events, size_t n)
+static inline void turn(struct world *w, const struct tmx_broker_event *events, size_t n)
 {
     struct tmx_broker_output out;
     assert_int_equal(tmx_broker_turn(w->broker, events, n, &out), 0);
@@ -66,7 +66,7 @@ static void turn(struct world *w, const struct tmx_broker_event *events, size_t 
     w->directory_result = out.directory_result;
 }
 
-static bool noticed(const struct world *w, const char *event)
+static inline bool noticed(const struct world *w, const char *event)
 {
     for (size_t i = 0; i < w->n_notices; i++) {
         if (strcmp(w->notices[i].event, event) == 0) {
@@ -76,12 +76,12 @@ static bool noticed(const struct world *w, const char *event)
     return false;
 }
 
-static struct tmx_broker_event event_of(const struct world *w, enum tmx_broker_event_kind kind)
+static inline struct tmx_broker_event event_of(const struct world *w, enum tmx_broker_event_kind kind)
 {
     return (struct tmx_broker_event){ .kind = kind, .mono_ms = w->mono_ms, .wall_us = w->wall_ms * 1000 };
 }
 
-static void say(struct world *w, struct fake_node *n, const struct fake_frames *f)
+static inline void say(struct world *w, struct fake_node *n, const struct fake_frames *f)
 {
     struct tmx_broker_event ev = event_of(w, TMX_BROKER_MESSAGE);
     ev.member = tmx_bytes_str(n->me->code);
@@ -91,7 +91,7 @@ static void say(struct world *w, struct fake_node *n, const struct fake_frames *
     turn(w, &ev, 1);
 }
 
-static void tick(struct world *w, uint64_t ms)
+static inline void tick(struct world *w, uint64_t ms)
 {
     w->mono_ms += ms;
     w->wall_ms += ms;
@@ -99,7 +99,7 @@ static void tick(struct world *w, uint64_t ms)
     turn(w, &ev, 1);
 }
 
-static void hello(struct world *w, struct fake_node *n)
+static inline void hello(struct world *w, struct fake_node *n)
 {
     struct fake_frames f;
     n->wall_ms = w->wall_ms;
@@ -107,7 +107,7 @@ static void hello(struct world *w, struct fake_node *n)
     say(w, n, &f);
 }
 
-static void join(struct world *w, struct fake_node *n)
+static inline void join(struct world *w, struct fake_node *n)
 {
     struct fake_frames f;
     hello(w, n);
@@ -117,7 +117,7 @@ static void join(struct world *w, struct fake_node *n)
     say(w, n, &f);
 }
 
-static int setup(void **state)
+static inline int setup(void **state)
 {
     struct world *w = calloc(1, sizeof(*w));
     assert_non_null(w);
@@ -136,7 +136,7 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
+static inline int teardown(void **state)
 {
     struct world *w = *state;
     for (size_t i = 0; i < 4; i++) {
@@ -149,14 +149,14 @@ static int teardown(void **state)
     return 0;
 }
 
-static void restart(struct world *w)
+static inline void restart(struct world *w)
 {
     tmx_broker_free(w->broker);
     broker_start(w);
 }
 
 /* The leaf a node was fed last; asserts its kind. */
-static const struct fake_leaf *last_leaf(const struct fake_node *n, Tmx__EntryKind kind)
+static inline const struct fake_leaf *last_leaf(const struct fake_node *n, Tmx__EntryKind kind)
 {
     assert_true(n->n_leaves > 0);
     const struct fake_leaf *l = &n->leaves[n->n_leaves - 1];
@@ -166,19 +166,19 @@ static const struct fake_leaf *last_leaf(const struct fake_node *n, Tmx__EntryKi
 
 static struct fake_message message;   /* large: not on the stack */
 
-static void compose(struct world *w, struct fake_node *from, struct fake_node *to)
+static inline void compose(struct world *w, struct fake_node *from, struct fake_node *to)
 {
     fake_compose(from, &to, 1, "CD001C", w->wall_ms, 500, &message);
 }
 
-static void submit(struct world *w, struct fake_node *from)
+static inline void submit(struct world *w, struct fake_node *from)
 {
     struct fake_frames f;
     fake_submit(from, &message, &f);
     say(w, from, &f);
 }
 
-static void report(struct world *w, struct fake_node *n, const struct fake_received *r, Tmx__Outcome outcome,
+static inline void report(struct world *w, struct fake_node *n, const struct fake_received *r, Tmx__Outcome outcome,
                    unsigned code)
 {
     struct fake_frames f;
@@ -186,7 +186,7 @@ static void report(struct world *w, struct fake_node *n, const struct fake_recei
     say(w, n, &f);
 }
 
-static enum tmx_delivery_state state_of(struct world *w, const uint8_t id[TMX_ID_SIZE], const struct fake_node *to)
+static inline enum tmx_delivery_state state_of(struct world *w, const uint8_t id[TMX_ID_SIZE], const struct fake_node *to)
 {
     uint8_t key[TMX_ID_SIZE + TMX_MEMBER_KEY];
     memcpy(key, id, TMX_ID_SIZE);

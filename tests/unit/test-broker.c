@@ -236,30 +236,6 @@ static void test_deferred(void **state)
     last_leaf(DE, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE);
 }
 
-/* A clock that a member claims counts for what it is, also as far away as a number can be. QUE-12 */
-static void test_clock_of_a_member(void **state)
-{
-    struct world *w = *state;
-    struct fake_frames f;
-    w->wall_ms += HOUR_MS;
-    EC->wall_ms = 1ull << 63;
-    fake_hello(EC, &f);
-    say(w, EC, &f);
-    for (size_t i = 0; i < 3; i++) {
-        fake_ping(&w->node[i], w->wall_ms + (1ull << 63), &f);
-        say(w, &w->node[i], &f);
-    }
-    compose(w, IT, DE);
-    submit(w, IT);
-    assert_int_equal(IT->deferred_code, TMX_CODE_CLOCK);
-    for (size_t i = 0; i < 3; i++) {
-        fake_ping(&w->node[i], w->wall_ms, &f);
-        say(w, &w->node[i], &f);
-    }
-    submit(w, IT);
-    last_leaf(IT, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE);
-}
-
 /* QUE-7, REP-3: the broker ends what nobody took; the CoA that comes later is answered with that leaf. */
 static void test_expiry(void **state)
 {
@@ -515,27 +491,6 @@ static void test_directory(void **state)
     assert_int_equal(w->directory_result, TMX_DIRECTORY_E_SERIAL);
 }
 
-/* A directory that is installed in the turn of a hello comes after the welcome, which is the broker's number 1. LINK-3 */
-static void test_directory_with_hello(void **state)
-{
-    struct world *w = *state;
-    struct fake_frames f;
-    fake_hello(IT, &f);
-    struct tmx_broker_event events[2] = { event_of(w, TMX_BROKER_MESSAGE), event_of(w, TMX_BROKER_DIRECTORY) };
-    events[0].member = TMX_LIT("IT");
-    events[0].route = TMX_BYTES(&IT->route, 1);
-    events[0].n_frames = f.n;
-    events[0].frames = f.frame;
-    w->federation.serial = 2;
-    federation_sign(&w->federation);
-    events[1].file = federation_file(&w->federation);
-    uint64_t old = IT->session;
-    turn(w, events, 2);
-    assert_true(IT->session > old);
-    assert_int_equal(IT->n_directories, 1);
-    assert_int_equal(DE->n_directories, 1);
-}
-
 /* KEY-2: a key another member published. */
 static void test_prekey_of_another(void **state)
 {
@@ -645,7 +600,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_garbage_is_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deferred, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_clock_of_a_member, setup, teardown),
         cmocka_unit_test_setup_teardown(test_expiry, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_expiry_after_coa, setup, teardown),
         cmocka_unit_test_setup_teardown(test_redelivery, setup, teardown),
@@ -655,7 +609,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_several_recipients, setup, teardown),
         cmocka_unit_test_setup_teardown(test_large_container, setup, teardown),
         cmocka_unit_test_setup_teardown(test_directory, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_directory_with_hello, setup, teardown),
         cmocka_unit_test_setup_teardown(test_prekey_of_another, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fork_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),
