@@ -129,4 +129,103 @@ def broker():
     program("unjoined", op(SUBMIT, DE | 0x20, 8, v=9), op(CREDIT, IT, v=1), submit(DE, TO_IT), world=op(0, a=1))
 
 
+# --- changes to something good: { action, where, value }; action 0 xor, 2 set, 3 cut to a length ---
+
+def change(*changes):
+    return b"".join(struct.pack(">BHB", *c) for c in changes)
+
+
+def many(target, prefix, *cases):
+    for i, case in enumerate(cases):
+        write(target, "%s-%d" % (prefix, i), case)
+
+
+# --- envelope: fuzz-envelope.c ---
+
+def envelope():
+    raw, changed, anew, container, content, content_changed, identifier = range(7)
+    for sample, name in enumerate(("header", "report", "prekeys")):
+        what = changed + 7 * sample
+        many("envelope", name, bytes([what]), bytes([what]) + change((0, 20, 1)), bytes([what]) + change((0, 300, 1)),
+             bytes([what]) + change((3, 100, 0)), bytes([what]) + change((2, 3, 8), (0, 1, 1)))
+    many("envelope", "batch", bytes([anew, 1, 65]), bytes([anew]) + b"\x02ab" * 64, bytes([anew]) + b"\x01a\x02bc\x00" * 9)
+    many("envelope", "container", bytes([container, 0]), bytes([container, 1]), *[
+        bytes([container, at & 1]) + change((0, at, 1)) for at in (4, 5, 6, 8, 40, 64, 70, 120, 130, 178, 250, 400)],
+        bytes([container, 0]) + change((3, 100, 0)), bytes([container, 1]) + change((3, 700, 0)))
+    many("envelope", "content", bytes([content_changed]), bytes([content_changed + 7]), *[
+        bytes([content_changed + 7 * (at & 1)]) + change((0, at, 1)) for at in (3, 5, 24, 40, 50, 60, 64, 66, 70, 75, 90)],
+        bytes([content]) + bytes(256), bytes([content]) + b"\x00\x00\x00\x00" + bytes(252))
+    many("envelope", "identifier", *[bytes([identifier]) + t for t in (
+        b"26DE123456789012J0", b"18IT1234567890ABC5", b"26DE12345678901210A123456", b"DE123456", b"DE", b"2026a")])
+
+
+# --- receipts: fuzz-receipts.c ---
+
+def receipts():
+    note, note_changed, text, path, consistency, item, key, path_raw = range(8)
+    size = lambda n: n - 1   # of the log
+    many("receipts", "note", bytes([note_changed, size(1)]), bytes([note_changed, size(21)]), *[
+        bytes([note_changed, size(7)]) + change((0, at, 1)) for at in (2, 18, 20, 40, 66, 70, 90, 120, 170)])
+    root = b"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    many("receipts", "text", *[bytes([text, 0]) + t for t in (
+        b"tmx.test/log/2026a\n3\n" + root + b"\n", b"tmx.test/log/2026a\n03\n" + root + b"\n",
+        b"tmx.test/log/2026a\n3\n" + root + b"\nmore\n", b"other\n281474976710655\n" + root + b"\n",
+        b"tmx.test/log/2026a\n3\n" + root[:-2] + b"V=\n", b"a\n\nb\n", b"\xe2\x80\x94 x y\n", b"\xff\n")])
+    many("receipts", "path", *[bytes([path, size(n), i, i]) for n, i in ((1, 0), (2, 1), (7, 6), (8, 3), (21, 20), (21, 4))],
+         bytes([path, size(21), 4, 5]), bytes([path, size(21), 4, 4]) + change((0, 40, 1)),
+         bytes([path, size(21), 4, 4]) + change((3, 96, 0)), bytes([path, size(21), 4, 4]) + change((3, 224, 0)),
+         bytes([path_raw, size(4), 0, 0]) + bytes(64))
+    many("receipts", "consistency", *[bytes([consistency, size(n), m, m]) for n, m in (
+        (1, 1), (2, 1), (7, 4), (8, 6), (21, 0), (21, 20), (21, 21))], bytes([consistency, size(21), 9, 10]),
+         bytes([consistency, size(21), 9, 9]) + change((0, 33, 4)), bytes([consistency, size(8), 4, 4]) + change((3, 0, 0)))
+    many("receipts", "item", bytes([item, size(1)]) + b"\x12\x06leaf 0", bytes([item, size(2)]) + b"\x08\x01\x12\x06leaf 1",
+         bytes([item, size(2)]) + b"\x12\x06leaf 0\x1a\x20" + bytes(32))
+    many("receipts", "key", bytes([key, 0]) + b"example.com/foo+530be1f9+AaEtm+DSmcpPjFeMGJ5pTVkDmmvw/5VVTRYtNmEWmJ5C",
+         bytes([key, 0]) + b"a+b+c", bytes([key, 0]) + b"x+00000000+AQ==")
+
+
+# --- export: fuzz-export.c ---
+
+def export():
+    entry, file, raw, name, bundle, head, authority, answers = range(8)
+    many("export", "entry", *[bytes([entry, i]) for i in range(13)], *[
+        bytes([entry, i]) + change((0, at, 1)) for i in (0, 1, 3, 4, 5, 8, 12) for at in (1, 4, 12, 30, 60)])
+    many("export", "file", *[bytes([file, f]) for f in range(5)], *[
+        bytes([file, f]) + change((0, at, 1)) for f in range(5) for at in (0, 1, 10, 25, 70, 100)], *[
+        bytes([file, f]) + change((3, at, 0)) for f in range(5) for at in (0, 30)])
+    many("export", "raw", bytes([raw, 0]) + b"\x00\x00\x04\x08\x09\x10\x01", bytes([raw, 0]) + b"\x0d\x00\x02\x08\x09" * 3)
+    many("export", "name", *[bytes([name, 0]) + t for t in (
+        b"tile/0/000", b"tile/0/x001/000.p/13", b"tile/entries/x123/x456/789", b"tile/entries/000.p/256", b"tile/9/000",
+        b"tile/5/x999/x999/x999/x999/x999/999", b"tile/0/1", b"tile/entries/000/")])
+    many("export", "bundle", bytes([bundle, 0]) + b"\x00\x02ab\x00\x00\x00\x01c", bytes([bundle, 0]) + b"\x00\x05ab")
+    root = b"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
+    many("export", "head", *[bytes([head, 0]) + b"tmx.test/log/2026a\n" + n + b"\n" + root for n in (
+        b"1", b"12", b"13", b"14", b"256", b"281474976710655")], bytes([head, 0]) + b"nothing\n1\n" + root)
+    many("export", "authority", bytes([authority, 0]) + b"threshold 1\ntmx.test/authority/1+530be1f9+AaEtm+DSmcpPjFeMGJ5pTVkDmmvw/5VVTRYtNmEWmJ5C\n",
+         bytes([authority, 0]) + b"threshold 9\n")
+    many("export", "answers", *[bytes([answers, a]) for a in range(3)], *[
+        bytes([answers, a]) + change((0, at, v)) for a in range(3) for at, v in ((3, 1), (16, 1), (40, 3), (100, 1), (300, 2))],
+        *[bytes([answers, 0x80 | a]) + t for a, t in (
+            (0, b'{"checkpoint":5}'), (0, b'{"error":"no\\n\\u0007"}'), (1, b'{"directories":[]}'),
+            (1, b'{"directories":[{"serial":-1,"file":""}]}'), (1, b'{"directories":[{"serial":7,"file":"AAAA"}]}'),
+            (2, b'{"entries":[]}'), (2, b'{"entries":["AAAA"]}'), (2, b'{"entries":[7]}'), (2, b'[]'),
+            (2, b'{"entries":["",""]}'), (2, b"{"))])
+
+
+# --- control: fuzz-control.c ---
+
+def control():
+    many("control", "question", *[b"\x05" + t for t in (
+        b"status\n", b"peers\n", b"queue\n", b"queue IT\n", b"queue XX\n", b"queue %49%54\n",
+        b"message 77777777777777779977777777777777\n", b"message 7\n", b"message 00000000000000000000000000000000\n",
+        b"directory show\n", b"directory install\nnot a directory", b"log-head\n", b"log-entries 0 9\n",
+        b"log-entries 18446744073709551615 256\n", b"log-entries 1 257\n", b"directories\n", b"reload\n", b"nonsense\n",
+        b"\n", b"", b"status", b"status \n", b"%\n", b"%4\n", b"%zz\n", b"%00\n", b"a b c d e f g h i\n", b"status\nmore",
+        b"x" * 4097)], b"\x00log-entries 0 1\n", b"\xffqueue IT\n")
+
+
 broker()
+envelope()
+receipts()
+export()
+control()

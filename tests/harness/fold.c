@@ -76,14 +76,19 @@ static struct fold_delivery *delivery_find(struct fold *f, struct tmx_bytes id, 
     return d == NULL ? NULL : &f->deliveries[d - f->deliveries];
 }
 
-const struct fold_delivery *fold_lane_head(const struct fold *f, const struct fold_delivery *d)
+bool fold_same_lane(const struct fold_delivery *a, const struct fold_delivery *b)
 {
     static const uint8_t none[TMX_LABEL_SIZE];
-    for (size_t i = 0; i < f->n_deliveries && memcmp(d->row.label, none, sizeof(none)) != 0; i++) {
+    return memcmp(a->row.label, none, sizeof(none)) != 0 && memcmp(a->row.label, b->row.label, sizeof(none)) == 0 &&
+           memcmp(a->member, b->member, sizeof(a->member)) == 0 &&
+           memcmp(a->row.sender, b->row.sender, sizeof(a->row.sender)) == 0;
+}
+
+const struct fold_delivery *fold_lane_head(const struct fold *f, const struct fold_delivery *d)
+{
+    for (size_t i = 0; i < f->n_deliveries; i++) {
         const struct fold_delivery *o = &f->deliveries[i];   /* in order of acceptance */
-        if (o->row.state == TMX_DELIVERY_QUEUED && memcmp(o->member, d->member, sizeof(o->member)) == 0 &&
-            memcmp(o->row.sender, d->row.sender, sizeof(o->row.sender)) == 0 &&
-            memcmp(o->row.label, d->row.label, sizeof(o->row.label)) == 0) {
+        if (o->row.state == TMX_DELIVERY_QUEUED && fold_same_lane(o, d)) {
             return o;
         }
     }

@@ -9,3 +9,5 @@
 bool fold_fail(struct fold *f, const char *fmt, ...) TMX_PRINTF(2, 3);
 /* Index of a member in the federation; -1. */
 int fold_member(const struct fold *f, struct tmx_bytes code);
+/* Of one movement between the same two. */
+bool fold_same_lane(const struct fold_delivery *a, const struct fold_delivery *b);

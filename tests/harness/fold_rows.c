@@ -83,7 +83,8 @@ static bool message_row(struct fold *f, struct tmx_spool *spool, struct tmx_byte
     return false;
 }
 
-/* A lane runs at the highest priority waiting in it; its head may have gone out before that was raised. */
+/* A lane runs at the highest priority waiting in it. Its head may have gone out before that was raised, and keeps what
+ * it was raised to when the other has expired meanwhile. */
 static bool ready_right(const struct fold *f, const struct fold_delivery *d, uint8_t ready)
 {
     bool head = d->row.state == TMX_DELIVERY_QUEUED && fold_lane_head(f, d) == d;
@@ -93,7 +94,7 @@ static bool ready_right(const struct fold *f, const struct fold_delivery *d, uin
     uint8_t highest = d->row.priority;
     for (size_t i = 0; i < f->n_deliveries; i++) {
         const struct fold_delivery *o = &f->deliveries[i];
-        if (o->row.state == TMX_DELIVERY_QUEUED && o->row.priority > highest && fold_lane_head(f, o) == d) {
+        if (o->row.index >= d->row.index && o->row.priority > highest && fold_same_lane(o, d)) {
             highest = o->row.priority;
         }
     }
