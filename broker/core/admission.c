@@ -178,8 +178,9 @@ static unsigned check_seen(struct tmx_broker *b, const Tmx__Head *seen)
 static unsigned check_permanent(struct tmx_broker *b, struct peer *p, const Tmx__Header *h, struct tmx_bytes container,
                                 const uint8_t *staged_digest, bool resubmission)
 {
-    if (resubmission) {   /* an earlier shard accepted it: it gets an outcome, never a refusal */
-        return check_container(b, h, container, staged_digest, true);
+    if (resubmission) {   /* an earlier shard accepted it: it gets an outcome, unless it names a head we never had */
+        unsigned code = check_container(b, h, container, staged_digest, true);
+        return code != TMX_CODE_OK ? code : check_seen(b, h->seen);
     }
     const Tmx__Member *sender = peer_member(b, p);
     if (sender == NULL || sender->status == TMX__MEMBER_STATUS__MEMBER_REVOKED) {

@@ -349,6 +349,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if ((world.b & 1) == 0) {
         world_drain(w);
     }
+    world_audit(w);
     world_close(w);
     return 0;
 }

@@ -142,6 +142,7 @@ static struct fake_message *compose(struct world *w, unsigned member, const stru
     }
     memset(m->recipients, 0, sizeof(m->recipients));
     fake_compose(f, to, n, types[in->d & 1], w->wall_ms, sizes[in->c % TMX_N(sizes)], m);
+    m->seen.shard = text(strcmp(w->federation.shard, "2026b") == 0 ? "2026b" : "2026a");   /* stays when the shard goes */
     m->header.priority = (in->b & 15) % 10;
     if ((in->b >> 4) % 4 != 0) {
         m->header.movement_label = tmx_to_pb(TMX_BYTES(bytes + (in->b >> 4) % 4, 16));

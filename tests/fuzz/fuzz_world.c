@@ -262,6 +262,7 @@ void world_lose(struct world *w)
         return;   /* the federation of the tests lists two shards */
     }
     events_clear(w);
+    world_audit(w);
     memcpy(w->previous, head.data, head.size);
     w->previous_size = head.size;
     w->broker = tmx_broker_free(w->broker);

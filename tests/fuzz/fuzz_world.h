@@ -73,6 +73,8 @@ enum world_crash { WORLD_CRASH_BEFORE_COMMIT, WORLD_CRASH_AFTER_COMMIT, WORLD_CR
 void world_crash(struct world *w, enum world_crash how);
 /* The broker's disk is gone: a new shard follows. */
 void world_lose(struct world *w);
+/* The auditor finds nothing wrong with the log so far. */
+void world_audit(struct world *w);
 /* Honest members bring everything to its end (I1, I11). */
 void world_drain(struct world *w);
 

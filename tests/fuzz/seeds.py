@@ -113,6 +113,9 @@ def broker():
     program("lost-disk-out-of-order", submit(DE, TO_IT), submit(DE, TO_IT), submit(DE, TO_IT), op(LOSE),
             op(DISK, a=1), op(AGAIN, DE, 1, d=1), op(DISK), op(AGAIN, DE, 2, d=1), op(AGAIN, DE, 1, d=1),
             op(AGAIN, DE, 2, d=1), op(AGAIN, DE, 0, d=1))
+    program("lost-disk-false-head", submit(DE, TO_IT), op(LOSE), op(BEND, a=FIELD, b=16 << 2, c=3, v=2),
+            submit(DE, TO_IT), op(AGAIN, DE, 1, d=1), op(BEND, a=FIELD, b=16 << 2, c=3, v=2), submit(DE | HOLD | LATER, TO_IT),
+            op(AGAIN, DE, 2, d=1), op(AGAIN, DE, 0, d=1))
     program("bent-frames", *[x for at in (0, 3, 9) for x in
                              (op(BEND, a=FRAME, b=1 << at % 5, v=at), submit(DE, TO_IT), op(HELLO, DE))],
             op(BEND, a=FRAME, b=0x20, c=1, v=30), submit(DE, TO_IT), op(HELLO, DE),

@@ -161,6 +161,54 @@ static void test_given_up_across_a_restart(void **state)
     assert_int_equal(rows(w, TMX_T_STAGE), 0);
 }
 
+/* In a shard that follows another a member claims for a message, sent as resubmission, a head this log never had: it is
+ * refused, or the leaf would speak against the broker. DESIGN 7, LOG-6 */
+static void test_false_head_in_a_resubmission(void **state)
+{
+    struct world *w = *state;
+    struct fake_frames f;
+    uint8_t before[TMX_CHECKPOINT_MAX];
+    struct tmx_bytes head = tmx_broker_checkpoint(w->broker);
+    memcpy(before, head.data, head.size);
+    w->broker = tmx_broker_free(w->broker);
+    tmx_spool_close(w->spool);
+    assert_int_equal(tmx_spool_ram_new(&w->spool), 0);
+    federation_new_shard(&w->federation, "2026b");
+    struct tmx_broker_config c = { .shard = w->federation.shard,
+                                   .log_secret = w->federation.log_secret,
+                                   .authority = w->federation.authority,
+                                   .generation = 2,
+                                   .queue_max = 100,
+                                   .directory = federation_file(&w->federation),
+                                   .previous_checkpoint = TMX_BYTES(before, head.size) };
+    memcpy(c.log_public, w->federation.log_public, sizeof(c.log_public));
+    assert_int_equal(tmx_broker_new(w->spool, &c, w->mono_ms, w->wall_ms * 1000, &w->broker), 0);
+    for (size_t i = 0; i < 4; i++) {
+        w->node[i].head = (struct tmx_checkpoint){ .size = 0 };
+        w->node[i].feed_next = 0;
+        join(w, &w->node[i]);
+    }
+    Tmx__Submit body = TMX__SUBMIT__INIT;
+    Tmx__Link link = TMX__LINK__INIT;
+    body.items = 1;
+    body.resubmission = true;
+    link.body_case = TMX__LINK__BODY_SUBMIT;
+    link.submit = &body;
+    for (unsigned i = 0; i < 2; i++) {
+        compose(w, DE, IT);
+        message.seen_root.b[0] ^= i == 0 ? 1 : 0;
+        struct tmx_bytes payload[2] = { fake_sign(DE, &message.header),
+                                        TMX_BYTES(message.container, message.container_size) };
+        link.session = link.number = 0;
+        fake_link(DE, &link, payload, 2, &f);
+        say(w, DE, &f);
+        if (i == 0) {
+            assert_int_equal(last_leaf(DE, TMX__ENTRY_KIND__ENTRY_REFUSAL)->code, TMX_CODE_BAD_HEAD);
+        }
+    }
+    last_leaf(DE, TMX__ENTRY_KIND__ENTRY_RESUBMISSION);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +218,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_whole_while_being_pulled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_id_being_pulled_from_another, setup, teardown),
         cmocka_unit_test_setup_teardown(test_given_up_across_a_restart, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_false_head_in_a_resubmission, setup, teardown),
     };
     return cmocka_run_group_tests_name("broker-hostile", tests, NULL, NULL);
 }
