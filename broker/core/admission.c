@@ -165,8 +165,9 @@ static unsigned check_container(struct tmx_broker *b, const Tmx__Header *h, stru
 static unsigned check_permanent(struct tmx_broker *b, struct peer *p, const Tmx__Header *h, struct tmx_bytes container,
                                 const uint8_t *staged_digest, bool resubmission)
 {
-    if (resubmission) {   /* an earlier shard accepted it: it gets an outcome, never a refusal */
-        return check_container(b, h, container, staged_digest, true);
+    if (resubmission) {   /* an earlier shard accepted it: it gets an outcome, unless it names a head we never had */
+        unsigned code = check_container(b, h, container, staged_digest, true);
+        return code != TMX_CODE_OK ? code : check_seen(b, h->seen);
     }
     const Tmx__Member *sender = peer_member(b, p);
     if (sender == NULL || sender->status == TMX__MEMBER_STATUS__MEMBER_REVOKED) {
@@ -291,6 +292,13 @@ void admission_decide(struct tmx_broker *b, struct peer *p, const Tmx__Signed *e
     code = check_permanent(b, p, h, container, staged_digest, resubmission);
     if (code != TMX_CODE_OK) {
         refuse(b, p, envelope, id, code, 0, true, h);
+        return;
+    }
+    if (staged_digest == NULL && !staging_yield(b, p, h->message_id.data)) {
+        if (b->successor) {
+            putoff_note(b, p, h, true);
+        }
+        defer(b, p, id, TMX_CODE_BUSY);
         return;
     }
     if (staged_digest == NULL) {

@@ -52,7 +52,7 @@ struct peer {
     uint64_t session;
     uint64_t in_number, out_number;    /* last seen, last used */
     uint64_t last_frame_ms, last_bye_ms;
-    int64_t clock_base_ms;             /* its wall clock minus our monotonic one, at the last frame that said */
+    uint64_t clock_base_ms;            /* its wall clock minus our monotonic one, at the last frame that said */
     bool welcome_due, directory_due;
     uint64_t opened_ms;                /* of the session */
     unsigned displaced;                /* sessions in a row that a hello from elsewhere ended young */
@@ -101,7 +101,7 @@ struct tmx_broker {
     size_t checkpoint_size;
     bool halted, disk_full, clock_doubt;
     bool successor;                    /* this shard follows one that was lost or ended (LOG-4) */
-    int64_t clock_base_ms;             /* wall - monotonic when it was last trusted */
+    uint64_t clock_base_ms;            /* wall - monotonic when it was last trusted */
     bool clock_confirmed;              /* a member agreed with it since the start */
     bool dirty;                        /* rows were written in this turn */
     uint64_t last_session;
@@ -202,6 +202,11 @@ void staging_begin(struct tmx_broker *b, struct peer *p, struct tmx_bytes item, 
                    const Tmx__Header *header, bool resubmission);
 void staging_chunk(struct tmx_broker *b, struct peer *p, const Tmx__Chunk *chunk, struct tmx_bytes data);
 void staging_abandon(struct tmx_broker *b, struct peer *p);
+/* A message is about to be stored under this id: what is being pulled from `p` under it is given up. False: something is
+ * being pulled from another member. */
+bool staging_yield(struct tmx_broker *b, struct peer *p, const uint8_t id[TMX_ID_SIZE]) TMX_MUST_CHECK;
+/* After the start: who was being pulled from goes on, or gives way to the next after a while. */
+void staging_recover(struct tmx_broker *b);
 
 /* A refusal of a signed body becomes a leaf, once; a second time it is fed again. */
 void refuse(struct tmx_broker *b, struct peer *p, const Tmx__Signed *envelope, struct tmx_bytes message_id, unsigned code,

@@ -74,7 +74,7 @@ static void session_open(struct tmx_broker *b, struct peer *p, const struct tmx_
     p->limits_due = true;
     p->welcome_due = true;
     memcpy(p->nonce, hello->nonce.data, sizeof(p->nonce));
-    p->clock_base_ms = (int64_t)hello->wall_ms - (int64_t)b->now_ms;
+    p->clock_base_ms = hello->wall_ms - b->now_ms;
     if (p->displaced >= CLONE_DISPLACED) {
         notice(b, "link.cloned-key", true, p->key, NULL, TMX_CODE_BAD_SESSION, p->session);
     }
@@ -210,7 +210,7 @@ static void body_in(struct tmx_broker *b, struct peer *p, const Tmx__Link *link,
         staging_chunk(b, p, link->chunk, payload[0]);
         break;
     case TMX__LINK__BODY_PING:
-        p->clock_base_ms = (int64_t)link->ping->wall_ms - (int64_t)b->now_ms;
+        p->clock_base_ms = link->ping->wall_ms - b->now_ms;
         pong_out(b, p);
         break;
     case TMX__LINK__BODY_BYE:

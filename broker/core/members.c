@@ -86,9 +86,12 @@ void members_install(struct tmx_broker *b, struct tmx_bytes file)
     members_record(b);
     members_sync(b);
     for (size_t i = 0; i < b->n_peers; i++) {
-        if (b->peers[i].up) {
-            send_directory(b, &b->peers[i]);
-            b->peers[i].limits_due = true;
+        struct peer *p = &b->peers[i];
+        if (p->up && p->welcome_due) {
+            p->directory_due = true;   /* the welcome of this turn comes first */
+        } else if (p->up) {
+            send_directory(b, p);
+            p->limits_due = true;
         }
     }
     notice(b, "directory.installed", false, NULL, NULL, TMX_CODE_OK, tmx_directory_serial(b->directory));

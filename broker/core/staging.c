@@ -61,21 +61,57 @@ static void request(struct tmx_broker *b, struct peer *p, const uint8_t id[TMX_I
     send_link(b, p, &link, NULL, 0);
 }
 
+static void drop(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], uint64_t bytes)
+{
+    for (uint32_t i = 0; (uint64_t)i * TMX_CHUNK_SIZE < bytes; i++) {
+        struct key k = key_container(id, i);
+        row_delete(b, TMX_T_CONTAINER, key_bytes(&k));
+    }
+    stage_rows_delete(b, id);
+}
+
 void staging_abandon(struct tmx_broker *b, struct peer *p)
 {
-    if (sodium_is_zero(p->staging, sizeof(p->staging))) {
-        return;
-    }
     uint8_t member[TMX_MEMBER_KEY];
     uint64_t bytes;
-    if (progress_read(b, p->staging, member, &bytes)) {
-        for (uint32_t i = 0; (uint64_t)i * TMX_CHUNK_SIZE < bytes; i++) {
-            struct key k = key_container(p->staging, i);
-            row_delete(b, TMX_T_CONTAINER, key_bytes(&k));
-        }
-        stage_rows_delete(b, p->staging);
+    if (!sodium_is_zero(p->staging, sizeof(p->staging)) && progress_read(b, p->staging, member, &bytes)) {
+        drop(b, p->staging, bytes);
     }
     memset(p->staging, 0, sizeof(p->staging));
+}
+
+bool staging_yield(struct tmx_broker *b, struct peer *p, const uint8_t id[TMX_ID_SIZE])
+{
+    uint8_t member[TMX_MEMBER_KEY];
+    uint64_t bytes;
+    if (memcmp(p->staging, id, sizeof(p->staging)) == 0) {
+        staging_abandon(b, p);
+    }
+    return !progress_read(b, id, member, &bytes);
+}
+
+void staging_recover(struct tmx_broker *b)
+{
+    uint8_t from[TMX_ID_SIZE + 2] = { 0 };
+    struct tmx_bytes key, value;
+    while (row_seek(b, TMX_T_STAGE, TMX_BYTES_OF(from), 0, &key, &value)) {
+        uint8_t id[TMX_ID_SIZE], member[TMX_MEMBER_KEY];
+        uint64_t bytes;
+        memcpy(id, key.data, sizeof(id));
+        if (!progress_read(b, id, member, &bytes)) {
+            broker_fault(b, -EBADMSG);
+            return;
+        }
+        struct peer *p = peer_find(b, member);
+        if (p != NULL && sodium_is_zero(p->staging, sizeof(p->staging))) {
+            memcpy(p->staging, id, sizeof(p->staging));
+            p->staging_ms = b->now_ms;
+        } else {
+            drop(b, id, bytes);
+        }
+        memcpy(from, id, sizeof(id));
+        from[TMX_ID_SIZE] = 2;   /* behind both rows of this one */
+    }
 }
 
 /* All of it is here: its digest, then the verdict. */

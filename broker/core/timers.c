@@ -2,18 +2,17 @@
  * What happens because time passed: expiry, silent links, revoked destinations; and whether the clock can be believed
  * (QUE-7, QUE-12, LINK-4, DIR-7).
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "core.h"
 
 #define LINK_SILENT_MS 20000u
-#define CLOCK_DOUBT_MS 300000
+#define CLOCK_DOUBT_MS 300000u
 #define ENDS_PER_TURN 256u
 
-static bool near(int64_t a, int64_t b)
+static bool near(uint64_t a, uint64_t b)
 {
-    return llabs((long long)(a - b)) <= CLOCK_DOUBT_MS;
+    return tmx_apart(a, b) <= CLOCK_DOUBT_MS;
 }
 
 /* After a start a clock may stand anywhere: it is believed once a linked member agrees. Then it is believed while it keeps
@@ -24,7 +23,7 @@ void clock_observe(struct tmx_broker *b, uint64_t mono_ms, uint64_t wall_us)
     b->now_ms = mono_ms > b->now_ms ? mono_ms : b->now_ms;
     b->wall_us = wall_us;
     b->wall_ms = wall_us / 1000;
-    int64_t base = (int64_t)b->wall_ms - (int64_t)b->now_ms;
+    uint64_t base = b->wall_ms - b->now_ms;
     size_t agree = 0, linked = 0;
     for (size_t i = 0; i < b->n_peers; i++) {
         if (b->peers[i].up) {

@@ -198,7 +198,7 @@ static int recover(struct tmx_broker *b)
     if (size > 0 && !ledger_load(b, size)) {
         return b->fault != 0 ? b->fault : -EBADMSG;
     }
-    b->clock_base_ms = (int64_t)b->wall_ms - (int64_t)b->now_ms;
+    b->clock_base_ms = b->wall_ms - b->now_ms;
     if (!known) {
         shard_start(b);
     } else if (!b->halted) {
@@ -206,6 +206,7 @@ static int recover(struct tmx_broker *b)
     }
     b->successor = successor_read(b);
     members_sync(b);
+    staging_recover(b);
     ledger_close(b);
     return b->fault;
 }

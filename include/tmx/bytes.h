@@ -30,6 +30,9 @@ bool tmx_bytes_eq(struct tmx_bytes a, struct tmx_bytes b);   /* not constant tim
 int tmx_bytes_cmp(struct tmx_bytes a, struct tmx_bytes b);   /* memcmp order, shorter first */
 struct tmx_bytes tmx_bytes_slice(struct tmx_bytes b, size_t from, size_t size); /* asserts the range */
 
+/* How far two clocks are apart, whichever is ahead. Modulo 2^64: a peer may claim any time, and so may differences. */
+uint64_t tmx_apart(uint64_t a, uint64_t b);
+
 struct tmx_reader {
     const uint8_t *at;
     size_t left;

@@ -37,6 +37,11 @@ struct tmx_bytes tmx_bytes_slice(struct tmx_bytes b, size_t from, size_t size)
     return b.data == NULL ? TMX_BYTES_NULL : TMX_BYTES(b.data + from, size);
 }
 
+uint64_t tmx_apart(uint64_t a, uint64_t b)
+{
+    return a - b < b - a ? a - b : b - a;
+}
+
 struct tmx_reader tmx_reader_init(struct tmx_bytes b)
 {
     return (struct tmx_reader){ .at = b.data, .left = b.size };

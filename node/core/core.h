@@ -29,7 +29,7 @@
 #define NODE_PS_CACHE 64u
 #define NODE_OUT_BUDGET (8u << 20)         /* link frames of one turn */
 #define NODE_DAY_MS 86400000ull
-#define NODE_CLOCK_DOUBT_MS 300000         /* DESIGN 4.10 */
+#define NODE_CLOCK_DOUBT_MS 300000u        /* DESIGN 4.10 */
 
 /* One number of OUT_OPEN or REPORT_OPEN that was sent in this session; its slot is number % NODE_FLIGHT. */
 struct node_flight {
@@ -78,7 +78,7 @@ struct node_session {
     uint64_t received_messages, received_bytes;
     uint64_t granted_messages, granted_bytes;
     uint64_t publish_ms;                   /* when the prekey set is sent again; 0 = now */
-    int64_t clock_offset_ms, clock_base_ms;/* broker's wall clock minus ours, and our wall minus mono then */
+    uint64_t clock_offset_ms, clock_base_ms; /* broker's wall clock minus ours, and our wall minus mono then */
     bool clock_known;
 };
 
@@ -153,7 +153,7 @@ struct tmx_node {
     struct tmx_batch_cache *cache;
     struct tmx_compressor *compressor;
     uint64_t now_ms, wall_ms, wall_us;
-    int64_t clock_base_ms;                 /* wall - mono when it was last trusted */
+    uint64_t clock_base_ms;                /* wall - mono when it was last trusted */
     bool leases_look;             /* leases may end far ahead: the clock was wrong */
     bool clock_doubt;
     uint8_t pool[32];

@@ -138,8 +138,8 @@ static void limit_in(struct tmx_node *n, const Tmx__SendLimit *limit)
 
 static void clock_in(struct tmx_node *n, uint64_t wall_ms)
 {
-    n->session.clock_offset_ms = (int64_t)wall_ms - (int64_t)n->wall_ms;
-    n->session.clock_base_ms = (int64_t)n->wall_ms - (int64_t)n->now_ms;
+    n->session.clock_offset_ms = wall_ms - n->wall_ms;
+    n->session.clock_base_ms = n->wall_ms - n->now_ms;
     n->session.clock_known = true;
 }
 

@@ -3,7 +3,6 @@
  * row decides.
  */
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core.h"
@@ -17,12 +16,12 @@ void node_clock(struct tmx_node *n, uint64_t mono_ms, uint64_t wall_us)
     n->now_ms = mono_ms > n->now_ms ? mono_ms : n->now_ms;
     n->wall_us = wall_us;
     n->wall_ms = wall_us / 1000;
-    int64_t base = (int64_t)n->wall_ms - (int64_t)n->now_ms;
-    bool jumped = llabs(base - n->clock_base_ms) > NODE_CLOCK_DOUBT_MS;
+    uint64_t base = n->wall_ms - n->now_ms;
+    bool jumped = tmx_apart(base, n->clock_base_ms) > NODE_CLOCK_DOUBT_MS;
     bool linked = n->session.state == NODE_UP && n->session.clock_known;
     /* The offset was taken at the base of that time: a jump since then counts on top. */
-    int64_t offset = n->session.clock_offset_ms - (base - n->session.clock_base_ms);
-    bool doubt = linked ? llabs(offset) > NODE_CLOCK_DOUBT_MS : jumped;
+    uint64_t since = base - n->session.clock_base_ms;
+    bool doubt = linked ? tmx_apart(n->session.clock_offset_ms, since) > NODE_CLOCK_DOUBT_MS : jumped;
     if (linked && !doubt) {
         n->clock_base_ms = base;
     }

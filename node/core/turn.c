@@ -252,7 +252,7 @@ static int recover(struct tmx_node *n)
     }
     /* A clock that jumped while this node was down, or that nobody can tell from one: in doubt until the broker's
      * clock confirms it. */
-    if (known && llabs((int64_t)n->wall_ms - (int64_t)n->state.wall_ms) > NODE_CLOCK_DOUBT_MS) {
+    if (known && tmx_apart(n->wall_ms, n->state.wall_ms) > NODE_CLOCK_DOUBT_MS) {
         n->clock_base_ms += 2 * NODE_CLOCK_DOUBT_MS;
         n->clock_doubt = true;
     }
@@ -283,7 +283,7 @@ int tmx_node_new(struct tmx_spool *spool, const struct tmx_node_config *config, 
     n->config.member = node_member_code(n->member);
     crypto_scalarmult_base(n->last_resort, config->last_resort_secret);
     tmx_seal_key_id(n->last_resort, n->last_resort_id);
-    n->clock_base_ms = (int64_t)(wall_us / 1000) - (int64_t)mono_ms;
+    n->clock_base_ms = wall_us / 1000 - mono_ms;
     pool_mix(n, entropy);
     node_clock(n, mono_ms, wall_us);
     int r = memory_new(n);

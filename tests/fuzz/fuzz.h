@@ -3,6 +3,9 @@
  * fuzz-main.c replays files through it; under clang the same function is a libFuzzer program. */
 #pragma once
 
+#include <stdlib.h>
+#include <string.h>
+
 #include <tmx/codec.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -35,4 +38,33 @@ static inline struct tmx_arena *fuzz_arena(void)
         assert(r == 0);
     }
     return &arena;
+}
+
+/* A copy of `b`, of its exact size, with the changes that the input asks for: { u8 action, u16 where, u8 value }*. It may
+ * become shorter, or a little longer. The caller frees it. */
+static inline uint8_t *fuzz_changed(struct tmx_bytes b, struct tmx_reader *input, size_t *ret_size)
+{
+    size_t size = b.size, room = b.size + 64;
+    uint8_t *data = calloc(1, room), *exact;
+
+    assert(data != NULL);
+    if (size > 0) {
+        memcpy(data, b.data, size);
+    }
+    while (input->left >= 4) {
+        uint8_t action = tmx_read_u8(input);
+        size_t at = tmx_read_u16(input);
+        uint8_t value = tmx_read_u8(input);
+        if (action % 4 == 3) {
+            size = at < room ? at : room;
+        } else if (at < size) {
+            data[at] = action % 4 == 2 ? value : data[at] ^ value;
+        }
+    }
+    exact = malloc(size + (size == 0));
+    assert(exact != NULL);
+    memcpy(exact, data, size);
+    free(data);
+    *ret_size = size;
+    return exact;
 }

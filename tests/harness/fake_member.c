@@ -32,8 +32,22 @@ void fake_init(struct fake_node *n, struct federation *f, const char *code)
     int size = snprintf(text, sizeof(text), "tmx test prekey %s", code);
     crypto_generichash(n->prekey_secret, 32, (const uint8_t *)text, (size_t)size, NULL, 0);
     crypto_scalarmult_base(n->prekey, n->prekey_secret);
-    n->route = (uint8_t)(1 + (n->me - f->members));
+    fake_reset(n);
+}
+
+void fake_reset(struct fake_node *n)
+{
+    tmx_arena_reset(&n->arena);
+    n->session = n->out_number = n->in_number = n->feed_next = n->ids = n->set_serial = 0;
     n->batch_no = 1000;
+    n->route = (uint8_t)(1 + (n->me - n->federation->members));
+    n->head = (struct tmx_checkpoint){ .size = 0 };
+    memset(n->seq, 0, sizeof(n->seq));
+    memset(n->max_seq, 0, sizeof(n->max_seq));
+    memset(n->nonce, 0, sizeof(n->nonce));
+    n->n_received = n->n_leaves = n->n_deferred = n->n_directories = n->n_requests = n->chunk_size = 0;
+    n->deferred_code = n->bye_code = 0;
+    n->redelivery = false;
 }
 
 void fake_deinit(struct fake_node *n)

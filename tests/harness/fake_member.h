@@ -72,6 +72,8 @@ struct fake_frames {
 
 void fake_init(struct fake_node *n, struct federation *f, const char *code);
 void fake_deinit(struct fake_node *n);
+/* As after fake_init: a member that has said and heard nothing yet. */
+void fake_reset(struct fake_node *n);
 
 void fake_hello(struct fake_node *n, struct fake_frames *ret_frames);
 void fake_publish(struct fake_node *n, uint64_t now_ms, struct fake_frames *ret_frames);

@@ -454,7 +454,7 @@ void welcome(struct world *w)
     body.n_send_limits = 2;
     body.send_limits = list;
     body.directory_serial = w->federation.serial;
-    body.wall_ms = (uint64_t)((int64_t)w->wall_ms + w->clock_ms);
+    body.wall_ms = w->wall_ms + (uint64_t)w->clock_ms;
     body.shard = pbs(w->federation.shard);
     body.feed_acked = w->welcome_acked;
     link.body_case = TMX__LINK__BODY_WELCOME;
@@ -568,7 +568,7 @@ void pong(struct world *w)
 {
     Tmx__Pong body = TMX__PONG__INIT;
     Tmx__Link link = TMX__LINK__INIT;
-    body.wall_ms = (uint64_t)((int64_t)w->wall_ms + w->clock_ms);
+    body.wall_ms = w->wall_ms + (uint64_t)w->clock_ms;
     body.directory_serial = w->federation.serial;
     link.body_case = TMX__LINK__BODY_PONG;
     link.pong = &body;

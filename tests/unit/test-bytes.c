@@ -162,6 +162,16 @@ static void the_arena_is_capped_aligned_and_zeroed(void **state)
     tmx_arena_deinit(&a);
 }
 
+static void clocks_are_as_far_apart_as_the_shorter_way(void **state)
+{
+    assert_int_equal(tmx_apart(7, 7), 0);
+    assert_int_equal(tmx_apart(7, 10), 3);
+    assert_int_equal(tmx_apart(10, 7), 3);
+    assert_int_equal(tmx_apart(UINT64_MAX, 2), 3);
+    assert_true(tmx_apart(0, 1ull << 63) == 1ull << 63);
+    assert_true(tmx_apart(1ull << 63, 0) == 1ull << 63);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +181,7 @@ int main(void)
         cmocka_unit_test(a_read_past_the_end_fails_for_good),
         cmocka_unit_test(a_write_past_the_end_fails_for_good),
         cmocka_unit_test(formatted_text_may_fill_the_array),
+        cmocka_unit_test(clocks_are_as_far_apart_as_the_shorter_way),
         cmocka_unit_test(the_arena_is_capped_aligned_and_zeroed),
     };
     return cmocka_run_group_tests_name("bytes", tests, NULL, NULL);

@@ -347,6 +347,11 @@ static void test_clock(void **state)
     tick(w, 0);
     assert_false(state_of(w).clock_doubt);
     assert_int_equal(report_of(w, w->reports[w->n_reports - 1].item)->outcome, TMX__OUTCOME__OUTCOME_EXPIRED);
+    /* as far away as a number can be */
+    w->clock_ms = INT64_MIN;
+    link_up(w);
+    tick(w, 0);
+    assert_true(state_of(w).clock_doubt);
 }
 
 /* LINK-2: a broker of another version says so: an alarm that says what is wrong, and no flood of hellos. */

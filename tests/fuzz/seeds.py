@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the seeds of the stateful fuzz targets: tests/fuzz/seeds.py [FOLDER], by default tests/fuzz/corpus.
+
+A seed is a short program of the target's instructions that reaches deep: it says what it is for, so that nobody has to
+read bytes. Findings and what fuzzing adds are in the same folders under other names.
+"""
+import os
+import struct
+import sys
+
+CORPUS = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
+
+
+def write(target, name, data):
+    os.makedirs(os.path.join(CORPUS, target), exist_ok=True)
+    with open(os.path.join(CORPUS, target, "seed-" + name), "wb") as f:
+        f.write(data)
+
+
+# --- broker: fuzz-broker.c ---
+
+(HELLO, PREKEYS, CREDIT, FEED_ACK, PING, SUBMIT, REPORT, AGAIN, CHUNK, CHUNK_REQUEST, BYE, RAW, GATE_DOWN, TIME, CLOCK,
+ DISK, DIRECTORY, CRASH, LOSE, BEND) = range(20)
+CH, DE, EC, IT = range(4)
+LATER, HOLD = 0x80, 0x40      # no turn yet; the body waits for others of its frame
+COA, TAKEN, REFUSED, EXPIRED, EXCEPTION = range(5)
+FIELD, BODY, FRAME = range(3)
+HOUR = 36000                  # of SUBMIT's expiry, in 100 ms
+
+
+def op(kind, who=0, a=0, b=0, c=0, d=0, v=0):
+    return struct.pack(">BBBBBBH", kind, who, a, b, c, d, v)
+
+
+def submit(who, to, label=0, priority=4, size=0, expiry=HOUR, d=0):
+    return op(SUBMIT, who, a=to, b=label << 4 | priority, c=size, d=d, v=expiry)
+
+
+def report(who, which, outcome, code=0, d=0, v=0):
+    return op(REPORT, who, a=which, b=outcome, c=code, d=d, v=v)
+
+
+def seconds(n):
+    return op(TIME, a=3, v=n * 125)
+
+
+def program(name, *ops, world=op(0)):
+    write("broker", name, world + b"".join(ops))
+
+
+TO_CH, TO_DE, TO_EC, TO_IT = 1, 2, 4, 8
+
+
+def broker():
+    program("accepted-arrived-taken", submit(DE, TO_IT), report(IT, 0, COA), report(IT, 0, TAKEN))
+    program("refused-with-text", submit(DE, TO_IT), report(IT, 0, COA), report(IT, 0, REFUSED, 5, 1, 200),
+            op(FEED_ACK, DE), op(HELLO, DE), op(HELLO, DE, 5))
+    program("several-recipients", submit(DE, TO_CH | TO_EC | TO_IT), report(CH, 0, COA), report(EC, 0, EXCEPTION, 3),
+            report(IT, 0, COA), report(IT, 0, EXPIRED, 1))
+    program("movement", *[submit(DE | HOLD, TO_IT, 1, p) for p in (4, 9, 4)], submit(DE, TO_IT, 2, 6),
+            report(IT, 0, COA), report(IT, 0, COA), report(IT, 1, TAKEN), report(IT, 0, COA))
+    program("expired-before-arrival", submit(DE, TO_IT, expiry=20), seconds(3), report(IT, 0, COA), seconds(30))
+    program("after-the-end", submit(DE, TO_IT), report(IT, 0, COA), report(IT, 0, COA), report(IT, 0, TAKEN),
+            report(IT, 0, REFUSED, 2), report(IT, 0, TAKEN), report(IT, 0, EXCEPTION, 2), op(AGAIN, DE), op(AGAIN, DE))
+    program("refusals", op(BEND, a=FIELD, b=13 << 2, v=1), submit(DE, TO_IT),
+            op(BEND, a=FIELD, b=16 << 2, c=2, v=2), submit(DE, TO_IT),
+            op(BEND, a=FIELD, b=12 << 2, c=1, v=0xffff), submit(DE, TO_IT),
+            op(BEND, a=FIELD, b=7 << 2, v=3), submit(DE, TO_IT),
+            op(BEND, a=FIELD, b=18 << 2 | 1, c=1, v=70), submit(DE, TO_IT),
+            op(BEND, a=FIELD, b=4 << 2, v=4), submit(DE, TO_IT), submit(DE, TO_IT), submit(DE, TO_IT))
+    program("numbers", op(BEND, a=FIELD, b=16 | 1, v=0x4001), submit(DE, TO_IT), submit(DE, TO_IT),
+            op(BEND, a=FIELD, b=16 | 1, v=0x3fff), submit(DE, TO_IT), op(AGAIN, DE), op(AGAIN, DE, 1))
+    program("same-id", submit(DE, TO_IT), op(BEND, a=FIELD, b=2 << 2, v=0), submit(DE, TO_IT), submit(CH, TO_IT),
+            op(BEND, a=FIELD, b=2 << 2, v=0), submit(CH, TO_IT), report(IT, 0, COA))
+    program("large", submit(DE, TO_IT | TO_CH, size=5), op(CHUNK, DE, 0, 0), op(CHUNK, DE, 0, 1), report(IT, 0, COA),
+            op(CHUNK_REQUEST, IT, 0, 0), op(CHUNK_REQUEST, IT, 0, 1), op(CHUNK_REQUEST, CH, 0, 1), report(IT, 0, TAKEN))
+    program("large-given-up", submit(DE, TO_IT, size=5), op(CHUNK, DE, 0, 0), op(CRASH, a=1), op(AGAIN, DE),
+            op(CHUNK, DE, 0, 1, 2), seconds(50), seconds(50), submit(DE, TO_IT, size=5), op(CHUNK, DE, 0, 0))
+    program("large-then-small-of-its-id", submit(DE, TO_IT, size=5), op(CHUNK, DE, 0, 0),
+            op(BEND, a=FIELD, b=2 << 2, v=0), submit(DE, TO_IT), op(CHUNK, DE, 0, 1), report(IT, 0, COA),
+            submit(DE, TO_IT, size=5), op(CHUNK, DE, 2, 0), op(BEND, a=FIELD, b=2 << 2, v=2), submit(CH, TO_IT),
+            op(CHUNK, DE, 2, 1))
+    program("directory-with-hello", op(HELLO, DE | LATER), op(DIRECTORY, IT, 0, 1), op(PING, DE))
+    program("disk-full", op(DISK, a=1), submit(DE, TO_IT), op(DISK), op(AGAIN, DE), report(IT, 0, COA))
+    program("silence", submit(DE, TO_IT), seconds(2), op(PING, IT), seconds(15), op(PING, IT), seconds(19), op(PING, DE),
+            seconds(25), op(HELLO, IT), op(CREDIT, IT, 20, v=50), report(IT, 0, COA))
+    program("no-credit", op(HELLO, IT), *[submit(DE, TO_IT)] * 3, op(CREDIT, IT, 20, v=1), op(CREDIT, IT, 20, v=2),
+            report(IT, 1, COA), op(CREDIT, IT, 20, v=9), report(IT, 0, COA), report(IT, 0, COA))
+    program("quota", *[submit(DE, TO_IT)] * 4, seconds(2), report(IT, 0, COA), seconds(2), submit(DE, TO_IT),
+            world=op(0, v=2))
+    program("suspended", op(DIRECTORY, IT, 0, 1), submit(DE, TO_IT), submit(IT, TO_DE), op(DIRECTORY, IT, 0, 0),
+            report(IT, 0, COA), submit(IT, TO_DE), report(IT, 0, TAKEN))
+    program("revoked", submit(DE, TO_IT, 1), submit(DE, TO_IT, 1), submit(DE, TO_IT), report(IT, 0, COA),
+            op(DIRECTORY, IT, 0, 2), submit(DE, TO_IT), op(PING, IT), op(DIRECTORY, IT, 0, 0), submit(DE, TO_IT))
+    program("directory-expires", op(DIRECTORY, a=1, v=1), submit(DE, TO_IT), seconds(30), submit(DE, TO_IT),
+            op(DIRECTORY, a=3), op(DIRECTORY, a=3, b=1, c=3, v=99), op(DIRECTORY, a=1, v=60000), submit(DE, TO_IT))
+    program("unlisted", submit(DE, TO_IT), op(DIRECTORY, a=2, b=1), submit(DE, TO_IT), report(IT, 0, COA),
+            op(DIRECTORY, a=2, b=0), report(IT, 0, COA))
+    program("clock", op(CLOCK, a=12, v=1000), submit(DE, TO_IT), op(PING, DE), op(PING, IT), op(PING, CH),
+            op(CLOCK, a=12, b=1, v=1000), submit(DE, TO_IT), op(HELLO, DE, 2, 1, v=0x8000), op(PING, CH, 1, v=0xffff))
+    program("crashes", submit(DE | LATER, TO_IT), op(CRASH, a=0), op(AGAIN, DE), report(IT | LATER, 0, COA),
+            op(CRASH, a=1), op(HELLO, IT), op(CREDIT, IT, 20, v=9), report(IT, 0, TAKEN), op(CRASH, a=2))
+    program("another-connection", op(HELLO, DE, 1, 1), op(HELLO, DE, 1, 2), op(HELLO, DE, 1, 1), op(HELLO, DE, 1, 2),
+            submit(DE, TO_IT), op(GATE_DOWN, DE), submit(DE, TO_IT), op(BYE, IT), report(IT, 0, COA))
+    program("head-beyond", submit(DE, TO_IT), op(HELLO, IT, 3), submit(DE, TO_IT), report(IT, 0, COA), op(CRASH, a=1),
+            submit(DE, TO_IT), op(DIRECTORY, IT, 0, 1))
+    program("prekeys", op(PREKEYS, DE, v=100), op(PREKEYS, DE, 1, v=100), op(PREKEYS, DE, 0, 0x21 | IT << 1, 1, v=100),
+            op(PREKEYS, DE, 0, 0x20, 7, v=1), op(PREKEYS, IT, 2, v=9), submit(IT, TO_DE), op(PREKEYS, IT, 1, d=1, v=0xffff))
+    program("lost-disk", submit(DE, TO_IT, 1), submit(DE, TO_IT, 1), report(IT, 0, COA), op(LOSE),
+            *[op(HELLO, m) for m in range(4)], op(AGAIN, DE, 0, d=1), op(AGAIN, DE, 1, d=1),
+            op(CREDIT, IT, 20, v=99), report(IT, 0, COA), report(IT, 0, TAKEN), submit(DE, TO_IT), report(IT, 0, COA))
+    program("lost-disk-out-of-order", submit(DE, TO_IT), submit(DE, TO_IT), submit(DE, TO_IT), op(LOSE),
+            op(DISK, a=1), op(AGAIN, DE, 1, d=1), op(DISK), op(AGAIN, DE, 2, d=1), op(AGAIN, DE, 1, d=1),
+            op(AGAIN, DE, 2, d=1), op(AGAIN, DE, 0, d=1))
+    program("lost-disk-false-head", submit(DE, TO_IT), op(LOSE), op(BEND, a=FIELD, b=16 << 2, c=3, v=2),
+            submit(DE, TO_IT), op(AGAIN, DE, 1, d=1), op(BEND, a=FIELD, b=16 << 2, c=3, v=2), submit(DE | HOLD | LATER, TO_IT),
+            op(AGAIN, DE, 2, d=1), op(AGAIN, DE, 0, d=1))
+    program("bent-frames", *[x for at in (0, 3, 9) for x in
+                             (op(BEND, a=FRAME, b=1 << at % 5, v=at), submit(DE, TO_IT), op(HELLO, DE))],
+            op(BEND, a=FRAME, b=0x20, c=1, v=30), submit(DE, TO_IT), op(HELLO, DE),
+            op(BEND, a=FRAME, b=0x40), submit(DE, TO_IT), op(HELLO, DE), op(BEND, a=FRAME, b=0x60), submit(DE, TO_IT))
+    program("bent-bodies", op(BEND, a=BODY, b=0x10, v=40), submit(DE, TO_IT), op(BEND, a=BODY, b=0xc1, v=50),
+            submit(DE, TO_IT), submit(DE, TO_IT), op(BEND, a=BODY, b=1, v=44), report(IT, 0, COA))
+    program("bent-reports", submit(DE, TO_IT),
+            *[x for f in range(13) for x in (op(BEND, a=FIELD, b=f << 3, v=3), report(IT, 0, COA))], report(IT, 0, COA),
+            report(IT, 0, EXCEPTION, 1), op(BEND, a=FIELD, b=10 << 3, v=1), report(IT, 0, COA))
+    program("raw", op(RAW, DE, 2), b"\x08\x01\x10\x02\x1a\x00\x00\x00" * 2, op(RAW, IT, 1, 2), b"\xff" * 8)
+    program("many", *[submit(m | HOLD, 15 & ~(1 << m), label, p) for m in range(4) for label in range(3) for p in (2, 7)],
+            *[report(m | HOLD, i, COA) for m in range(4) for i in range(6)],
+            *[report(m, i, i % 3 + 1, 2) for m in range(4) for i in range(6)])
+    program("unjoined", op(SUBMIT, DE | 0x20, 8, v=9), op(CREDIT, IT, v=1), submit(DE, TO_IT), world=op(0, a=1))
+
+
+# --- changes to something good: { action, where, value }; action 0 xor, 2 set, 3 cut to a length ---
+
+def change(*changes):
+    return b"".join(struct.pack(">BHB", *c) for c in changes)
+
+
+def many(target, prefix, *cases):
+    for i, case in enumerate(cases):
+        write(target, "%s-%d" % (prefix, i), case)
+
+
+# --- envelope: fuzz-envelope.c ---
+
+def envelope():
+    raw, changed, anew, container, content, content_changed, identifier = range(7)
+    for sample, name in enumerate(("header", "report", "prekeys")):
+        what = changed + 7 * sample
+        many("envelope", name, bytes([what]), bytes([what]) + change((0, 20, 1)), bytes([what]) + change((0, 300, 1)),
+             bytes([what]) + change((3, 100, 0)), bytes([what]) + change((2, 3, 8), (0, 1, 1)))
+    many("envelope", "batch", bytes([anew, 1, 65]), bytes([anew]) + b"\x02ab" * 64, bytes([anew]) + b"\x01a\x02bc\x00" * 9)
+    many("envelope", "container", bytes([container, 0]), bytes([container, 1]), *[
+        bytes([container, at & 1]) + change((0, at, 1)) for at in (4, 5, 6, 8, 40, 64, 70, 120, 130, 178, 250, 400)],
+        bytes([container, 0]) + change((3, 100, 0)), bytes([container, 1]) + change((3, 700, 0)))
+    many("envelope", "content", bytes([content_changed]), bytes([content_changed + 7]), *[
+        bytes([content_changed + 7 * (at & 1)]) + change((0, at, 1)) for at in (3, 5, 24, 40, 50, 60, 64, 66, 70, 75, 90)],
+        bytes([content]) + bytes(256), bytes([content]) + b"\x00\x00\x00\x00" + bytes(252))
+    many("envelope", "identifier", *[bytes([identifier]) + t for t in (
+        b"26DE123456789012J0", b"18IT1234567890ABC5", b"26DE12345678901210A123456", b"DE123456", b"DE", b"2026a")])
+
+
+# --- receipts: fuzz-receipts.c ---
+
+def receipts():
+    note, note_changed, text, path, consistency, item, key, path_raw = range(8)
+    size = lambda n: n - 1   # of the log
+    many("receipts", "note", bytes([note_changed, size(1)]), bytes([note_changed, size(21)]), *[
+        bytes([note_changed, size(7)]) + change((0, at, 1)) for at in (2, 18, 20, 40, 66, 70, 90, 120, 170)])
+    root = b"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    many("receipts", "text", *[bytes([text, 0]) + t for t in (
+        b"tmx.test/log/2026a\n3\n" + root + b"\n", b"tmx.test/log/2026a\n03\n" + root + b"\n",
+        b"tmx.test/log/2026a\n3\n" + root + b"\nmore\n", b"other\n281474976710655\n" + root + b"\n",
+        b"tmx.test/log/2026a\n3\n" + root[:-2] + b"V=\n", b"a\n\nb\n", b"\xe2\x80\x94 x y\n", b"\xff\n")])
+    many("receipts", "path", *[bytes([path, size(n), i, i]) for n, i in ((1, 0), (2, 1), (7, 6), (8, 3), (21, 20), (21, 4))],
+         bytes([path, size(21), 4, 5]), bytes([path, size(21), 4, 4]) + change((0, 40, 1)),
+         bytes([path, size(21), 4, 4]) + change((3, 96, 0)), bytes([path, size(21), 4, 4]) + change((3, 224, 0)),
+         bytes([path_raw, size(4), 0, 0]) + bytes(64))
+    many("receipts", "consistency", *[bytes([consistency, size(n), m, m]) for n, m in (
+        (1, 1), (2, 1), (7, 4), (8, 6), (21, 0), (21, 20), (21, 21))], bytes([consistency, size(21), 9, 10]),
+         bytes([consistency, size(21), 9, 9]) + change((0, 33, 4)), bytes([consistency, size(8), 4, 4]) + change((3, 0, 0)))
+    many("receipts", "item", bytes([item, size(1)]) + b"\x12\x06leaf 0", bytes([item, size(2)]) + b"\x08\x01\x12\x06leaf 1",
+         bytes([item, size(2)]) + b"\x12\x06leaf 0\x1a\x20" + bytes(32))
+    many("receipts", "key", bytes([key, 0]) + b"example.com/foo+530be1f9+AaEtm+DSmcpPjFeMGJ5pTVkDmmvw/5VVTRYtNmEWmJ5C",
+         bytes([key, 0]) + b"a+b+c", bytes([key, 0]) + b"x+00000000+AQ==")
+
+
+# --- export: fuzz-export.c ---
+
+def export():
+    entry, file, raw, name, bundle, head, authority, answers = range(8)
+    many("export", "entry", *[bytes([entry, i]) for i in range(13)], *[
+        bytes([entry, i]) + change((0, at, 1)) for i in (0, 1, 3, 4, 5, 8, 12) for at in (1, 4, 12, 30, 60)])
+    many("export", "file", *[bytes([file, f]) for f in range(5)], *[
+        bytes([file, f]) + change((0, at, 1)) for f in range(5) for at in (0, 1, 10, 25, 70, 100)], *[
+        bytes([file, f]) + change((3, at, 0)) for f in range(5) for at in (0, 30)])
+    many("export", "raw", bytes([raw, 0]) + b"\x00\x00\x04\x08\x09\x10\x01", bytes([raw, 0]) + b"\x0d\x00\x02\x08\x09" * 3)
+    many("export", "name", *[bytes([name, 0]) + t for t in (
+        b"tile/0/000", b"tile/0/x001/000.p/13", b"tile/entries/x123/x456/789", b"tile/entries/000.p/256", b"tile/9/000",
+        b"tile/5/x999/x999/x999/x999/x999/999", b"tile/0/1", b"tile/entries/000/")])
+    many("export", "bundle", bytes([bundle, 0]) + b"\x00\x02ab\x00\x00\x00\x01c", bytes([bundle, 0]) + b"\x00\x05ab")
+    root = b"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
+    many("export", "head", *[bytes([head, 0]) + b"tmx.test/log/2026a\n" + n + b"\n" + root for n in (
+        b"1", b"12", b"13", b"14", b"256", b"281474976710655")], bytes([head, 0]) + b"nothing\n1\n" + root)
+    many("export", "authority", bytes([authority, 0]) + b"threshold 1\ntmx.test/authority/1+530be1f9+AaEtm+DSmcpPjFeMGJ5pTVkDmmvw/5VVTRYtNmEWmJ5C\n",
+         bytes([authority, 0]) + b"threshold 9\n")
+    many("export", "answers", *[bytes([answers, a]) for a in range(3)], *[
+        bytes([answers, a]) + change((0, at, v)) for a in range(3) for at, v in ((3, 1), (16, 1), (40, 3), (100, 1), (300, 2))],
+        *[bytes([answers, 0x80 | a]) + t for a, t in (
+            (0, b'{"checkpoint":5}'), (0, b'{"error":"no\\n\\u0007"}'), (1, b'{"directories":[]}'),
+            (1, b'{"directories":[{"serial":-1,"file":""}]}'), (1, b'{"directories":[{"serial":7,"file":"AAAA"}]}'),
+            (2, b'{"entries":[]}'), (2, b'{"entries":["AAAA"]}'), (2, b'{"entries":[7]}'), (2, b'[]'),
+            (2, b'{"entries":["",""]}'), (2, b"{"))])
+
+
+# --- control: fuzz-control.c ---
+
+def control():
+    many("control", "question", *[b"\x05" + t for t in (
+        b"status\n", b"peers\n", b"queue\n", b"queue IT\n", b"queue XX\n", b"queue %49%54\n",
+        b"message 77777777777777779977777777777777\n", b"message 7\n", b"message 00000000000000000000000000000000\n",
+        b"directory show\n", b"directory install\nnot a directory", b"log-head\n", b"log-entries 0 9\n",
+        b"log-entries 18446744073709551615 256\n", b"log-entries 1 257\n", b"directories\n", b"reload\n", b"nonsense\n",
+        b"\n", b"", b"status", b"status \n", b"%\n", b"%4\n", b"%zz\n", b"%00\n", b"a b c d e f g h i\n", b"status\nmore",
+        b"x" * 4097)], b"\x00log-entries 0 1\n", b"\xffqueue IT\n")
+
+
+broker()
+envelope()
+receipts()
+export()
+control()
