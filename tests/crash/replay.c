@@ -283,6 +283,7 @@ static void begin(struct replay *r, const struct record *record)
         return;
     case RECORD_SYNC:
     case RECORD_MARK:
+    case RECORD_SENT:
         return;
     }
     assert(false);
@@ -299,17 +300,13 @@ static void end(struct replay *r, const struct record *record)
     }
 }
 
-void replay_to(struct replay *r, size_t n, void (*mark)(void *user, const char *line), void *user)
+void replay_to(struct replay *r, size_t n, void (*said)(void *user, const struct record *record), void *user)
 {
     for (; r->at < n; r->at++) {
         const struct record *record = r->records[r->at];
         end(r, record);
-        if (record->kind == RECORD_MARK) {
-            char line[128];
-            size_t size = record->size < sizeof(line) ? record->size : sizeof(line) - 1;
-            memcpy(line, record + 1, size);
-            line[size] = '\0';
-            mark(user, line);
+        if (record->kind == RECORD_MARK || record->kind == RECORD_SENT) {
+            said(user, record);
         }
         if (r->at + 1 < r->n) {
             begin(r, r->records[r->at + 1]);
@@ -319,7 +316,8 @@ void replay_to(struct replay *r, size_t n, void (*mark)(void *user, const char *
 
 bool replay_changes(const struct replay *r, size_t n)
 {
-    return n == r->n || (r->records[n]->kind != RECORD_MARK && r->records[n]->kind != RECORD_OPEN);
+    return n == r->n || (r->records[n]->kind != RECORD_MARK && r->records[n]->kind != RECORD_SENT &&
+                         r->records[n]->kind != RECORD_OPEN);
 }
 
 size_t replay_records(const struct replay *r)
