@@ -93,13 +93,10 @@ fed_create() {
     "$AUTHORITY" broker-keys --federation demo --shard "$shard" --keys "$FED/broker/keys" "${gates[@]}" \
         --out "$FED/broker/broker.pub" >/dev/null || return 1
     for m in "${FED_MEMBERS[@]}"; do
-        mkdir -p "$FED/$m"
+        mkdir -p "$FED/$m/${FED_STATE:-}"
         [ -f "$FED/$m/request.tmx" ] ||
             "$AUTHORITY" request --member "$m" --name "Customs administration of $m" --keys "$FED/$m/keys" \
                 --out "$FED/$m/request.tmx" >/dev/null || return 1
-        mkdir -p "$FED/$m/${FED_STATE:-}"
-        "$AUTHORITY" request --member "$m" --name "Customs administration of $m" --keys "$FED/$m/keys" \
-            --out "$FED/$m/request.tmx" >/dev/null || return 1
         "$AUTHORITY" admit "$FED/$m/request.tmx" --dir "$FED/authority" >/dev/null || return 1
     done
     "$AUTHORITY" add-log "$FED/broker/broker.pub" --dir "$FED/authority" >/dev/null &&

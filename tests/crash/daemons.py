@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Crash images of the daemons: daemons.py BUILD IMAGES [SEED|--finds]. Half of the images are of the broker, half of a node.
+"""Crash images of the daemons: daemons.py BUILD IMAGES [SEED|--finds]. Half of them are of the broker, half of a node.
 
-A broker and two nodes run under load, the broker and the node of DE under the recorder: what they do to their spool and
-marker, and what they say to their gates, broker and applications. Then images are rebuilt of what a crash at any moment
-may have left, and everything said until then must hold on each (QUE-2, NODE-1, NODE-4, LOG-3; subject-broker.c,
-subject-node.c). A fifth of the images are second crashes: of some images the daemon is started under the recorder again.
+A broker and two nodes run under load, the broker and the node of DE under the recorder: what they do to their spool
+and marker, and what they say to their gates, broker and applications. Then images are rebuilt of what a crash at any
+moment may have left, and everything said until then must hold on each (QUE-2, NODE-1, NODE-4, LOG-3;
+subject-broker.c, subject-node.c). A fifth of the images are second crashes: of some images the daemon is started
+under the recorder again.
 
-Exit 0: every image was as it should be; 1: not; 2: trouble. With --finds TMX_RECORD_FLAGS or TMX_RECORD_EARLY (record.c)
-spoils the daemons, and 0 means that images of both were seen to have lost something.
+Exit 0: every image was as it should be; 1: not; 2: trouble. With --finds TMX_RECORD_FLAGS or TMX_RECORD_EARLY
+(record.c) spoils the daemons, and 0 means that images of both were seen to have lost something.
 """
 import os
 import pathlib
@@ -76,11 +77,12 @@ class Daemon:
             if log is None:
                 environment.pop(name, None)
         if log is not None:
-            environment.update(LD_PRELOAD=str(BUILD / 'tests/crash/librecord.so'), TMX_RECORD_FOLDER=str(self.folder / 'state'),
-                               TMX_RECORD_LOG=str(log), TMX_RECORD_SENT=self.sends,
+            environment.update(LD_PRELOAD=str(BUILD / 'tests/crash/librecord.so'), TMX_RECORD_LOG=str(log),
+                               TMX_RECORD_FOLDER=str(self.folder / 'state'), TMX_RECORD_SENT=self.sends,
                                ASAN_OPTIONS='verify_asan_link_order=0:detect_leaks=0')
         out = open(self.folder / 'log', 'ab')
-        self.process = subprocess.Popen([self.program, 'run', '--config', self.config], env=environment, stdout=out, stderr=out)
+        self.process = subprocess.Popen([self.program, 'run', '--config', self.config], env=environment, stdout=out,
+                                        stderr=out)
         control = self.folder / 'run/control'
         asked = [BUILD / 'broker/ctl/tmxctl', '--socket', control, '--json', 'status']
         answers = lambda: subprocess.run(asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 3
@@ -124,7 +126,8 @@ class Application:
             self.socket.send_multipart([request.SerializeToString()] + ([payload] if payload is not None else []))
         end = time.monotonic() + 30
         while waiting:
-            assert self.socket.poll(max(1, int((end - time.monotonic()) * 1000))), f'the node of {self.member} does not answer'
+            left = max(1, int((end - time.monotonic()) * 1000))
+            assert self.socket.poll(left), f'the node of {self.member} does not answer'
             frames = self.socket.recv_multipart()
             response = pb.Response.FromString(frames[0])
             if waiting.pop(response.id, None):
@@ -196,8 +199,9 @@ def record(daemons):
 
 
 def sweep(d, arguments, images, counts):
-    done = subprocess.run([d.sweep, 'check', *map(str, arguments[:2]), str(images), str(SEED), str(root / 'image'), d.about,
-                           *map(str, arguments[2:])], stdout=subprocess.PIPE, text=True)
+    log, base, *earlier = map(str, arguments)
+    done = subprocess.run([d.sweep, 'check', log, base, str(images), str(SEED), root / 'image', d.about, *earlier],
+                          stdout=subprocess.PIPE, text=True)
     assert done.returncode in (0, 1), f'sweep of {d.name}: {done.returncode}'
     words = done.stdout.split()
     for key, value in zip(words[::2], words[1::2]):
@@ -244,7 +248,8 @@ def main():
     except (AssertionError, subprocess.SubprocessError, OSError):
         traceback.print_exc()
         for name in daemons:
-            lines = (FED / name / 'log').read_text(errors='replace').splitlines() if (FED / name / 'log').exists() else []
+            log = FED / name / 'log'
+            lines = log.read_text(errors='replace').splitlines() if log.exists() else []
             print(f'--- {name}', *lines[-8:], sep='\n')
         return 2
     finally:

@@ -18,7 +18,9 @@ int sweep_go_on(struct tmx_spool *s)
         r = tmx_spool_begin(s);
         for (uint8_t row = 0; r == 0 && row < ROWS; row++) {
             const uint8_t key[] = { row };
-            struct tmx_op op = { .kind = TMX_OP_PUT, .table = TABLE, .key = TMX_BYTES_OF(key), .value = TMX_BYTES_OF(value) };
+            struct tmx_op op = {
+                .kind = TMX_OP_PUT, .table = TABLE, .key = TMX_BYTES_OF(key), .value = TMX_BYTES_OF(value)
+            };
             r = tmx_spool_apply(s, &op, 1);
         }
         r = r == 0 ? tmx_spool_commit(s) : r;

@@ -403,7 +403,7 @@ EXPORT int zmq_send(void *socket, const void *data, size_t size, int flags)
     }
     int sent = f(socket, data, size, flags), error = errno;
     const int more = 2;   /* ZMQ_SNDMORE */
-    if (sends_zmq) {
+    if (sends_zmq) {   /* a send that failed said nothing */
         said((uint64_t)(uintptr_t)socket, data, sent, (flags & more) != 0 ? RECORD_MORE : 0);
     }
     errno = error;

@@ -17,7 +17,7 @@ enum record_kind {
     RECORD_UNLINK,     /* a file or folder */
     RECORD_MKDIR,
     RECORD_MARK,       /* a line the program wrote to its marks: what it has promised */
-    RECORD_SENT,       /* what it said to others: bytes given to the socket `file`; RECORD_MORE: a part, and not the last */
+    RECORD_SENT,       /* what it said to others: bytes given to the socket `file`; RECORD_MORE: a part, not the last */
 };
 
 #define RECORD_ALIGN 8u

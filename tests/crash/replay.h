@@ -36,4 +36,4 @@ void replay_to(struct replay *r, size_t n, void (*said)(void *user, const struct
 /* Is record `n` worth crashing in? (Not a mark, a send, an opening.) */
 bool replay_changes(const struct replay *r, size_t n);
 /* Makes the image in the existing, empty folder `into`. */
-void replay_image(const struct replay *r, enum loss loss, uint64_t seed, const char *into);
+void replay_image(struct replay *r, enum loss loss, uint64_t seed, const char *into);

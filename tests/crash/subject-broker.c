@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Is an image of tmx-broker's spool one that its promises allow? They are read from what the core sent to its gates: every
- * head and every leaf a node was shown. An image is recovered as the daemon does it; its log must lead to each of those
- * heads and hold each of those leaves, its rows must be what its leaves say, and accepted containers must be there.
+ * Is an image of tmx-broker's spool one that its promises allow? They are read from what the core sent to its gates:
+ * every head and every leaf a node was shown. An image is recovered as the daemon does it; its log must lead to each of
+ * those heads and hold each of those leaves, its rows must be what its leaves say, and accepted containers be there.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -322,7 +322,8 @@ static enum verdict check_log(struct trial *t)
             return v;
         }
     }
-    if (tmx_spool_stat(t->spool, &stat) < 0 || stat.rows[TMX_T_LOG] != size || stat.rows[TMX_T_MESSAGE] != t->accepted) {
+    if (tmx_spool_stat(t->spool, &stat) < 0 || stat.rows[TMX_T_LOG] != size ||
+        stat.rows[TMX_T_MESSAGE] != t->accepted) {
         return say(t, VERDICT_CORRUPT, "more leaves or messages than the log holds", size);
     }
     return VERDICT_OK;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Is an image of tmx-node's spool one that its promises allow? They are read from what the node gave to ZeroMQ: answers to
- * its applications, headers and reports it signed, what it acknowledged of its feed. An image is recovered as the daemon
- * does it; then every message that was answered as submitted is there with its payload or container, every message that
- * was acknowledged is delivered, and everything that was signed is there byte for byte, its numbers taken.
+ * Is an image of tmx-node's spool one that its promises allow? They are read from what the node gave to ZeroMQ: answers
+ * to its applications, headers and reports it signed, what it acknowledged of its feed. An image is recovered as the
+ * daemon does it; then every message that was answered as submitted is there with its payload or container, every
+ * message that was acknowledged is delivered, and everything that was signed is there byte for byte, its numbers taken.
  *
- * ABOUT is the configuration, and a file with a line "REQUEST-ID MESSAGE-ID" for each acknowledgement that was asked for.
+ * ABOUT is the configuration, and a file with a line "REQUEST-ID MESSAGE-ID" for each acknowledgement that was asked
+ * for.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -268,7 +269,8 @@ static enum verdict check_container(struct trial *t, uint8_t table, const uint8_
     }
     tmx_digest(TMX_BYTES(container, size), found);
     free(container);
-    return memcmp(found, digest, sizeof(found)) == 0 ? VERDICT_OK : say(t, VERDICT_CORRUPT, "a container has other bytes");
+    bool same = memcmp(found, digest, sizeof(found)) == 0;
+    return same ? VERDICT_OK : say(t, VERDICT_CORRUPT, "a container has other bytes");
 }
 
 /* Answered as durable in the outbox (NODE-1): it is there until every delivery has its outcome. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Looks at the images that crashes during a recording may have left.
  *
- *   sweep check LOG BASE IMAGES SEED SCRATCH ABOUT [EARLIER]   checks IMAGES images, spread over all records; prints counts
- *   sweep image LOG BASE IMAGES SEED SCRATCH ABOUT N           makes image N of these in SCRATCH, to be recorded again
+ *   sweep check LOG BASE IMAGES SEED SCRATCH ABOUT [EARLIER]   checks IMAGES images, spread over all records
+ *   sweep image LOG BASE IMAGES SEED SCRATCH ABOUT N           makes image N of these, to be recorded again
  *
- * BASE is what was there before the recording, or "-". ABOUT is for the subject. EARLIER is the recording whose image BASE
- * is, as LOG BASE IMAGES SEED N: what was promised in it is promised still. Exit 0: every image was as it should be; 1: not;
- * 2: trouble.
+ * BASE is what was there before the recording, or "-". ABOUT is for the subject. EARLIER is the recording whose image
+ * BASE is, as LOG BASE IMAGES SEED N: what was promised in it is promised still. Prints counts. Exit 0: every image was
+ * as it should be; 1: not; 2: trouble.
  */
 #include <assert.h>
 #include <errno.h>
@@ -165,7 +165,8 @@ static bool load_earlier(struct sweep *s, char **earlier)
     if (e.images == 0 || !load(&e, earlier[0], earlier[1])) {
         return false;
     }
-    replay_to(e.replay, e.boundaries[boundary_of(&e, strtoul(earlier[4], NULL, 0) % e.images)], subject.said, s->ledger);
+    size_t image = strtoul(earlier[4], NULL, 0) % e.images;
+    replay_to(e.replay, e.boundaries[boundary_of(&e, image)], subject.said, s->ledger);
     unload(&e);
     return true;
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Breaks the product in known ways and sees that the tests notice: run.py [NAME...], by default every mutant of the list.
+"""Breaks the product in known ways and sees that the tests notice: run.py [NAME...], by default every mutant there is.
 
-Each is applied to a copy of the tree in build/mutants, built there on top of the last build, and the suites it names are
-run, cheapest first, until one fails. Before that those suites must pass on the unbroken copy. Exit 1: a mutant survived,
-does not apply any more or does not build; 2: the unbroken tree does not build or pass.
+Each is applied to a copy of the tree in build/mutants, built there on top of the last build, and the suites it names
+are run, cheapest first, until one fails. Before that those suites must pass on the unbroken copy. Exit 1: a mutant
+survived, does not apply any more or does not build; 2: the unbroken tree does not build or pass.
 
 The list (mutants.list) is made of blocks:
 
@@ -66,8 +66,8 @@ def read_list(path):
 
 def copy_tree():
     """What differs is copied, so that only that is built again."""
-    names = subprocess.run(['git', '-C', TOP, 'ls-files', '-z', '--cached', '--others', '--exclude-standard'], check=True,
-                           stdout=subprocess.PIPE).stdout.decode().split('\0')
+    listed = ['git', '-C', TOP, 'ls-files', '-z', '--cached', '--others', '--exclude-standard']
+    names = subprocess.run(listed, check=True, stdout=subprocess.PIPE).stdout.decode().split('\0')
     kept = set()
     for name in filter(None, names):
         source, copy = TOP / name, TREE / name
@@ -107,7 +107,8 @@ def restore(before):
 class Suites:
     def __init__(self):
         if not (BUILD / 'build.ninja').is_file():
-            subprocess.run(['meson', 'setup', BUILD, TREE, '-Dbuildtype=debugoptimized'], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(['meson', 'setup', BUILD, TREE, '-Dbuildtype=debugoptimized'], check=True,
+                           stdout=subprocess.DEVNULL)
         ninja(['build.ninja'])
         intro = BUILD / 'meson-info'
         self.tests = {t['name']: t for t in json.loads((intro / 'intro-tests.json').read_text())}
@@ -133,9 +134,8 @@ class Suites:
     def run(self, suite):
         """None when it passes, else the first thing that failed. Ends the suite there."""
         command, environment, limit, _ = self.test(suite)
-        # Not the files of one's own tests elsewhere: a suite finds its sources through its arguments.
-        p = subprocess.Popen(NICE + command, env=environment, cwd=BUILD, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                             text=True, errors='replace', start_new_session=True)
+        p = subprocess.Popen(NICE + command, env=environment, cwd=BUILD, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True, errors='replace', start_new_session=True)
         signal.signal(signal.SIGALRM, lambda *_: os.killpg(p.pid, signal.SIGKILL))
         signal.alarm(limit)
         last, failed, started = '', None, time.monotonic()
@@ -156,7 +156,8 @@ class Suites:
 
 
 def ninja(targets):
-    made = subprocess.run(NICE + ['ninja', '-C', BUILD] + targets, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    made = subprocess.run(NICE + ['ninja', '-C', BUILD] + targets, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True)
     if made.returncode != 0:
         lines = [x for x in made.stdout.splitlines() if 'error' in x or 'FAILED' in x]
         raise Broken('does not build: ' + ' | '.join(lines[:3]))
