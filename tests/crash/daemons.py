@@ -15,6 +15,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -260,4 +261,5 @@ def main():
         shutil.rmtree(SOCKETS, ignore_errors=True)
 
 
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))   # so that nothing is left running
 sys.exit(main())
