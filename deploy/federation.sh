@@ -5,7 +5,7 @@
 #                                   a member whose ROOT/MEMBER/request.tmx is there already brings a node of its own
 #   fed_stop NAME [SIGNAL]          broker or a member                          fed_stop_all
 #   fed_tmx MEMBER …                the national user's command                 fed_ctl NAME …
-# FED_BUILD is the build folder; FED_HOST where gates listen (127.0.0.1); FED_PORT the first port.
+# FED_BUILD is the build folder; FED_HOST where gates listen (127.0.0.1); FED_STATE ("state/") a folder for spools and markers.
 # shellcheck shell=bash
 
 fed_programs() {
@@ -42,9 +42,9 @@ directory = ../directory.tmx
 authority = ../authority.pub
 keys = keys
 shard = $1
-spool = spool
+spool = ${FED_STATE:-}spool
 capacity = ${FED_CAPACITY:-512 MiB}
-marker = marker
+marker = ${FED_STATE:-}marker
 run = run
 log_level = ${FED_LOG:-info}
 CONF
@@ -58,9 +58,9 @@ member = $1
 directory = ../directory.tmx
 authority = ../authority.pub
 keys = keys
-spool = spool
+spool = ${FED_STATE:-}spool
 capacity = ${FED_CAPACITY:-512 MiB}
-marker = marker
+marker = ${FED_STATE:-}marker
 run = run
 catalogue = $FED_TOP/proto/catalogue-ncts-p5.conf
 endpoint = ipc://$FED_SOCKETS/$1
@@ -83,7 +83,7 @@ fed_create() {
     fed_programs || return 1
     # Socket paths are short (108 bytes at most), whatever the folder is called.
     FED_SOCKETS=$(mktemp -d /tmp/tmx-XXXXXX)
-    mkdir -p "$FED/broker"
+    mkdir -p "$FED/broker/${FED_STATE:-}"
     read -r -a ports < <(fed_free_ports ${#FED_MEMBERS[@]})
     for m in "${FED_MEMBERS[@]}"; do
         gates+=(--gate "$m=tcp://${FED_HOST:-127.0.0.1}:${ports[$i]}")
@@ -93,7 +93,7 @@ fed_create() {
     "$AUTHORITY" broker-keys --federation demo --shard "$shard" --keys "$FED/broker/keys" "${gates[@]}" \
         --out "$FED/broker/broker.pub" >/dev/null || return 1
     for m in "${FED_MEMBERS[@]}"; do
-        mkdir -p "$FED/$m"
+        mkdir -p "$FED/$m/${FED_STATE:-}"
         [ -f "$FED/$m/request.tmx" ] ||
             "$AUTHORITY" request --member "$m" --name "Customs administration of $m" --keys "$FED/$m/keys" \
                 --out "$FED/$m/request.tmx" >/dev/null || return 1

@@ -167,7 +167,7 @@ static unsigned check_permanent(struct tmx_broker *b, struct peer *p, const Tmx_
 {
     if (resubmission) {   /* an earlier shard accepted it: it gets an outcome, unless it names a head we never had */
         unsigned code = check_container(b, h, container, staged_digest, true);
-        return code != TMX_CODE_OK ? code : check_seen(b, h->seen);
+        return code != TMX_CODE_OK ? code : ledger_check_seen(b, h->seen);
     }
     const Tmx__Member *sender = peer_member(b, p);
     if (sender == NULL || sender->status == TMX__MEMBER_STATUS__MEMBER_REVOKED) {

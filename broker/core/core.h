@@ -59,6 +59,7 @@ struct peer {
     uint8_t nonce[16];                 /* of the hello to answer */
     bool feed_complete;
     uint64_t feed_next;                /* next index to look at */
+    uint64_t feed_told;                /* the feed_next the node was told last in this session */
     uint64_t feed_acked;               /* highest ever acknowledged in this shard */
     bool feed_ack_dirty;
     size_t n_feeds;                    /* Feed frames not acknowledged yet, and what each would acknowledge */

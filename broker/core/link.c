@@ -66,6 +66,7 @@ static void session_open(struct tmx_broker *b, struct peer *p, const struct tmx_
     p->head_size = head_size;
     p->feed_complete = hello->feed_complete;
     p->feed_next = tmx_bytes_eq(tmx_pb(hello->shard), tmx_bytes_str(b->shard)) ? hello->feed_next : 0;
+    p->feed_told = p->feed_next;
     p->n_feeds = 0;
     p->credit_messages = p->credit_bytes = p->sent_messages = p->sent_bytes = 0;
     memset(p->scan_from, 0, sizeof(p->scan_from));

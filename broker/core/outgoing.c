@@ -222,7 +222,7 @@ static void feed_out(struct tmx_broker *b, struct peer *p, const struct tmx_byte
     feed.items = (uint32_t)n;
     feed.head = outgoing_head(b, p, &head) ? &head : NULL;
     feed.tree_size = b->signed_size;
-    feed.feed_next = p->feed_next;
+    feed.feed_next = p->feed_told = p->feed_next;
     Tmx__Link link = TMX__LINK__INIT;
     link.body_case = TMX__LINK__BODY_FEED;
     link.feed = &feed;
@@ -251,15 +251,23 @@ static bool feed_peek(struct tmx_broker *b, struct peer *p, uint64_t from, uint6
     return found;
 }
 
+/* The node was shown a head to which its feed has not led it yet, and there is nothing in between (FEED-5). What is in
+ * flight will bring a leaf of its own. */
+static bool end_untold(const struct tmx_broker *b, const struct peer *p)
+{
+    return p->feed_next == b->signed_size && p->feed_told < p->head_size && p->n_flights == 0;
+}
+
 /* One Feed frame; false when there is nothing (more) to feed now. */
 static bool feed_close(struct tmx_broker *b, struct peer *p)
 {
     struct tmx_bytes items[TMX_LINK_ITEMS_MAX];
     size_t n = 0, bytes = 0, skipped = 0;
-    if (p->n_feeds == FEEDS_IN_FLIGHT || p->feed_next >= b->signed_size) {
+    if (p->n_feeds == FEEDS_IN_FLIGHT) {
         return false;
     }
-    while (n < TMX_LINK_ITEMS_MAX && bytes < FEED_BYTES_MAX && skipped < TMX_FEED_SKIP_MAX) {
+    while (p->feed_next < b->signed_size && n < TMX_LINK_ITEMS_MAX && bytes < FEED_BYTES_MAX &&
+           skipped < TMX_FEED_SKIP_MAX) {
         uint64_t index = 0;
         uint8_t kind = 0;
         if (!feed_peek(b, p, p->feed_next, &index, &kind)) {
@@ -275,6 +283,7 @@ static bool feed_close(struct tmx_broker *b, struct peer *p)
         struct key k = key_u64(index);
         if (kind == TMX_FEED_ATTACHMENT && row_get(b, TMX_T_ATTACHMENT, key_bytes(&k), &attachment) &&
             !tmx_arena_copy(&b->out, attachment, &attachment)) {
+            p->feed_next = index;
             break;
         }
         if (!outgoing_item(b, index, attachment, &items[n])) {
@@ -283,7 +292,7 @@ static bool feed_close(struct tmx_broker *b, struct peer *p)
         }
         bytes += items[n++].size;
     }
-    if (n == 0) {
+    if (n == 0 && !end_untold(b, p)) {
         return skipped == TMX_FEED_SKIP_MAX;
     }
     feed_out(b, p, items, n);

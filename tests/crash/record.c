@@ -3,8 +3,12 @@
  *
  *   TMX_RECORD_FOLDER   absolute; files elsewhere are left alone, as are lock files, whose content means nothing
  *   TMX_RECORD_LOG      where the recording is appended
+ *   TMX_RECORD_SENT     "stream": what it sends on local stream sockets is recorded too; "zmq": what it gives to ZeroMQ
  *   TMX_RECORD_FLAGS    added to the flags of LMDB environments opened for writing: how the tests prove that the
  *                       sweep notices a spool that does not sync
+ *   TMX_RECORD_EARLY    what is sent is recorded before the writes since the last send: how they prove that it notices
+ *                       a program that acknowledges before its commit
+ * What the program starts is not recorded.
  * Nothing is synced for real while recording: a crash is only ever imagined, and syncing takes most of the time.
  */
 #undef _FILE_OFFSET_BITS   /* open and open64 are two functions here */
@@ -19,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -40,6 +45,13 @@ static struct watched fds[FDS_MAX];
 static char folder[NAME_MAX_];
 static size_t folder_size;
 static int log_fd = -1;
+static bool sends_stream, sends_zmq;
+static struct {
+    bool on;
+    uint8_t *bytes;   /* of records held back */
+    size_t size, room;
+    pid_t of;         /* a child has a copy, and is not to write it again */
+} early;
 
 static void die(const char *what)
 {
@@ -67,10 +79,46 @@ __attribute__((constructor)) static void start(void)
         die("TMX_RECORD_FOLDER");
     }
     memcpy(folder, f, folder_size + 1);
+    const char *sent = getenv("TMX_RECORD_SENT");
+    sends_stream = sent != NULL && strcmp(sent, "stream") == 0;
+    sends_zmq = sent != NULL && strcmp(sent, "zmq") == 0;
+    early.on = getenv("TMX_RECORD_EARLY") != NULL;
+    early.of = getpid();
     log_fd = (int)syscall(SYS_openat, AT_FDCWD, l, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (log_fd < 0) {
         die(l);
     }
+    (void)unsetenv("LD_PRELOAD");
+}
+
+static void append(const struct iovec *pieces, int n, size_t size)
+{
+    if (syscall(SYS_writev, log_fd, pieces, n) != (long)size) {
+        die("log");
+    }
+}
+
+static void hold_back(const struct iovec *pieces, int n, size_t size)
+{
+    if (early.size + size > early.room) {
+        early.room = 2 * (early.size + size);
+        early.bytes = realloc(early.bytes, early.room);
+        if (early.bytes == NULL) {
+            die("held back");
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        memcpy(early.bytes + early.size, pieces[i].iov_base, pieces[i].iov_len);
+        early.size += pieces[i].iov_len;
+    }
+}
+
+__attribute__((destructor)) static void let_go(void)
+{
+    if (early.size > 0 && early.of == getpid()) {
+        append(&(struct iovec){ early.bytes, early.size }, 1, early.size);
+    }
+    early.size = 0;
 }
 
 static void record(struct record r, const struct iovec *data, int n)
@@ -87,9 +135,13 @@ static void record(struct record r, const struct iovec *data, int n)
     }
     size_t padding = (RECORD_ALIGN - r.size % RECORD_ALIGN) % RECORD_ALIGN;
     all[n + 1] = (struct iovec){ (void *)(uintptr_t)zero, padding };
-    if (syscall(SYS_writev, log_fd, all, n + 2) != (long)(sizeof(r) + r.size + padding)) {
-        die("log");
+    size_t size = sizeof(r) + r.size + padding;
+    if (early.on && r.kind != RECORD_SENT) {
+        hold_back(all, n + 2, size);
+        return;
     }
+    append(all, n + 2, size);
+    let_go();
 }
 
 static void record_bytes(struct record r, const void *data, size_t size)
@@ -316,6 +368,47 @@ static int fallocate_any(int fd, int mode, off_t at, off_t size)
 
 EXPORT int fallocate(int fd, int mode, off_t at, off_t size) { return fallocate_any(fd, mode, at, size); }
 EXPORT int fallocate64(int fd, int mode, off64_t at, off64_t size) { return fallocate_any(fd, mode, at, size); }
+
+/* --- what is said --------------------------------------------------------------------------------------------- */
+
+static void said(uint64_t socket, const void *data, ssize_t sent, unsigned flags)
+{
+    if (sent >= 0) {
+        record_bytes((struct record){ .kind = RECORD_SENT, .flags = flags, .file = socket }, data, (size_t)sent);
+    }
+}
+
+EXPORT ssize_t send(int fd, const void *data, size_t size, int flags)
+{
+    struct stat st;
+    int domain = 0;
+    socklen_t n = sizeof(domain);
+    ssize_t sent = syscall(SYS_sendto, fd, data, size, flags, NULL, 0);
+    int error = errno;
+    if (sends_stream && getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 && domain == AF_UNIX &&
+        fstat(fd, &st) == 0) {
+        said(st.st_ino, data, sent, 0);
+    }
+    errno = error;
+    return sent;
+}
+
+EXPORT int zmq_send(void *socket, const void *data, size_t size, int flags);
+EXPORT int zmq_send(void *socket, const void *data, size_t size, int flags)
+{
+    static int (*f)(void *, const void *, size_t, int);
+    if (f == NULL) {
+        void *symbol = next("zmq_send");
+        memcpy(&f, &symbol, sizeof(f));
+    }
+    int sent = f(socket, data, size, flags), error = errno;
+    const int more = 2;   /* ZMQ_SNDMORE */
+    if (sends_zmq) {   /* a send that failed said nothing */
+        said((uint64_t)(uintptr_t)socket, data, sent, (flags & more) != 0 ? RECORD_MORE : 0);
+    }
+    errno = error;
+    return sent;
+}
 
 /* --- LMDB ------------------------------------------------------------------------------------------------------ */
 

@@ -70,6 +70,7 @@ struct replay {
     size_t at;   /* records before this one are done */
     struct node *nodes[NODES_MAX];
     size_t nodes_n;
+    struct content image;   /* of one file, again and again */
 };
 
 static struct node *new_node(struct replay *r, bool folder)
@@ -172,13 +173,18 @@ static void move(struct node *folder, const char *from, const char *to, struct n
 
 /* --- content -------------------------------------------------------------------------------------------------- */
 
-static void resize(struct content *c, size_t size)
+static void reserve(struct content *c, size_t size)
 {
     if (size > c->room) {
         c->room = 2 * size;
         c->bytes = realloc(c->bytes, c->room);
         assert(c->bytes != NULL);
     }
+}
+
+static void resize(struct content *c, size_t size)
+{
+    reserve(c, size);
     if (size > c->size) {
         memset(c->bytes + c->size, 0, size - c->size);
     }
@@ -190,10 +196,12 @@ static void put(struct content *c, size_t at, const uint8_t *data, size_t n)
     if (n == 0) {
         return;
     }
-    if (at + n > c->size) {
-        resize(c, at + n);
+    if (at > c->size) {
+        resize(c, at);
     }
+    reserve(c, at + n);
     memcpy(c->bytes + at, data, n);
+    c->size = at + n > c->size ? at + n : c->size;
 }
 
 static void change(struct node *node, const struct record *record, bool durable)
@@ -283,6 +291,7 @@ static void begin(struct replay *r, const struct record *record)
         return;
     case RECORD_SYNC:
     case RECORD_MARK:
+    case RECORD_SENT:
         return;
     }
     assert(false);
@@ -299,17 +308,13 @@ static void end(struct replay *r, const struct record *record)
     }
 }
 
-void replay_to(struct replay *r, size_t n, void (*mark)(void *user, const char *line), void *user)
+void replay_to(struct replay *r, size_t n, void (*said)(void *user, const struct record *record), void *user)
 {
     for (; r->at < n; r->at++) {
         const struct record *record = r->records[r->at];
         end(r, record);
-        if (record->kind == RECORD_MARK) {
-            char line[128];
-            size_t size = record->size < sizeof(line) ? record->size : sizeof(line) - 1;
-            memcpy(line, record + 1, size);
-            line[size] = '\0';
-            mark(user, line);
+        if (record->kind == RECORD_MARK || record->kind == RECORD_SENT) {
+            said(user, record);
         }
         if (r->at + 1 < r->n) {
             begin(r, r->records[r->at + 1]);
@@ -319,7 +324,8 @@ void replay_to(struct replay *r, size_t n, void (*mark)(void *user, const char *
 
 bool replay_changes(const struct replay *r, size_t n)
 {
-    return n == r->n || (r->records[n]->kind != RECORD_MARK && r->records[n]->kind != RECORD_OPEN);
+    return n == r->n || (r->records[n]->kind != RECORD_MARK && r->records[n]->kind != RECORD_SENT &&
+                         r->records[n]->kind != RECORD_OPEN);
 }
 
 size_t replay_records(const struct replay *r)
@@ -371,6 +377,7 @@ static bool keeps(struct dice *d)
 
 static void image_of_file(const struct node *node, struct dice *d, struct content *c)
 {
+    c->size = 0;
     put(c, 0, node->disk_bytes.bytes, node->disk_bytes.size);
     for (size_t i = 0; i < node->changes_n; i++) {
         const struct record *record = node->changes[i].record;
@@ -428,7 +435,8 @@ static size_t moves_kept(const struct node *folder, struct dice *d)
 }
 
 /* `depth` 1: folders within are only looked into from there. */
-static void image_of_folder(const struct node *folder, struct dice *d, const char *into, unsigned depth)
+static void image_of_folder(const struct node *folder, struct dice *d, struct content *c, const char *into,
+                            unsigned depth)
 {
     struct names names = names_after(folder, moves_kept(folder, d));
     for (size_t i = 0; i < names.n; i++) {
@@ -437,35 +445,42 @@ static void image_of_folder(const struct node *folder, struct dice *d, const cha
         const struct node *node = names.name[i].node;
         if (node->folder) {
             assert(depth > 0 && mkdir(path, 0700) == 0);
-            image_of_folder(node, d, path, depth - 1);
+            image_of_folder(node, d, c, path, depth - 1);
             continue;
         }
-        struct content c = { 0 };
-        image_of_file(node, d, &c);
-        write_file(path, c.bytes, c.size);
-        free(c.bytes);
+        image_of_file(node, d, c);
+        write_file(path, c->bytes, c->size);
     }
 }
 
+static uint64_t sectors_of(const struct record *record)
+{
+    return record->kind == RECORD_TRUNCATE ? 1
+           : record->size == 0             ? 0
+                                           : (record->at + record->size - 1) / SECTOR - record->at / SECTOR + 1;
+}
+
+/* As many as image_of_file asks about. */
 static uint64_t count_sectors(const struct replay *r)
 {
-    struct dice d = { .loss = LOSS_ALL };
+    uint64_t n = 0;
     for (size_t i = 0; i < r->nodes_n; i++) {
-        struct content c = { 0 };
-        image_of_file(r->nodes[i], &d, &c);
-        free(c.bytes);
+        const struct node *node = r->nodes[i];
+        for (size_t k = 0; k < node->changes_n; k++) {
+            n += node->changes[k].durable ? 0 : sectors_of(node->changes[k].record);
+        }
     }
-    return d.sectors;
+    return n;
 }
 
-void replay_image(const struct replay *r, enum loss loss, uint64_t seed, const char *into)
+void replay_image(struct replay *r, enum loss loss, uint64_t seed, const char *into)
 {
     struct dice d = { .loss = loss, .state = seed };
     if (loss == LOSS_ONE || loss == LOSS_BUT_ONE) {
         uint64_t sectors = count_sectors(r);
         d.chosen = sectors > 0 ? roll(&d) % sectors : 0;
     }
-    image_of_folder(r->nodes[0], &d, into, 3);
+    image_of_folder(r->nodes[0], &d, &r->image, into, 3);
 }
 
 /* --- loading -------------------------------------------------------------------------------------------------- */
@@ -550,6 +565,7 @@ struct replay *replay_close(struct replay *r)
     if (r->log != NULL && r->log_size > 0) {
         (void)munmap((void *)(uintptr_t)r->log, r->log_size);
     }
+    free(r->image.bytes);
     free(r->records);
     free(r);
     return NULL;

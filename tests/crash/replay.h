@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct record;
 struct replay;
 
 /* What a crash keeps of what was not synced. */
@@ -30,9 +31,9 @@ struct replay *replay_open(const char *log, const char *base);
 struct replay *replay_close(struct replay *r);
 
 size_t replay_records(const struct replay *r);
-/* Goes forward to where record `n` has begun and is not done. Calls `mark` for each mark passed. */
-void replay_to(struct replay *r, size_t n, void (*mark)(void *user, const char *line), void *user);
-/* Is record `n` worth crashing in? (Not a mark, not an opening.) */
+/* Goes forward to where record `n` has begun and is not done. Calls `said` for each mark and send passed. */
+void replay_to(struct replay *r, size_t n, void (*said)(void *user, const struct record *record), void *user);
+/* Is record `n` worth crashing in? (Not a mark, a send, an opening.) */
 bool replay_changes(const struct replay *r, size_t n);
 /* Makes the image in the existing, empty folder `into`. */
-void replay_image(const struct replay *r, enum loss loss, uint64_t seed, const char *into);
+void replay_image(struct replay *r, enum loss loss, uint64_t seed, const char *into);

@@ -9,6 +9,7 @@
 
 #include <tmx/spool_lmdb.h>
 
+#include "record.h"
 #include "scenario.h"
 #include "sweep.h"
 
@@ -35,8 +36,9 @@ static void forward(struct ledger *l, uint64_t turn)
     }
 }
 
-static void *start(uint64_t seed)
+static void *start(const char *about, uint64_t seed)
 {
+    (void)about;
     struct ledger *l = calloc(1, sizeof(*l));
     assert(l != NULL);
     l->seed = seed;
@@ -52,10 +54,12 @@ static void stop(void *ledger)
     free(l);
 }
 
-static void mark(void *ledger, const char *line)
+static void said(void *ledger, const struct record *record)
 {
     struct ledger *l = ledger;
     unsigned long long number;
+    char line[64];
+    (void)snprintf(line, sizeof(line), "%.*s", (int)record->size, (const char *)(record + 1));
     l->created |= strncmp(line, "created", 7) == 0;
     l->marker |= strncmp(line, "marker", 6) == 0;
     if (sscanf(line, "turn %llu", &number) == 1) {
@@ -138,6 +142,11 @@ static enum verdict go_on(struct trial *t)
     return v == VERDICT_OK ? check_rows(t, t->turn, t->turn) : v;
 }
 
+static uint64_t promises(const void *ledger)
+{
+    return ((const struct ledger *)ledger)->turn;
+}
+
 static enum verdict check(const void *ledger, const char *folder, char *ret_why, size_t why_size)
 {
     const struct ledger *l = ledger;
@@ -150,4 +159,4 @@ static enum verdict check(const void *ledger, const char *folder, char *ret_why,
     return v;
 }
 
-const struct subject subject_scenario = { start, mark, check, stop };
+const struct subject subject = { start, said, promises, check, stop };

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Looks at the images that crashes during a recording may have left.
  *
- *   sweep check LOG BASE IMAGES SEED SCRATCH   checks IMAGES images, spread over all records; prints the counts
- *   sweep image LOG BASE IMAGES SEED SCRATCH N makes image N of these in SCRATCH, for a second recording or a look
+ *   sweep check LOG BASE IMAGES SEED SCRATCH ABOUT [EARLIER]   checks IMAGES images, spread over all records
+ *   sweep image LOG BASE IMAGES SEED SCRATCH ABOUT N           makes image N of these, to be recorded again
  *
- * BASE is what was there before the recording, or "-". Exit 0: every image was as it should be; 1: not; 2: trouble.
+ * BASE is what was there before the recording, or "-". ABOUT is for the subject. EARLIER is the recording whose image
+ * BASE is, as LOG BASE IMAGES SEED N: what was promised in it is promised still. Prints counts. Exit 0: every image was
+ * as it should be; 1: not; 2: trouble.
  */
 #include <assert.h>
 #include <errno.h>
@@ -25,7 +27,6 @@
 #define FAILURES_SHOWN 5u
 
 struct sweep {
-    const struct subject *subject;
     void *ledger;
     struct replay *replay;
     const char *scratch;
@@ -76,7 +77,7 @@ static enum loss loss_of(const struct sweep *s, size_t i)
 
 static void make(struct sweep *s, size_t i)
 {
-    replay_to(s->replay, s->boundaries[boundary_of(s, i)], s->subject->mark, s->ledger);
+    replay_to(s->replay, s->boundaries[boundary_of(s, i)], subject.said, s->ledger);
     empty(s->scratch);
     replay_image(s->replay, loss_of(s, i), s->seed * 1000003u + i, s->scratch);
 }
@@ -88,7 +89,7 @@ static void work(struct sweep *s, size_t i, int out)
         char why[512] = "";
         (void)alarm(CHECK_LIMIT_S);
         make(s, i);
-        enum verdict v = s->subject->check(s->ledger, s->scratch, why, sizeof(why));
+        enum verdict v = subject.check(s->ledger, s->scratch, why, sizeof(why));
         if (v != VERDICT_OK && ++s->shown <= FAILURES_SHOWN) {
             (void)fprintf(stderr, "image %zu (record %zu, loss %d): %s: %s\n", i, s->boundaries[boundary_of(s, i)],
                           (int)loss_of(s, i), names[v], why);
@@ -148,7 +149,25 @@ static bool load(struct sweep *s, const char *log, const char *base)
             s->boundaries[s->boundaries_n++] = i;
         }
     }
-    s->ledger = s->subject->start(s->seed);
+    return true;
+}
+
+static void unload(struct sweep *s)
+{
+    s->replay = replay_close(s->replay);
+    free(s->boundaries);
+}
+
+/* What was promised before the crash that left the base of this recording. */
+static bool load_earlier(struct sweep *s, char **earlier)
+{
+    struct sweep e = { .images = strtoul(earlier[2], NULL, 0), .seed = strtoul(earlier[3], NULL, 0) };
+    if (e.images == 0 || !load(&e, earlier[0], earlier[1])) {
+        return false;
+    }
+    size_t image = strtoul(earlier[4], NULL, 0) % e.images;
+    replay_to(e.replay, e.boundaries[boundary_of(&e, image)], subject.said, s->ledger);
+    unload(&e);
     return true;
 }
 
@@ -161,37 +180,38 @@ static int check_all(struct sweep *s)
     for (unsigned v = 0; v < VERDICT_N; v++) {
         (void)printf(" %s %zu", names[v], s->counts[v]);
     }
-    (void)printf(" boundaries %zu\n", s->boundaries_n);
+    replay_to(s->replay, replay_records(s->replay), subject.said, s->ledger);
+    (void)printf(" boundaries %zu promises %llu\n", s->boundaries_n, (unsigned long long)subject.promises(s->ledger));
     return s->counts[VERDICT_OK] == s->images ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
-    bool image = argc == 8 && strcmp(argv[1], "image") == 0;
-    if (!image && (argc != 7 || strcmp(argv[1], "check") != 0)) {
-        (void)fprintf(stderr, "usage: sweep check LOG BASE IMAGES SEED SCRATCH | sweep image … N\n");
+    bool image = argc == 9 && strcmp(argv[1], "image") == 0;
+    bool check = (argc == 8 || argc == 13) && strcmp(argv[1], "check") == 0;
+    if (!image && !check) {
+        (void)fprintf(stderr, "usage: sweep check LOG BASE IMAGES SEED SCRATCH ABOUT [EARLIER] | sweep image … N\n");
         return 2;
     }
-    struct sweep s = {
-        .subject = &subject_scenario,
-        .images = strtoul(argv[4], NULL, 0),
-        .seed = strtoul(argv[5], NULL, 0),
-        .scratch = argv[6],
-    };
+    struct sweep s = { .images = strtoul(argv[4], NULL, 0), .seed = strtoul(argv[5], NULL, 0), .scratch = argv[6] };
     (void)mallopt(M_MMAP_THRESHOLD, 256 << 10);   /* LMDB's 2 MiB tables come zeroed from the kernel, page by page */
     if (s.images == 0 || !load(&s, argv[2], argv[3])) {
         (void)fprintf(stderr, "sweep: no recording in %s\n", argv[2]);
         return 2;
     }
+    s.ledger = subject.start(argv[7], s.seed);
+    if (argc == 13 && !load_earlier(&s, argv + 8)) {
+        (void)fprintf(stderr, "sweep: no recording in %s\n", argv[8]);
+        return 2;
+    }
     int r = 0;
     if (image) {
-        make(&s, strtoul(argv[7], NULL, 0) % s.images);
+        make(&s, strtoul(argv[8], NULL, 0) % s.images);
     } else {
         r = check_all(&s);
         empty(s.scratch);
     }
-    s.subject->stop(s.ledger);
-    s.replay = replay_close(s.replay);
-    free(s.boundaries);
+    subject.stop(s.ledger);
+    unload(&s);
     return r;
 }

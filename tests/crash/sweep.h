@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What a sweep needs to know about the recorded program: a ledger of what it promised (its marks), and how to see
- * whether an image keeps it. Another program is swept by another struct subject.
+ * whether an image keeps it.
  */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include <tmx/spool.h>
+
 #define SWEEP_CAPACITY (1u << 20)
 #define SWEEP_ROLE "broker"
+
+struct record;
 
 enum verdict {
     VERDICT_OK,
@@ -20,11 +24,16 @@ enum verdict {
 };
 
 struct subject {
-    void *(*start)(uint64_t seed);
-    void (*mark)(void *ledger, const char *line);
+    void *(*start)(const char *about, uint64_t seed);
+    /* A mark or a send: what was promised up to here. */
+    void (*said)(void *ledger, const struct record *record);
+    uint64_t (*promises)(const void *ledger);   /* how many there are */
     /* On an image it may change. `ret_why` says what is wrong. */
     enum verdict (*check)(const void *ledger, const char *folder, char *ret_why, size_t why_size);
     void (*stop)(void *ledger);
 };
 
-extern const struct subject subject_scenario;   /* workload.c */
+/* Makes a few turns with rows of a table that no program uses. */
+int sweep_go_on(struct tmx_spool *s) TMX_MUST_CHECK;
+
+extern const struct subject subject;   /* each sweep program has its own */

@@ -137,6 +137,7 @@ static void process_down(struct sim *s, struct process *p)
     p->up = false;
     process_clear(p);
     tmx_spool_ram_crash(p->spool.inner);
+    p->spool.base.in_turn = false;   /* the handle died with the process, in a turn or not */
     p->spool.crash = CRASH_NOT;
     p->start_at = s->now_ms + rng_below(&s->rng, 5000);
 }

@@ -216,6 +216,19 @@ static void test_busy_gate(void **state)
     assert_int_equal(IT->n_received, before + 3);
 }
 
+/* FEED-5: a node is told how far its feed leads to the head it is shown, also when nothing in between is for it. */
+static void test_feed_without_items(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(DE->feed_next, DE->head.size);
+    size_t leaves = DE->n_leaves;
+    restart(w);   /* its leaf is in nobody's feed */
+    hello(w, DE);
+    assert_int_equal(DE->head.size, tmx_broker_log_size(w->broker));
+    assert_int_equal(DE->feed_next, DE->head.size);
+    assert_int_equal(DE->n_leaves, leaves);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +240,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cloned_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_busy_gate, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_feed_without_items, setup, teardown),
     };
     return cmocka_run_group_tests_name("broker-link", tests, NULL, NULL);
 }

@@ -66,6 +66,8 @@ static void test_restored_copy(void **state)
     struct fake_message *m = compose(w, false, 0);
     struct tmx_spool *copy;
     assert_int_equal(tmx_spool_ram_clone(w->spool, &copy), 0);
+    submit_ok(w, "since-the-copy", "", 0, NULL);
+    accept_submit(w, 0);
     uint64_t index = deliver_message(w, m);
     log_report(w, index);
     assert_non_null(lease(w, 0, 0));
@@ -73,12 +75,16 @@ static void test_restored_copy(void **state)
     tmx_spool_close(w->spool);
     w->spool = copy;
     w->rebuild = true;
-    w->n_requests = 0;
+    w->n_requests = w->n_submits = 0;
     node_start(w);
-    w->head_sent = w->n_entries - 2;
+    w->head_sent = w->n_entries - 3;
     link_up(w);
     assert_true(w->hello_complete);
+    submit_ok(w, "behind", "", 0, NULL);   /* it has the prekeys, and numbers that were used since */
+    assert_int_equal(w->n_submits, 0);
     feed_all(w);
+    assert_int_equal(w->n_submits, 1);
+    assert_int_equal(header_of(w, w->submits[0].item)->recipients[0]->seq, 2);
     assert_int_equal(w->n_requests, 1);
     chunk(w, m, 0, m->container_size);
     assert_true(noticed(w, "message.recovered"));

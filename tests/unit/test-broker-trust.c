@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the broker's core believes nobody: a member that speaks for another, a report nobody signed, a clock that is off.
+ */
+#include "broker_world.h"
+
+static uint64_t malformed(struct world *w)
+{
+    struct tmx_broker_state_view v;
+    tmx_broker_state(w->broker, &v);
+    return v.malformed;
+}
+
+/* Row 2 of admission: a header that DE has signed comes over the link of CH. TRA-3 */
+static void test_header_of_another(void **state)
+{
+    struct world *w = *state;
+    uint64_t size = tmx_broker_log_size(w->broker), before = malformed(w);
+    struct fake_frames of_de, of_ch;
+    compose(w, DE, IT);
+    fake_submit(DE, &message, &of_de);
+    struct tmx_bytes payload[] = { of_de.frame[1], of_de.frame[2] };
+    Tmx__Submit body = TMX__SUBMIT__INIT;
+    Tmx__Link link = TMX__LINK__INIT;
+    body.items = 1;
+    link.body_case = TMX__LINK__BODY_SUBMIT;
+    link.submit = &body;
+    fake_link(CH, &link, payload, 2, &of_ch);
+    say(w, CH, &of_ch);
+    assert_int_equal(malformed(w), before + 1);
+    assert_int_equal(tmx_broker_log_size(w->broker), size);
+    assert_int_equal(IT->n_received, 0);
+}
+
+/* REP-1: a report counts with its recipient's signature only. */
+static void test_unsigned_report(void **state)
+{
+    struct world *w = *state;
+    compose(w, DE, IT);
+    submit(w, DE);
+    uint64_t size = tmx_broker_log_size(w->broker), before = malformed(w);
+    IT->me->sign_secret[5] ^= 1;
+    report(w, IT, &IT->received[0], TMX__OUTCOME__OUTCOME_COA, 0);
+    IT->me->sign_secret[5] ^= 1;
+    assert_int_equal(malformed(w), before + 1);
+    assert_int_equal(tmx_broker_log_size(w->broker), size);
+    assert_int_equal(state_of(w, message.id, IT), TMX_DELIVERY_QUEUED);
+}
+
+static uint64_t time_of(struct fake_node *n, const struct fake_leaf *l)
+{
+    Tmx__LogEntry *e;
+    assert_int_equal(tmx_entry_parse(TMX_BYTES(l->entry, l->entry_size), &n->arena, &e), TMX_CODE_OK);
+    return e->time_ms;
+}
+
+/* A clock that is put back a little, too little to be doubted. LOG-2, QUE-12 */
+static void test_time_never_falls(void **state)
+{
+    struct world *w = *state;
+    compose(w, DE, IT);
+    submit(w, DE);
+    uint64_t first = time_of(DE, last_leaf(DE, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE));
+    w->wall_ms -= 60000;
+    compose(w, DE, IT);
+    submit(w, DE);
+    assert_int_equal(time_of(DE, last_leaf(DE, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE)), first);
+    restart(w);
+    hello(w, DE);
+    hello(w, CH);
+    compose(w, DE, IT);
+    submit(w, DE);
+    assert_int_equal(time_of(DE, last_leaf(DE, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE)), first);
+}
+
+/* A clock that runs off ends nothing before the members agree with it. QUE-12 */
+static void test_no_expiry_in_doubt(void **state)
+{
+    struct world *w = *state;
+    compose(w, DE, IT);
+    message.header.expires_ms = w->wall_ms + 2000;
+    submit(w, DE);
+    w->wall_ms += HOUR_MS;
+    tick(w, 1000);
+    assert_int_equal(state_of(w, message.id, IT), TMX_DELIVERY_QUEUED);
+    w->wall_ms -= HOUR_MS;
+    tick(w, 500);
+    assert_int_equal(state_of(w, message.id, IT), TMX_DELIVERY_QUEUED);
+    tick(w, 500);
+    assert_int_equal(state_of(w, message.id, IT), TMX_DELIVERY_EXPIRED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_header_of_another, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unsigned_report, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_time_never_falls, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_expiry_in_doubt, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("broker-trust", tests, NULL, NULL);
+}
