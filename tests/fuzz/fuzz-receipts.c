@@ -125,9 +125,9 @@ static void check_path(struct log *l, uint8_t which, struct tmx_reader *r, bool 
     assert(tmx_merkle_verify_path(index, size, &leaf, path, &l->root[size]) == same);
     struct tmx_hash root;
     for (uint64_t i = 0; i < 8; i++) {   /* anywhere, and at the end of the numbers */
-        (void)tmx_merkle_path_root(i, UINT64_MAX - i, &leaf, path, &root);
-        (void)tmx_merkle_path_root(UINT64_MAX - i, UINT64_MAX, &leaf, path, &root);
-        (void)tmx_merkle_path_root(i, i, &leaf, path, &root);
+        (void)!tmx_merkle_path_root(i, UINT64_MAX - i, &leaf, path, &root);
+        (void)!tmx_merkle_path_root(UINT64_MAX - i, UINT64_MAX, &leaf, path, &root);
+        (void)!tmx_merkle_path_root(i, i, &leaf, path, &root);
     }
     free(data);
 }
