@@ -21,7 +21,7 @@ test_name=$(basename "$0" .sh)
 root=$(mktemp -d "/tmp/tmx $test_name-XXXXXX")
 FED_MEMBERS=()
 world_end() { :; }
-trap 'fed_stop_all; world_end; rm -rf "$root"' EXIT
+trap 'world_end; fed_stop_all; rm -rf "$root"' EXIT
 
 fail() {
     echo "$test_name: $*"
