@@ -299,8 +299,8 @@ static void body_in(struct tmx_node *n, const Tmx__Link *link, const struct tmx_
         node_stage_chunk(n, link->chunk, payload[0]);
         break;
     case TMX__LINK__BODY_DIRECTORY:
-        node_serial_heard(n, link->directory->serial);
         node_directory_install(n, payload[0], false);
+        node_serial_heard(n, link->directory->serial);
         break;
     case TMX__LINK__BODY_PING:
         clock_in(n, link->ping->wall_ms);

@@ -44,7 +44,7 @@ await test -s "$FED/broker/marker.checkpoint" || fail "the broker kept no checkp
 
 fed_stop broker KILL
 rm -rf "$FED/broker/spool"
-"$BROKER" run --config "$FED/broker/tmx-broker.conf" 2>"$root/refused"
+timeout 20 "$BROKER" run --config "$FED/broker/tmx-broker.conf" 2>"$root/refused"
 [ $? -eq 74 ] || fail "a broker without its spool started"
 grep -q restore "$root/refused" || fail "the error does not name restore"
 send e
