@@ -44,6 +44,7 @@ struct world {
     uint8_t previous[TMX_CHECKPOINT_MAX];   /* head of the shard that was lost */
     size_t previous_size;
     bool halted;
+    uint64_t turns;
     struct tmx_arena arena;        /* events of the turn to come */
     struct tmx_arena reading;
     struct tmx_arena held;         /* bodies that wait for others of their frame */
