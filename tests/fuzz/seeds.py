@@ -143,6 +143,10 @@ def many(target, prefix, *cases):
         write(target, "%s-%d" % (prefix, i), case)
 
 
+def varint(n):
+    return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
+
+
 # --- envelope: fuzz-envelope.c ---
 
 def envelope():
@@ -151,6 +155,10 @@ def envelope():
         what = changed + 7 * sample
         many("envelope", name, bytes([what]), bytes([what]) + change((0, 20, 1)), bytes([what]) + change((0, 300, 1)),
              bytes([what]) + change((3, 100, 0)), bytes([what]) + change((2, 3, 8), (0, 1, 1)))
+    for hashes in (0, 6, 7):   # a path longer than that of the largest batch is none
+        signature = b"\x0d\x01\x02\x03\x04\x10\x07\x18\x40\x20\x05" + (
+            b"\x2a" + varint(32 * hashes) + bytes(32 * hashes) if hashes else b"") + b"\x32\x40" + bytes(64)
+        many("envelope", "path-%d" % hashes, bytes([raw]) + b"\x0a\x03\x08\x81\x02\x12" + varint(len(signature)) + signature)
     many("envelope", "batch", bytes([anew, 1, 65]), bytes([anew]) + b"\x02ab" * 64, bytes([anew]) + b"\x01a\x02bc\x00" * 9)
     many("envelope", "container", bytes([container, 0]), bytes([container, 1]), *[
         bytes([container, at & 1]) + change((0, at, 1)) for at in (4, 5, 6, 8, 40, 64, 70, 120, 130, 178, 250, 400)],
