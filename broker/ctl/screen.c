@@ -163,59 +163,6 @@ const char *time_of(const json_t *object, const char *key)
     return text;
 }
 
-/* ---- tables ---- */
-
-static void no_memory(void)
-{
-    fprintf(stderr, "tmxctl: out of memory\n");
-    exit(3);
-}
-
-struct libscols_table *table_new(const struct column *columns, size_t n)
-{
-    struct libscols_table *t = scols_new_table();
-    if (t == NULL || scols_table_enable_colors(t, screen_colours()) != 0) {
-        no_memory();
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (scols_table_new_column(t, columns[i].name, 0, columns[i].flags) == NULL) {
-            no_memory();
-        }
-    }
-    return t;
-}
-
-struct libscols_line *table_line(struct libscols_table *t)
-{
-    struct libscols_line *l = scols_table_new_line(t, NULL);
-    if (l == NULL) {
-        no_memory();
-    }
-    return l;
-}
-
-void table_cell(struct libscols_line *l, size_t column, const char *text)
-{
-    if (scols_line_set_data(l, column, text) != 0) {
-        no_memory();
-    }
-}
-
-void table_colour(struct libscols_line *l, size_t column, const char *colour)
-{
-    if (colour != NULL && scols_cell_set_color(scols_line_get_cell(l, column), colour) != 0) {
-        no_memory();
-    }
-}
-
-void table_print(struct libscols_table *t)
-{
-    if (scols_print_table(t) < 0) {
-        no_memory();
-    }
-    scols_unref_table(t);
-}
-
 /* ---- colours ---- */
 
 static const struct paint {
@@ -239,12 +186,6 @@ static const struct paint *paint_of(const char *word)
     return NULL;
 }
 
-const char *colour_of(const char *word)
-{
-    const struct paint *p = paint_of(word);
-    return p != NULL ? p->colour : NULL;
-}
-
 const char *painted(const char *text)
 {
     const struct paint *p = paint_of(text);
@@ -254,4 +195,43 @@ const char *painted(const char *text)
     char *out = next_text();
     (void)snprintf(out, TEXT_SIZE, "%s%.64s\033[0m", p->escape, text);
     return out;
+}
+
+/* ---- tables ---- */
+
+static void no_memory(void)
+{
+    fprintf(stderr, "tmxctl: out of memory\n");
+    exit(3);
+}
+
+void table_show(const json_t *rows, const struct field *fields, size_t n)
+{
+    struct libscols_table *t = scols_new_table();
+    if (t == NULL || scols_table_enable_colors(t, screen_colours()) != 0) {
+        no_memory();
+    }
+    for (size_t c = 0; c < n; c++) {
+        if (scols_table_new_column(t, fields[c].name, 0, fields[c].flags) == NULL) {
+            no_memory();
+        }
+    }
+    size_t i;
+    json_t *row;
+    json_array_foreach(rows, i, row)
+    {
+        struct libscols_line *line = scols_table_new_line(t, NULL);
+        for (size_t c = 0; c < n; c++) {
+            const char *text = fields[c].text(row, fields[c].key);
+            const struct paint *p = fields[c].painted ? paint_of(text) : NULL;
+            if (line == NULL || scols_line_set_data(line, c, text) != 0 ||
+                (p != NULL && scols_cell_set_color(scols_line_get_cell(line, c), p->colour) != 0)) {
+                no_memory();
+            }
+        }
+    }
+    if (scols_print_table(t) < 0) {
+        no_memory();
+    }
+    scols_unref_table(t);
 }

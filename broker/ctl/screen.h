@@ -38,17 +38,17 @@ const char *duration_text(uint64_t ms);
 const char *time_of(const json_t *object, const char *key); /* "2026-03-01 10:00:00"; "-" also for 0 */
 uint64_t u64_of(const json_t *object, const char *key);     /* 0 when missing */
 
-struct column {
+/* `text` in the colour of "up", "down", "ok", "critical" …, if it has one. */
+const char *painted(const char *text);
+
+/* A column of a table: which member of a row, as what. */
+struct field {
     const char *name;
     int flags; /* SCOLS_FL_RIGHT … */
+    const char *(*text)(const json_t *row, const char *key);
+    const char *key;
+    bool painted;
 };
 
-struct libscols_table *table_new(const struct column *columns, size_t n);
-struct libscols_line *table_line(struct libscols_table *t);
-void table_cell(struct libscols_line *l, size_t column, const char *text);
-void table_colour(struct libscols_line *l, size_t column, const char *colour); /* "red"; NULL = none */
-void table_print(struct libscols_table *t);                                    /* and frees it */
-/* A colour for "up", "down", "ok", "critical" …; NULL = none. */
-const char *colour_of(const char *word);
-/* `text` in its colour. */
-const char *painted(const char *text);
+/* Prints an array of objects as a table. */
+void table_show(const json_t *rows, const struct field *fields, size_t n);

@@ -99,64 +99,43 @@ static const json_t *gate_of(const json_t *s, const json_t *member)
     return NULL;
 }
 
-static void destination_line(struct libscols_table *t, const json_t *s, const json_t *d, bool broker)
-{
-    struct libscols_line *l = table_line(t);
-    size_t c = 0;
-    table_cell(l, c++, text_of(d, "member"));
-    if (broker) {
-        const json_t *gate = gate_of(s, json_object_get(d, "member"));
-        table_cell(l, c, text_of(d, "link"));
-        table_colour(l, c++, colour_of(text_of(d, "link")));
-        table_cell(l, c, text_of(gate, "state"));
-        table_colour(l, c++, colour_of(text_of(gate, "state")));
-    }
-    table_cell(l, c++, number_of(d, "queued"));
-    table_cell(l, c++, bytes_of(d, "queued_bytes"));
-    table_cell(l, c++, duration_of(d, "oldest_ms"));
-    table_cell(l, c++, number_of(d, "in_flight"));
-    if (broker) {
-        table_cell(l, c++, duration_of(d, "last_seen_ms"));
-    }
-    table_cell(l, c++, text_of(d, "last_error"));
-}
-
 static void show_destinations(const json_t *s)
 {
-    static const struct column broker_columns[] = {
-        { "MEMBER", 0 },
-        { "LINK", 0 },
-        { "GATE", 0 },
-        { "QUEUED", SCOLS_FL_RIGHT },
-        { "BYTES", SCOLS_FL_RIGHT },
-        { "OLDEST", SCOLS_FL_RIGHT },
-        { "IN FLIGHT", SCOLS_FL_RIGHT },
-        { "SEEN", SCOLS_FL_RIGHT },
-        { "LAST ERROR", SCOLS_FL_TRUNC },
+    static const struct field broker_fields[] = {
+        { "MEMBER", 0, text_of, "member" },
+        { "LINK", 0, text_of, "link", true },
+        { "GATE", 0, text_of, "gate", true },
+        { "QUEUED", SCOLS_FL_RIGHT, number_of, "queued" },
+        { "BYTES", SCOLS_FL_RIGHT, bytes_of, "queued_bytes" },
+        { "OLDEST", SCOLS_FL_RIGHT, duration_of, "oldest_ms" },
+        { "IN FLIGHT", SCOLS_FL_RIGHT, number_of, "in_flight" },
+        { "SEEN", SCOLS_FL_RIGHT, duration_of, "last_seen_ms" },
+        { "LAST ERROR", SCOLS_FL_TRUNC, text_of, "last_error" },
     };
-    static const struct column node_columns[] = {
-        { "MEMBER", 0 },
-        { "WAITING", SCOLS_FL_RIGHT },
-        { "BYTES", SCOLS_FL_RIGHT },
-        { "OLDEST", SCOLS_FL_RIGHT },
-        { "IN FLIGHT", SCOLS_FL_RIGHT },
-        { "LAST ERROR", SCOLS_FL_TRUNC },
+    static const struct field node_fields[] = {
+        { "MEMBER", 0, text_of, "member" },
+        { "WAITING", SCOLS_FL_RIGHT, number_of, "queued" },
+        { "BYTES", SCOLS_FL_RIGHT, bytes_of, "queued_bytes" },
+        { "OLDEST", SCOLS_FL_RIGHT, duration_of, "oldest_ms" },
+        { "IN FLIGHT", SCOLS_FL_RIGHT, number_of, "in_flight" },
+        { "LAST ERROR", SCOLS_FL_TRUNC, text_of, "last_error" },
     };
-    bool broker = strcmp(text_of(s, "role"), "broker") == 0;
     const json_t *rows = json_object_get(s, "destinations");
+    size_t i;
+    json_t *row;
     if (json_array_size(rows) == 0) {
         return;
     }
-    struct libscols_table *t =
-        broker ? table_new(broker_columns, TMX_N(broker_columns)) : table_new(node_columns, TMX_N(node_columns));
-    size_t i;
-    json_t *d;
-    json_array_foreach(rows, i, d)
-    {
-        destination_line(t, s, d, broker);
-    }
     printf("\n");
-    table_print(t);
+    if (strcmp(text_of(s, "role"), "broker") != 0) {
+        table_show(rows, node_fields, TMX_N(node_fields));
+        return;
+    }
+    json_array_foreach(rows, i, row)
+    {
+        json_object_set(row, "gate", json_object_get(gate_of(s, json_object_get(row, "member")), "state"));
+    }
+    table_show(rows, broker_fields, TMX_N(broker_fields));
 }
 
 /* Those that are not up, or were started again: why. */
