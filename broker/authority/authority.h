@@ -86,6 +86,8 @@ const char *federation_of(struct tool *t, const Tmx__Directory *d);
 /* The draft; false after fail(). Saving gives it the next serial, checks it against DIR-1 and says what it holds. */
 bool draft_load(struct tool *t, Tmx__Directory **ret_draft) TMX_MUST_CHECK;
 bool draft_save(struct tool *t, Tmx__Directory *draft) TMX_MUST_CHECK;
+/* Is `d`, packed as `packed`, what the draft says? Serial and dates are those of the signing: the draft takes them. */
+bool draft_is(struct tool *t, Tmx__Directory *draft, const Tmx__Directory *d, struct tmx_bytes packed);
 Tmx__Member *draft_member(const Tmx__Directory *draft, struct tmx_bytes code);
 /* The serial of the last directory signed in this folder; 0 when none was. */
 bool last_serial_load(struct tool *t, uint64_t *ret_serial) TMX_MUST_CHECK;

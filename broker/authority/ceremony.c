@@ -193,10 +193,7 @@ static bool continue_signing(struct tool *t, const char *out, Tmx__Directory *dr
     if (d->serial < draft->serial) {
         return true;   /* the one before: replaced */
     }
-    draft->serial = d->serial;
-    draft->issued_ms = d->issued_ms;
-    draft->expires_ms = d->expires_ms;
-    if (!tmx_bytes_eq(pack(t, draft), tmx_pb(before->directory))) {
+    if (!draft_is(t, draft, d, tmx_pb(before->directory))) {
         fail("%s: holds serial %llu with other content: move it away, or give another --out", out,
              (unsigned long long)d->serial);
         return false;

@@ -65,6 +65,14 @@ bool draft_save(struct tool *t, Tmx__Directory *draft)
     return true;
 }
 
+bool draft_is(struct tool *t, Tmx__Directory *draft, const Tmx__Directory *d, struct tmx_bytes packed)
+{
+    draft->serial = d->serial;
+    draft->issued_ms = d->issued_ms;
+    draft->expires_ms = d->expires_ms;
+    return tmx_bytes_eq(pack(t, draft), packed);
+}
+
 Tmx__Member *draft_member(const Tmx__Directory *draft, struct tmx_bytes code)
 {
     for (size_t i = 0; i < draft->n_members; i++) {

@@ -127,7 +127,7 @@ static const struct command {
       run_renew },
     { "sign", "", NONE, "Signs the draft; adds to the signatures of the same draft in --out.", sign_options,
       { OPTION_KEY_FILE }, run_sign },
-    { "show", "[FILE]", OPTIONAL, "Prints a signed directory or a draft.", show_options, { 0 }, run_show },
+    { "show", "[FILE]", OPTIONAL, "Prints a directory; without FILE the draft, once it is signed the signed one.", show_options, { 0 }, run_show },
 };
 
 struct parse {

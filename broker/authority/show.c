@@ -7,6 +7,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <tmx/text.h>
 
@@ -101,20 +102,51 @@ static bool judge(struct tool *t, struct tmx_bytes content, const struct tmx_aut
     return true;
 }
 
+/* What an operator asks who names no file: the draft as long as it is not what was signed last. NULL after fail(). */
+static const char *choose_file(struct tool *t)
+{
+    const char *draft_path = path_in(t, t->dir, "directory.draft"), *signed_path = path_in(t, t->dir, "directory.tmx");
+    struct view v = { 0 };
+    Tmx__Directory *draft;
+    struct tmx_bytes content;
+    bool any = access(signed_path, F_OK) == 0;
+    if (any && access(draft_path, F_OK) < 0) {
+        return signed_path;
+    }
+    if (!draft_load(t, &draft)) {
+        return NULL;
+    }
+    if (!any) {
+        return draft_path;
+    }
+    if (!read_file(t, signed_path, TMX_DIRECTORY_MAX, &content)) {
+        return NULL;
+    }
+    if (!unpack_any(t, content, &v) || v.s == NULL) {
+        fail("%s: not a signed directory: move it away", signed_path);
+        return NULL;
+    }
+    bool later = draft->serial > v.d->serial;   /* issued again, though nothing was changed */
+    return later || !draft_is(t, draft, v.d, tmx_pb(v.s->directory)) ? draft_path : signed_path;
+}
+
 int run_show(struct tool *t)
 {
     struct view v = { 0 };
     struct tmx_authority pinned;
     struct tmx_bytes content;
-    const char *path = t->argument != NULL ? t->argument : path_in(t, t->dir, "directory.tmx");
-    if (!read_file(t, path, TMX_DIRECTORY_MAX, &content)) {
+    v.path = t->argument != NULL ? t->argument : choose_file(t);
+    if (v.path == NULL || !read_file(t, v.path, TMX_DIRECTORY_MAX, &content)) {
         return 1;
     }
     if (!unpack_any(t, content, &v)) {
-        return fail("%s: neither a signed directory nor a draft", path);
+        return fail("%s: neither a signed directory nor a draft", v.path);
     }
     if (t->in_force != NULL && t->authority == NULL) {
         return fail("--in-force needs --authority: the pinned keys decide what was in force");
+    }
+    if (t->authority != NULL && v.s == NULL) {
+        return fail("%s: cannot be checked, since it is not signed yet: sign it, or name a signed directory", v.path);
     }
     if (t->authority != NULL && (!authority_load(t, t->authority, &pinned) || !judge(t, content, &pinned, &v))) {
         return 1;
@@ -132,7 +164,7 @@ int run_show(struct tool *t)
         show_tables(&v);
     }
     if (v.judged && v.verdict != TMX_DIRECTORY_OK) {
-        return fail("%s: not valid: %s", path, tmx_directory_error_text(v.verdict));
+        return fail("%s: not valid: %s", v.path, tmx_directory_error_text(v.verdict));
     }
     return 0;
 }

@@ -12,6 +12,7 @@ struct signature_view {
 };
 
 struct view {
+    const char *path;
     Tmx__SignedDirectory *s;   /* NULL: a draft */
     Tmx__Directory *d;
     const char *federation;

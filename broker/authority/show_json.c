@@ -121,8 +121,8 @@ void show_json(const struct view *v)
 {
     const Tmx__Directory *d = v->d;
     json_t *json = json_pack(
-        "{s:o, s:I, s:b, s:I, s:I, s:b, s:o, s:i, s:b, s:s, s:o, s:o, s:o, s:o, s:o}", "federation",
-        text_json(d->federation), "serial", (json_int_t)d->serial, "draft", v->s == NULL ? 1 : 0, "issued_ms",
+        "{s:o, s:o, s:I, s:b, s:I, s:I, s:b, s:o, s:i, s:b, s:s, s:o, s:o, s:o, s:o, s:o}", "file",
+        text_json(tmx_to_pb(tmx_bytes_str(v->path))), "federation", text_json(d->federation), "serial", (json_int_t)d->serial, "draft", v->s == NULL ? 1 : 0, "issued_ms",
         (json_int_t)d->issued_ms, "expires_ms", (json_int_t)d->expires_ms, "expired", v->expired ? 1 : 0, "catalogue",
         text_json(d->catalogue_version), "threshold", (int)d->threshold, "checked", v->judged ? 1 : 0, "verdict",
         v->judged ? tmx_directory_error_text(v->verdict) : "not checked", "members", members_json(v), "gates",

@@ -182,8 +182,8 @@ void show_tables(const struct view *v)
     tmx_printable(tmx_pb(d->federation), text, sizeof(text));
     tmx_time_text(d->issued_ms, issued);
     tmx_time_text(d->expires_ms, expires);
-    printf("federation  %s\nserial      %llu%s\nissued      %s\nexpires     %s%s\n", text,
-           (unsigned long long)d->serial, v->s == NULL ? " (draft, not signed)" : "", issued, expires,
+    printf("shown       %s%s\nfederation  %s\nserial      %llu\nissued      %s\nexpires     %s%s\n", v->path,
+           v->s == NULL ? " (not signed yet)" : "", text, (unsigned long long)d->serial, issued, expires,
            v->expired ? " (EXPIRED)" : "");
     tmx_printable(tmx_pb(d->catalogue_version), text, sizeof(text));
     printf("catalogue   %s\nthreshold   %u of %zu keys sign the next\n", d->catalogue_version.len > 0 ? text : "-",

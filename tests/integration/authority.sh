@@ -43,6 +43,12 @@ says()
     grep -qF -- "$1" out || die "no '$1' in the output"
 }
 
+# shows FILE: the last output begins with the file it is about
+shows()
+{
+    head -1 out | grep -qE "^shown +$1$" || die "the first line does not name $1"
+}
+
 mode()
 {
     [ "$(stat -c %a "$2")" = "$1" ] || die "$2 has not the mode $1"
@@ -54,6 +60,8 @@ mode 400 fed/authority-1.key
 head -1 fed/authority-1.key | grep -qx 'tmx-key 1 authority' || die "first line of a key file"
 head -1 fed/authority.pub | grep -qx 'threshold 2' || die "first line of authority.pub"
 [ "$(wc -l <fed/authority.pub)" -eq 4 ] || die "authority.pub"
+works show --dir fed
+shows 'fed/directory.draft \(not signed yet\)'
 refused 1 "created here before" init --federation test --keys 3 --threshold 2 fed
 refused 1 "more than the" init --federation test --keys 2 --threshold 3 other
 refused 1 "lower-case" init --federation Test --keys 2 --threshold 2 other
@@ -107,6 +115,8 @@ mv fed/authority-1.key one
 works sign --dir one --key one/authority-1.key --valid-days 30
 says "serial 1, 1 signature, 2 needed"
 refused 1 "too few valid signatures" show --authority fed/authority.pub one/directory.tmx
+refused 1 "too few valid signatures" show --authority fed/authority.pub --dir one
+shows one/directory.tmx
 cp one/directory.draft one/authority.pub one/directory.tmx one/last-serial three
 mv fed/authority-3.key three
 works sign --dir three --key three/authority-3.key
@@ -139,8 +149,18 @@ printf '\377' | dd of=bent.tmx bs=1 seek=$((size / 2)) conv=notrunc status=none
 "$tool" show --authority fed/authority.pub bent.tmx >out 2>err && die "a bent directory is valid"
 
 # --- suspend, reinstate, revoke; serials
+works show --dir fed
+shows fed/directory.tmx
 works suspend --dir fed DE
 says "serial 2"
+works show --dir fed
+shows 'fed/directory.draft \(not signed yet\)'
+grep -q '^DE .*suspended' out || die "the draft's member"
+works show --dir fed --json
+says '"file": "fed/directory.draft"'
+refused 1 "not signed yet: sign it, or" show --dir fed --authority fed/authority.pub
+works show fed/directory.tmx
+shows fed/directory.tmx
 refused 1 "only an active member" suspend --dir fed DE
 refused 1 "did you mean DE" suspend --dir fed DD
 works sign --dir fed --key fed/authority-1.key --key fed/authority-3.key
@@ -155,7 +175,7 @@ works revoke --dir fed --key "$key" --compromised-since 2026a:77 FR
 refused 1 "no key of this id" revoke --dir fed --key 00000000 FR
 refused 1 "write SHARD:INDEX" revoke --dir fed --compromised-since 77 FR
 works show fed/directory.draft
-says "draft, not signed"
+says "not signed yet"
 says "$key(revoked)"
 works revoke --dir fed FR
 refused 1 "admitted again with new keys" reinstate --dir fed FR
@@ -185,7 +205,11 @@ refused 1 "too few valid signatures" show --dir fed --authority fed/authority.pu
 works sign --dir fed --key next/authority-1.key --key next/authority-2.key
 works show --dir fed --authority fed/authority.pub --in-force third.tmx
 cp fed/directory.tmx fourth.tmx
+works show --dir fed
+shows fed/directory.tmx
 works renew --dir fed
+works show --dir fed
+shows 'fed/directory.draft \(not signed yet\)'
 works sign --dir fed --key next/authority-1.key --key next/authority-2.key
 refused 1 "too few valid signatures" show --dir fed --authority fed/authority.pub
 works show --dir fed --authority fed/authority.pub --in-force fourth.tmx
@@ -199,6 +223,11 @@ refused 64 "--key FILE is missing" sign
 refused 64 "is too much" suspend DE FR
 refused 64 "a number from 1 to 16" init --federation a --keys 0 --threshold 1 x
 refused 1 "run 'tmx-authority init' first" suspend --dir nowhere DE
+refused 1 "run 'tmx-authority init' first" show --dir nowhere
+mkdir copy
+cp fed/directory.tmx copy
+works show --dir copy
+shows copy/directory.tmx
 works --help
 says "Exit status"
 works --version
