@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <tmx/clock.h>
+#include <tmx/code.h>
 #include <tmx/log.h>
 #include <tmx/notify.h>
 #include <tmx/text.h>
@@ -102,6 +103,9 @@ static void notices_log(const struct tmx_broker_output *out)
             tmx_log_code(&l, "code", n->code);
         }
         tmx_log_u64(&l, "number", n->number);
+        if (n->code == TMX_CODE_BAD_VERSION) {
+            tmx_log_u64(&l, "own_version", TMX_LINK_VERSION);
+        }
         tmx_log_end(&l);
     }
 }

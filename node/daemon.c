@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <tmx/clock.h>
+#include <tmx/code.h>
 #include <tmx/log.h>
 #include <tmx/notify.h>
 
@@ -168,6 +169,9 @@ static void notices_log(struct daemon *d, const struct tmx_node_output *out)
             tmx_log_code(&l, "code", n->code);
         }
         tmx_log_u64(&l, "number", n->number);
+        if (n->code == TMX_CODE_BAD_VERSION) {
+            tmx_log_u64(&l, "own_version", TMX_LINK_VERSION);
+        }
         tmx_log_end(&l);
     }
 }

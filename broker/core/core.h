@@ -239,7 +239,7 @@ void link_busy(struct tmx_broker *b, const struct tmx_broker_event *ev);
 
 /* outgoing.c: what a member is sent. */
 void send_link(struct tmx_broker *b, struct peer *p, Tmx__Link *link, const struct tmx_bytes *payload, size_t n);
-void send_bye(struct tmx_broker *b, struct peer *p, unsigned code, uint64_t session);
+void send_bye(struct tmx_broker *b, struct peer *p, struct tmx_bytes route, unsigned code, uint64_t session);
 void send_directory(struct tmx_broker *b, struct peer *p);
 /* A leaf the member has had before: again, with a proof at this turn's head. */
 void send_again(struct tmx_broker *b, struct peer *p, uint64_t index);

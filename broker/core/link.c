@@ -6,7 +6,6 @@
 
 #include "core.h"
 
-#define LINK_VERSION 1u
 /* Two nodes with one key push each other out again and again; a node that reconnects does it once. */
 #define CLONE_SESSION_MS 30000u
 #define CLONE_DISPLACED 3u
@@ -83,33 +82,32 @@ static void session_open(struct tmx_broker *b, struct peer *p, const struct tmx_
 }
 
 /* Not more than one a second, so that two broken ends do not answer each other for ever. */
-static void bye_out(struct tmx_broker *b, struct peer *p, unsigned code, uint64_t session)
+static bool bye_due(struct tmx_broker *b, struct peer *p)
 {
-    if (b->now_ms - p->last_bye_ms >= 1000 || p->last_bye_ms == 0) {
-        p->last_bye_ms = b->now_ms;
-        send_bye(b, p, code, session);
-    }
+    bool due = b->now_ms - p->last_bye_ms >= 1000 || p->last_bye_ms == 0;
+    p->last_bye_ms = due ? b->now_ms : p->last_bye_ms;
+    return due;
 }
 
-/* So that the Bye finds its way: a session that is up keeps its own. */
-static void route_take(struct peer *p, const struct tmx_broker_event *ev)
+/* It is told, where it asked from, or it would never learn why nobody answers; a session that is up goes on. */
+static void other_version(struct tmx_broker *b, struct peer *p, const struct tmx_broker_event *ev, uint32_t version)
 {
-    if (!p->up) {
-        p->route_size = (uint8_t)ev->route.size;
-        memcpy(p->route, ev->route.data, ev->route.size);
+    b->counters.malformed++;
+    p->last_code = TMX_CODE_BAD_VERSION;
+    if (bye_due(b, p)) {
+        notice(b, "link.version", false, p->key, NULL, TMX_CODE_BAD_VERSION, version);
+        send_bye(b, p, ev->route, TMX_CODE_BAD_VERSION, 0);
     }
 }
 
 static void hello_in(struct tmx_broker *b, struct peer *p, const struct tmx_broker_event *ev, const Tmx__Hello *hello)
 {
-    if (hello->version != LINK_VERSION || hello->nonce.len != sizeof(p->nonce) ||
-        !tmx_bytes_eq(tmx_pb(hello->member), tmx_member_code(p->key))) {
-        bool other = hello->version != LINK_VERSION;
-        count_malformed(b, p, other ? TMX_CODE_BAD_VERSION : TMX_CODE_MALFORMED);
-        if (other && !p->up) {
-            route_take(p, ev);
-            bye_out(b, p, TMX_CODE_BAD_VERSION, 0);
-        }
+    if (hello->version != TMX_LINK_VERSION) {
+        other_version(b, p, ev, hello->version);
+        return;
+    }
+    if (hello->nonce.len != sizeof(p->nonce) || !tmx_bytes_eq(tmx_pb(hello->member), tmx_member_code(p->key))) {
+        count_malformed(b, p, TMX_CODE_MALFORMED);
         return;
     }
     bool fork;
@@ -226,14 +224,16 @@ static void body_in(struct tmx_broker *b, struct peer *p, const Tmx__Link *link,
 static bool number_in(struct tmx_broker *b, struct peer *p, const Tmx__Link *link)
 {
     if (link->session != p->session || !p->up) {
-        bye_out(b, p, TMX_CODE_BAD_SESSION, link->session);
+        if (bye_due(b, p)) {
+            send_bye(b, p, TMX_BYTES(p->route, p->route_size), TMX_CODE_BAD_SESSION, link->session);
+        }
         return false;
     }
     if (link->number <= p->in_number) {
         return false;
     }
     if (link->number != p->in_number + 1) {
-        send_bye(b, p, TMX_CODE_BAD_FRAME, p->session);
+        send_bye(b, p, TMX_BYTES(p->route, p->route_size), TMX_CODE_BAD_FRAME, p->session);
         link_down(b, p, "link.gap");
         return false;
     }
@@ -300,7 +300,10 @@ void link_message(struct tmx_broker *b, const struct tmx_broker_event *ev)
         }
         return;
     }
-    route_take(p, ev);
+    if (!p->up) {   /* so that the Bye finds its way */
+        p->route_size = (uint8_t)ev->route.size;
+        memcpy(p->route, ev->route.data, ev->route.size);
+    }
     if (number_in(b, p, link)) {
         body_in(b, p, link, ev->frames + 1);
     }

@@ -19,8 +19,8 @@ bool outgoing_room(struct tmx_broker *b)
 }
 
 /* The one place where a frame is queued. Without room for it the session is over: its numbers must not show a gap. */
-static void queue_send(struct tmx_broker *b, struct peer *p, struct tmx_bytes control, const struct tmx_bytes *payload,
-                       size_t n)
+static void queue_send(struct tmx_broker *b, struct peer *p, struct tmx_bytes route, struct tmx_bytes control,
+                       const struct tmx_bytes *payload, size_t n)
 {
     struct tmx_bytes *frames = tmx_arena_alloc(&b->out, (n + 1) * sizeof(*frames));
     if (frames == NULL || b->n_sends == TMX_BROKER_SENDS_MAX) {
@@ -35,8 +35,9 @@ static void queue_send(struct tmx_broker *b, struct peer *p, struct tmx_bytes co
     }
     struct tmx_broker_send *s = &b->sends[b->n_sends++];
     memcpy(s->member, p->key, sizeof(s->member));
-    memcpy(s->route, p->route, sizeof(s->route));
-    s->route_size = p->route_size;
+    assert(route.size <= sizeof(s->route));
+    memcpy(s->route, route.data, route.size);
+    s->route_size = (uint8_t)route.size;
     s->n_frames = n + 1;
     s->frames = frames;
 }
@@ -55,20 +56,21 @@ void send_link(struct tmx_broker *b, struct peer *p, Tmx__Link *link, const stru
     }
     assert(control.size <= TMX_CONTROL_MAX);
     p->out_number++;
-    queue_send(b, p, control, payload, n);
+    queue_send(b, p, TMX_BYTES(p->route, p->route_size), control, payload, n);
 }
 
-void send_bye(struct tmx_broker *b, struct peer *p, unsigned code, uint64_t session)
+void send_bye(struct tmx_broker *b, struct peer *p, struct tmx_bytes route, unsigned code, uint64_t session)
 {
     Tmx__Bye bye = TMX__BYE__INIT;
     bye.code = code;
+    bye.version = code == TMX_CODE_BAD_VERSION ? TMX_LINK_VERSION : 0;
     Tmx__Link link = TMX__LINK__INIT;
     link.session = session;
     link.body_case = TMX__LINK__BODY_BYE;
     link.bye = &bye;
     struct tmx_bytes control;
     if (tmx_codec_pack(&link, &b->out, &control) == TMX_CODEC_OK) {
-        queue_send(b, p, control, NULL, 0);
+        queue_send(b, p, route, control, NULL, 0);
     }
 }
 

@@ -32,6 +32,7 @@
 #define TMX_ATTACHMENT_MAX 1024u         /* the sealed reason text */
 
 /* link (protocol) */
+#define TMX_LINK_VERSION 1u            /* of Hello and Welcome */
 #define TMX_CONTROL_MAX 16384u         /* one control message */
 #define TMX_LINK_ITEMS_MAX 64u         /* messages in one ZeroMQ message */
 #define TMX_LINK_BYTES_MAX (1u << 20)  /* bytes in one ZeroMQ message */

@@ -5,7 +5,6 @@
 
 #include "core.h"
 
-#define LINK_VERSION 1u
 #define PING_MS 5000u
 #define PING_LATEST_MS 30000u
 #define SILENCE_MS 15000u
@@ -95,7 +94,7 @@ static void hello_out(struct tmx_node *n)
     *s = (struct node_session){ .state = NODE_HELLO, .attempts = attempts, .last_in_ms = s->last_in_ms };
     node_random(n, s->nonce, sizeof(s->nonce));
     s->retry_ms = n->now_ms + hello_wait(s);
-    hello.version = LINK_VERSION;
+    hello.version = TMX_LINK_VERSION;
     hello.member = tmx_to_pb(n->config.member);
     hello.nonce = tmx_to_pb(TMX_BYTES_OF(s->nonce));
     hello.generation = n->config.generation;
@@ -143,6 +142,13 @@ static void clock_in(struct tmx_node *n, uint64_t wall_ms)
     n->session.clock_known = true;
 }
 
+/* Nothing here can mend that: it is said each time, and asked again ever more rarely. */
+static void other_version(struct tmx_node *n, uint32_t version)
+{
+    node_notice(n, "link.version", true, NULL, NULL, TMX_CODE_BAD_VERSION, version);
+    node_link_lost(n, "link.version", false);
+}
+
 static void welcome_in(struct tmx_node *n, const Tmx__Link *link)
 {
     struct node_session *s = &n->session;
@@ -151,8 +157,8 @@ static void welcome_in(struct tmx_node *n, const Tmx__Link *link)
         link->session == 0 || w->shard.len == 0 || w->shard.len > TMX_SHARD_MAX) {
         return;
     }
-    if (w->version != LINK_VERSION) {
-        node_notice(n, "link.version", true, NULL, NULL, TMX_CODE_BAD_VERSION, w->version);
+    if (w->version != TMX_LINK_VERSION) {
+        other_version(n, w->version);
         return;
     }
     *s = (struct node_session){ .state = NODE_UP, .number_session = link->session, .in_number = 1,
@@ -336,8 +342,7 @@ void node_link_message(struct tmx_node *n, const struct tmx_node_event *ev)
     }
     if (link->body_case == TMX__LINK__BODY_BYE && s->state == NODE_HELLO && link->session == 0 &&
         link->bye->code == TMX_CODE_BAD_VERSION) {
-        node_notice(n, "link.version", true, NULL, NULL, TMX_CODE_BAD_VERSION, LINK_VERSION);
-        node_link_lost(n, "link.bye", false);
+        other_version(n, link->bye->version);
         return;
     }
     bool open = s->state == NODE_UP || s->state == NODE_MUTE;

@@ -46,7 +46,7 @@ void fake_reset(struct fake_node *n)
     memset(n->max_seq, 0, sizeof(n->max_seq));
     memset(n->nonce, 0, sizeof(n->nonce));
     n->n_received = n->n_leaves = n->n_deferred = n->n_directories = n->n_requests = n->chunk_size = 0;
-    n->deferred_code = n->bye_code = 0;
+    n->deferred_code = n->bye_code = n->bye_version = 0;
     n->redelivery = false;
 }
 
@@ -396,6 +396,7 @@ void fake_receive(struct fake_node *n, const struct tmx_bytes *frames, size_t n_
     assert(r == 0);
     if (link->body_case == TMX__LINK__BODY_BYE) {
         n->bye_code = link->bye->code;
+        n->bye_version = link->bye->version;
         return;
     }
     if (link->body_case == TMX__LINK__BODY_WELCOME) {

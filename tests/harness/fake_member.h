@@ -55,7 +55,7 @@ struct fake_node {
     struct fake_leaf leaves[256];
     size_t n_deferred;
     unsigned deferred_code;
-    unsigned bye_code;
+    unsigned bye_code, bye_version;
     size_t n_directories;
     bool redelivery;
     uint8_t chunk[TMX_CHUNK_SIZE];

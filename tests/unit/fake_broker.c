@@ -559,6 +559,7 @@ void bye(struct world *w, unsigned code)
     Tmx__Bye body = TMX__BYE__INIT;
     Tmx__Link link = TMX__LINK__INIT;
     body.code = code;
+    body.version = code == TMX_CODE_BAD_VERSION ? 2 : 0;
     link.body_case = TMX__LINK__BODY_BYE;
     link.bye = &body;
     say(w, &link, NULL, 0);

@@ -171,11 +171,38 @@ static void test_sessions(void **state)
     tick(w, 1001);
     assert_int_equal(tmx_broker_link(w->broker, TMX_LIT("DE"), &v), 0);
     assert_false(v.up);
-    DE->version = 2;   /* it is told, or it would never learn why nobody answers */
+}
+
+/* LINK-2: a node of another version is told so where it asked from, once a second; what is up stays up. */
+static void test_other_version(void **state)
+{
+    struct world *w = *state;
+    struct tmx_broker_link_view v;
+    struct fake_frames f;
+    uint8_t route = DE->route;
+    uint64_t out_number = DE->out_number, in_number = DE->in_number;
+    DE->version = 2;
+    DE->route = 99;
     hello(w, DE);
     assert_int_equal(DE->bye_code, TMX_CODE_BAD_VERSION);
+    assert_int_equal(DE->bye_version, TMX_LINK_VERSION);
+    assert_true(noticed(w, "link.version"));
     assert_int_equal(tmx_broker_link(w->broker, TMX_LIT("DE"), &v), 0);
-    assert_false(v.up);
+    assert_true(v.up);
+    DE->bye_code = 0;
+    hello(w, DE);
+    assert_int_equal(DE->bye_code, 0);
+    tick(w, 1000);
+    hello(w, DE);
+    assert_int_equal(DE->bye_code, TMX_CODE_BAD_VERSION);
+    DE->route = route;
+    DE->out_number = out_number;
+    DE->in_number = in_number;
+    fake_ping(DE, w->wall_ms, &f);
+    say(w, DE, &f);
+    tick(w, 19999);
+    assert_int_equal(tmx_broker_link(w->broker, TMX_LIT("DE"), &v), 0);
+    assert_true(v.up);
 }
 
 /* A key in two places: sessions that push each other out raise an alarm. */
@@ -238,6 +265,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_large_container, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fork_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_other_version, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cloned_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_busy_gate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_feed_without_items, setup, teardown),

@@ -365,8 +365,13 @@ static void test_other_version(void **state)
     w->session = 0;
     bye(w, TMX_CODE_BAD_VERSION);
     assert_true(noticed(w, "link.version"));
-    assert_true(w->out.deadline_ms > w->mono_ms);
+    assert_int_equal(w->out.notices[0].number, 2);
+    assert_true(w->out.notices[0].alarm);
     assert_false(state_of(w).linked);
+    tick(w, 700);   /* the shortest back-off is 750 ms */
+    assert_int_equal(w->n_hellos, hellos + 1);
+    tick(w, 800);
+    assert_int_equal(w->n_hellos, hellos + 2);
 }
 
 int main(void)
