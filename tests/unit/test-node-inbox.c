@@ -45,6 +45,20 @@ static void test_arrival(void **state)
     assert_true(w->n_reports >= 5);
 }
 
+/* REP-1, FEED-3: a report of its own that was refused is an alarm, and is not sent for ever; nothing is offered without its
+ * CoA. */
+static void test_refused_report(void **state)
+{
+    struct world *w = *state;
+    deliver_message(w, compose(w, false, 0));
+    feed_one(w, leaf_body(w, TMX__ENTRY_KIND__ENTRY_REFUSAL, w->reports[0].item, "DE", TMX_CODE_BAD_HEAD, 0, 0));
+    assert_true(noticed(w, "report.refused"));
+    assert_int_equal(state_of(w).alarms, 1);
+    tick(w, 10000);
+    assert_int_equal(w->n_reports, 1);
+    assert_null(lease(w, 0, 0));
+}
+
 enum spoil {
     SPOIL_RECIPIENT, SPOIL_SENDER, SPOIL_SIGNATURE, SPOIL_SLOT, SPOIL_SEAL, SPOIL_CONTAINER, SPOIL_SIZE, SPOIL_TYPE,
     SPOIL_ID, SPOIL_PADDING,
@@ -463,6 +477,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_arrival, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_refused_report, world_setup, world_teardown),
         cmocka_unit_test(test_bad_deliveries),
         cmocka_unit_test_setup_teardown(test_acknowledge, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_place_in_the_log, world_setup, world_teardown),
