@@ -76,7 +76,8 @@ TMX_CLIENT_PUBLIC const char *tmx_client_code_meaning(unsigned code);
 
 /* Strings may be NULL or "" where optional. */
 struct tmx_client_submission {
-    const char *reference;                /* your own, 1 to 64 characters: the same again is the same message */
+    const char *reference;                /* your own, 1 to 64 characters: the same again is the same message, though its
+                                             expiry and file name may differ; anything else is refused */
     const char *const *recipients;        /* member codes, 1 to 64 */
     size_t n_recipients;
     const char *message_type;             /* "CD001C" */

@@ -159,8 +159,8 @@ static bool compose_opaque(const struct compose_options *o, struct draft *d, cha
 }
 
 /* Sending the same thing twice must not send it twice. Within one sender messageIdentification is unique; anything else
- * is the same when content and options are, whenever it expires. */
-static void derive_reference(struct draft *d, const char *to)
+ * is the same when content and options are, whatever the file is called. */
+static void derive_reference(struct draft *d, const struct compose_options *o)
 {
     const struct tmx_client_submission *s = &d->submission;
     crypto_generichash_state state;
@@ -171,15 +171,18 @@ static void derive_reference(struct draft *d, const char *to)
         memcpy(d->reference, d->xml.identification, size + 1);
         return;
     }
-    const char *const parts[] = { s->message_type, to, s->mrn, s->lrn, s->business_id, s->business_correlation,
+    const char *const parts[] = { s->message_type, o->to, s->mrn, s->lrn, s->business_id, s->business_correlation,
                                   s->media_type };
-    const uint8_t priority = (uint8_t)s->priority;
+    uint8_t numbers[16];
+    struct tmx_writer w = TMX_WRITER_OF(numbers);
+    tmx_write_u64(&w, s->priority);
+    tmx_write_u64(&w, o->lasts_ms);
     crypto_generichash_init(&state, NULL, 0, sizeof(digest));
     for (size_t i = 0; i < TMX_N(parts); i++) {
         const char *part = parts[i] != NULL ? parts[i] : "";
         crypto_generichash_update(&state, (const uint8_t *)part, strlen(part) + 1);   /* NULs separate */
     }
-    crypto_generichash_update(&state, &priority, 1);
+    crypto_generichash_update(&state, numbers, sizeof(numbers));
     crypto_generichash_update(&state, s->payload, s->payload_bytes);
     crypto_generichash_final(&state, digest, sizeof(digest));
     tmx_hex(TMX_BYTES_OF(digest), d->reference);
@@ -204,7 +207,7 @@ int compose(const struct compose_options *o, const char *member, const char *pat
     d->submission.payload = payload.data;
     d->submission.payload_bytes = payload.size;
     d->submission.priority = o->priority;
-    d->submission.expires_ms = o->expires_ms;
+    d->submission.expires_ms = o->lasts_ms != 0 ? o->now_ms + o->lasts_ms : 0;
     d->submission.file_name = plain_name(path, d->file_name, sizeof(d->file_name));
     if (xml) {
         int r = ncts_xml_read(payload, &d->xml, ret_reason, capacity);
@@ -215,7 +218,7 @@ int compose(const struct compose_options *o, const char *member, const char *pat
     if (!(xml ? compose_xml(o, member, d, ret_reason, capacity) : compose_opaque(o, d, ret_reason, capacity))) {
         return COMPOSE_E_REFUSED;
     }
-    derive_reference(d, o->to);
+    derive_reference(d, o);
     d->submission.reference = o->reference != NULL ? o->reference : d->reference;
     return COMPOSE_OK;
 }

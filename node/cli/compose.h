@@ -20,7 +20,8 @@ struct compose_options {
     const char *reference;
     const char *media_type;
     uint32_t priority;
-    uint64_t expires_ms;
+    uint64_t lasts_ms;   /* until it expires; 0 = the node's default */
+    uint64_t now_ms;
 };
 
 /* A submission and the memory its texts are in. Not to be copied. */

@@ -41,42 +41,45 @@ static struct compose_options arg_compose;
 static char **arg_paths;
 static size_t arg_n_paths;
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+/* Options that only keep their text. */
+static const char **text_of(int key)
 {
-    struct timespec now;
-
     switch (key) {
     case OPT_TO:
-        arg_compose.to = arg;
-        return 0;
+        return &arg_compose.to;
     case OPT_TYPE:
-        arg_compose.type = arg;
-        return 0;
+        return &arg_compose.type;
     case OPT_MRN:
-        arg_compose.mrn = arg;
-        return 0;
+        return &arg_compose.mrn;
     case OPT_LRN:
-        arg_compose.lrn = arg;
-        return 0;
+        return &arg_compose.lrn;
     case OPT_ID:
-        arg_compose.business_id = arg;
-        return 0;
+        return &arg_compose.business_id;
     case OPT_CORRELATION:
-        arg_compose.correlation = arg;
+        return &arg_compose.correlation;
+    case OPT_REFERENCE:
+        return &arg_compose.reference;
+    case OPT_MEDIA_TYPE:
+        return &arg_compose.media_type;
+    default:
+        return NULL;
+    }
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    const char **text = text_of(key);
+
+    if (text != NULL) {
+        *text = arg;
         return 0;
+    }
+    switch (key) {
     case OPT_PRIORITY:
         arg_compose.priority = (uint32_t)cli_number(state, "--priority", arg, 1, TMX_PRIORITY_MAX);
         return 0;
     case OPT_EXPIRES:
-        clock_gettime(CLOCK_REALTIME, &now);
-        arg_compose.expires_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 +
-                                 cli_duration_ms(state, "--expires", arg, TMX_EXPIRY_MAX_MS);
-        return 0;
-    case OPT_REFERENCE:
-        arg_compose.reference = arg;
-        return 0;
-    case OPT_MEDIA_TYPE:
-        arg_compose.media_type = arg;
+        arg_compose.lasts_ms = cli_duration_ms(state, "--expires", arg, TMX_EXPIRY_MAX_MS);
         return 0;
     case ARGP_KEY_ARGS:
         arg_paths = state->argv + state->next;
@@ -226,12 +229,15 @@ static int finish(const struct sending *s)
 
 static int run(struct cli *cli)
 {
+    struct timespec now;
     struct sending s = { .cli = cli, .bar = arg_n_paths > 1 && !cli->json && isatty(STDERR_FILENO) };
 
     int r = tmx_client_info(cli->client, &s.info);
     if (r != 0) {
         return cli_failed(cli, r, "send");
     }
+    clock_gettime(CLOCK_REALTIME, &now);
+    arg_compose.now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
     s.failures = calloc(arg_n_paths, sizeof(*s.failures));
     struct batch *b = calloc(1, sizeof(*b));
     r = s.failures == NULL || b == NULL ? -ENOMEM : 0;

@@ -122,12 +122,16 @@ static void answer(struct tmx_node *n, const struct node_request *rq, const uint
     node_answer(n, rq, &response, NULL, 0);
 }
 
-/* The submission as the application meant it: its request without the request id, and the payload. */
+/* What makes two submissions the same message (NODE-1): all the application asks for, and the payload. Not when it expires,
+ * since who sends again counts from now again, nor what the file is called. */
 static bool digest_of(struct tmx_node *n, const struct node_request *rq, uint8_t ret_digest[32])
 {
     struct tmx_bytes packed;
     crypto_generichash_state h;
-    if (tmx_codec_pack(rq->pb->submit, &n->scratch, &packed) != TMX_CODEC_OK) {
+    Tmx__SubmitRequest s = *rq->pb->submit;
+    s.expires_ms = 0;
+    s.file_name = tmx_to_pb(TMX_BYTES_NULL);
+    if (tmx_codec_pack(&s, &n->scratch, &packed) != TMX_CODEC_OK) {
         return false;
     }
     uint8_t size[8];

@@ -238,6 +238,9 @@ static void test_send_reference(void **state)
     expect_part(0, "send --to IT --type CD001C --mrn " FAKE_MRN " plain", "plain: already sent as");
     expect_part(0, "send --to IT --type CD001C --mrn " FAKE_MRN " --lrn L1 plain", "plain: sent as");
     expect_part(0, "send --to IT --type CD001C --mrn " FAKE_MRN " --priority 9 plain", "plain: sent as");
+    expect_part(0, "send --to IT --type CD001C --mrn " FAKE_MRN " --expires 2d plain", "plain: sent as");
+    expect_part(0, "send --to IT --type CD001C --mrn " FAKE_MRN " --expires 48h plain", "plain: already sent as");
+    expect_part(0, "send --to IT --type CD001C --mrn " FAKE_MRN " --expires 3d plain", "plain: sent as");
 }
 
 static void test_receive_to_output(void **state)

@@ -68,6 +68,10 @@ static void test_idempotent(void **state)
     }
     Tmx__SubmitRequest s = submission("a", "CH");
     s.mrn = text(MRN);
+    s.expires_ms = w->wall_ms + DAY_MS;   /* counted from now, each time it is sent: the first stands */
+    s.file_name = text("another name");
+    assert_int_equal(submit(w, &s, "payload"), TMX_CODE_OK);
+    assert_memory_equal(w->response->submit->message_id.data, id, sizeof(id));
     assert_int_equal(submit(w, &s, "other payload"), TMX_CODE_REFERENCE_REUSED);
     s.priority = 5;
     assert_int_equal(submit(w, &s, "payload"), TMX_CODE_REFERENCE_REUSED);
