@@ -171,6 +171,25 @@ static void test_send_others(void **state)
     expect_part(1, "send bomb.xml --media-type x/y", "give --type and --to\n");
 }
 
+/* More than are under way at once: sent, and told of, in the order of the command line, whatever becomes of one. */
+static void test_send_many(void **state)
+{
+    char name[8], line[80];
+    for (unsigned i = 0; i < 64; i++) {
+        snprintf(name, sizeof(name), "f%02u", i);
+        write_file(name, i == 20 ? "" : name);
+    }
+    expect_part(1, "send --to IT --type CD001C --mrn " FAKE_MRN " f*",
+                "\n63 sent, 0 already sent before, 1 failed\ntmx: f20: is empty");
+    const char *at = output;
+    for (unsigned i = 0; i < 64; i++) {
+        snprintf(line, sizeof(line), "f%02u: sent as 01000000-0000-7000-0000-0000000000%02x ", i, i < 20 ? i + 1 : i);
+        at = i == 20 ? at : strstr(at, line);
+        assert_non_null(at);
+    }
+    expect_part(1, "send --to IT --type CD001C --mrn " FAKE_MRN " f*", "\n0 sent, 63 already sent before, 1 failed\n");
+}
+
 static void test_receive(void **state)
 {
     char bytes[64];
@@ -314,6 +333,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_info, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_send, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_send_others, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_send_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_receive, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_receive_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_receive_again, set_up, tear_down),
