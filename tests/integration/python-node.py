@@ -192,7 +192,7 @@ def wrong_messages(world):
 
 
 def wrong_reports(world):
-    """A report with another digest is refused and changes nothing; the right one counts."""
+    """A report with another digest, or of a head that never was, is refused and changes nothing; the right one counts."""
     node = world.node
     world.send('DE', 'reported', b'report on me', '--type', 'CD974C')
     node.until(node.inbox.offered, 10, 'a message to report on')
@@ -202,11 +202,16 @@ def wrong_reports(world):
     node.inbox.send(node.signer.sign([pack(wrong)]))
     node.until(lambda: received.refusals, 10, 'a refusal of the report')
     assert received.refusals[0][0] == 216 and world.message('DE', 'reported', 'arrived')
+    wrong = body.read_report(node.inbox.make(received, TAKEN))
+    wrong.seen.root = bytes(32)
+    node.inbox.send(node.signer.sign([pack(wrong)]))
+    node.until(lambda: len(received.refusals) == 2, 10, 'a refusal of the head')
+    assert received.refusals[1][0] == 213 and world.message('DE', 'reported', 'arrived')
     node.inbox.acknowledge(received)
     world.message('DE', 'reported', 'delivered')
     node.inbox.send(node.signer.sign([node.inbox.make(received, REFUSED, 601)]))
-    node.until(lambda: len(received.refusals) == 2, 10, 'a second outcome refused')
-    assert received.refusals[1] == (217, node.log.reference(received.logged[TAKEN])), 'REP-3: the answer is the leaf that won'
+    node.until(lambda: len(received.refusals) == 3, 10, 'a second outcome refused')
+    assert received.refusals[2] == (217, node.log.reference(received.logged[TAKEN])), 'REP-3: the answer is the leaf that won'
 
 
 def wrong_prekeys(world):
@@ -299,13 +304,26 @@ def later_directory(world):
     assert set(node.directory.authority.keys) != set(old.keys) and sent.header.directory_serial == sent.reports[DE, COA].directory_serial == 2
 
 
+def bye_to(node, **frame):
+    """The Bye that answers this frame, which is sent until one comes: there is one a second at the most."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        node.session.socket.send_multipart([pack(link.Link(**frame))])
+        if node.session.socket.poll(300):
+            answer = node.session.raw(0)
+            if answer.WhichOneof('body') == 'bye':
+                return answer
+    raise AssertionError('no Bye in 10 s')
+
+
 def other_session(world):
-    """A frame of another session is answered, and the session goes on; a gap ends it."""
+    """A frame of another session and a Hello of another version are answered, and the session goes on; a gap ends it."""
     node = world.node
     session = node.session.session
-    node.session.socket.send_multipart([pack(link.Link(session=session + 1, number=1, ping=link.Ping(wall_ms=body.now_ms())))])
-    bye = node.session.raw(10)
+    bye = bye_to(node, session=session + 1, number=1, ping=link.Ping(wall_ms=body.now_ms()))
     assert (bye.session, bye.number, bye.bye.code) == (session + 1, 0, 105), bye
+    bye = bye_to(node, hello=link.Hello(version=2, member=b'CH', nonce=bytes(16)))
+    assert (bye.session, bye.number, bye.bye.code, bye.bye.version) == (0, 0, 104, 1), bye
     node.session.send('ping', link.Ping(wall_ms=body.now_ms(), directory_serial=node.directory.serial))
     assert node.session.receive(10)[0] == 'pong'
     number = node.session.sent
