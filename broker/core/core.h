@@ -203,6 +203,8 @@ void staging_begin(struct tmx_broker *b, struct peer *p, struct tmx_bytes item, 
                    const Tmx__Header *header, bool resubmission);
 void staging_chunk(struct tmx_broker *b, struct peer *p, const Tmx__Chunk *chunk, struct tmx_bytes data);
 void staging_abandon(struct tmx_broker *b, struct peer *p);
+/* Gives up what its sender, though connected, does not know any more: a node put back to an older copy. */
+void staging_close(struct tmx_broker *b, struct peer *p);
 /* A message is about to be stored under this id: what is being pulled from `p` under it is given up. False: something is
  * being pulled from another member. */
 bool staging_yield(struct tmx_broker *b, struct peer *p, const uint8_t id[TMX_ID_SIZE]) TMX_MUST_CHECK;

@@ -7,7 +7,8 @@
 
 #include "core.h"
 
-#define STAGING_IDLE_MS 60000u
+#define STAGING_IDLE_MS 60000u    /* another one of the same member may take its place */
+#define STAGING_LOST_MS 600000u   /* its sender would have announced it again many times (LINK-11) */
 
 static struct key key_progress(const uint8_t id[TMX_ID_SIZE])
 {
@@ -78,6 +79,15 @@ void staging_abandon(struct tmx_broker *b, struct peer *p)
         drop(b, p->staging, bytes);
     }
     memset(p->staging, 0, sizeof(p->staging));
+}
+
+void staging_close(struct tmx_broker *b, struct peer *p)
+{
+    uint64_t from = p->staging_ms > p->opened_ms ? p->staging_ms : p->opened_ms;
+    if (p->up && !sodium_is_zero(p->staging, sizeof(p->staging)) && b->now_ms - from > STAGING_LOST_MS) {
+        notice(b, "message.forgotten", false, p->key, p->staging, TMX_CODE_OK, 0);
+        staging_abandon(b, p);
+    }
 }
 
 bool staging_yield(struct tmx_broker *b, struct peer *p, const uint8_t id[TMX_ID_SIZE])

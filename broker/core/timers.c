@@ -111,6 +111,7 @@ void timers_run(struct tmx_broker *b)
         if (m != NULL && m->status == TMX__MEMBER_STATUS__MEMBER_REVOKED && !b->halted && !b->clock_doubt) {
             end_revoked(b, p);
         }
+        staging_close(b, p);
         /* Only a hint for a node that was restored: it rides on a commit that happens anyway, or once a second. */
         if (p->feed_ack_dirty && (b->dirty || beat)) {
             feed_ack_store(b, p);

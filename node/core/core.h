@@ -111,7 +111,7 @@ struct node_state {
 struct node_pending {
     Tmx__Kind kind;
     uint8_t id[TMX_ID_SIZE];
-    uint64_t number;
+    uint64_t number;                       /* headers */
     uint8_t which;                         /* reports: 0 CoA, 1 outcome */
     struct tmx_bytes body, attachment;
 };

@@ -36,11 +36,7 @@ void node_report_make(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const s
         tmx_digest(attachment, digest);
         r.attachment_digest = tmx_to_pb(TMX_BYTES_OF(digest));
     }
-    struct node_pending p = { .kind = TMX__KIND__KIND_REPORT,
-                              .number = ++n->state.report,
-                              .which = which(outcome),
-                              .attachment = attachment };
-    n->state_dirty = true;
+    struct node_pending p = { .kind = TMX__KIND__KIND_REPORT, .which = which(outcome), .attachment = attachment };
     memcpy(p.id, id, sizeof(p.id));
     if (tmx_codec_pack(&r, &n->scratch, &p.body) != TMX_CODEC_OK) {
         node_fault(n, -ENOMEM);

@@ -155,16 +155,20 @@ static void store_signed(struct tmx_node *n, const struct node_pending *p, const
         node_fault(n, -ENOMEM);
         return;
     }
-    struct node_key number = node_key_u64(p->number);
     if (p->kind == TMX__KIND__KIND_HEADER) {
+        struct node_key number = node_key_u64(p->number);
         node_insert(n, TMX_NT_OUT_SIGNED, node_id(p->id), frame);
         node_insert(n, TMX_NT_OUT_OPEN, node_kb(&number), node_id(p->id));
     } else if (p->kind == TMX__KIND__KIND_REPORT) {
         uint8_t row[8 + TMX_ENTRY_MAX + 64];
         struct tmx_writer w = TMX_WRITER_OF(row);
-        tmx_write_u64(&w, p->number);
-        tmx_write_bytes(&w, frame);
         struct node_key k = node_key_id_u8(p->id, p->which);
+        /* Numbered here and not before: the window of what is sent may be set anew in between, behind every number
+         * given so far. */
+        struct node_key number = node_key_u64(++n->state.report);
+        n->state_dirty = true;
+        tmx_write_u64(&w, n->state.report);
+        tmx_write_bytes(&w, frame);
         node_insert(n, TMX_NT_REPORT, node_kb(&k), tmx_written(&w));
         node_insert(n, TMX_NT_REPORT_OPEN, node_kb(&number), node_kb(&k));
     } else {

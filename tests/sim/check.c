@@ -446,6 +446,11 @@ bool check_drained(struct sim *s)
             return false;
         }
     }
+    struct tmx_spool_stat stat;
+    if (tmx_spool_stat(s->broker_process.spool.inner, &stat) != 0 || stat.rows[TMX_T_STAGE] > 0) {
+        snprintf(c->report, sizeof(c->report), "a container is half pulled");
+        return false;
+    }
     for (size_t k = 0; k < s->n_facts; k++) {
         const struct fact *f = &s->facts[k];
         unsigned state = f->answered && f->code == TMX_CODE_OK ? out_state(s, f->sender, f->id) : TMX_OUT_CLOSED;
