@@ -227,7 +227,7 @@ int tmx_audit_accept(const struct tmx_audit_step *s, const Tmx__Header *h, bool 
 int tmx_audit_refuse(const struct tmx_audit_step *s, const Tmx__Header *h)
 {
     struct known *known;
-    int r = consume(s, h, false);
+    int r = consume(s, h, s->a->carries);   /* it may have been a resubmission */
 
     return r < 0 ? r : claim(s, tmx_pb(h->sender), tmx_pb(h->message_id), &known);
 }

@@ -83,6 +83,8 @@ void refuse(struct tmx_broker *b, struct peer *p, const Tmx__Signed *envelope, s
     if (consumed) {
         assert(header != NULL);
         pairs_consume(b, p, header);
+        struct key k = key_delivery(header->message_id.data, p->key);
+        row_insert(b, TMX_T_REFUSED, key_bytes(&k), tmx_written(&w));
         for (size_t i = 0; i < header->n_recipients; i++) {
             uint8_t member[TMX_MEMBER_KEY];
             tmx_member_key(tmx_pb(header->recipients[i]->member), member);
@@ -260,7 +262,12 @@ void admission_decide(struct tmx_broker *b, struct peer *p, const Tmx__Signed *e
                       const struct tmx_signature *signature, const Tmx__Header *h, struct tmx_bytes container,
                       const uint8_t *staged_digest, bool resubmission)
 {
-    struct tmx_bytes id = tmx_pb(h->message_id);
+    struct tmx_bytes id = tmx_pb(h->message_id), refused;
+    struct key k = key_delivery(id.data, p->key);
+    if (row_get(b, TMX_T_REFUSED, key_bytes(&k), &refused)) {
+        refuse(b, p, envelope, id, TMX_CODE_SAME_ID_OTHER_BYTES, value_u64(refused), false, h);
+        return;
+    }
     resubmission = resubmission && b->successor;
     unsigned code = check_order(b, p, h, resubmission);
     if (code == TMX_CODE_OK && b->successor && putoff_blocks(p, h)) {

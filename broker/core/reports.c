@@ -55,7 +55,7 @@ static bool fits(struct tmx_broker *b, const Tmx__Report *r, const struct tmx_ro
     bool here = tmx_bytes_eq(tmx_pb(r->acceptance->shard), tmx_bytes_str(b->shard));
     return tmx_bytes_eq(tmx_pb(r->header_digest), TMX_BYTES_OF(m->header_digest)) &&
            tmx_bytes_eq(tmx_pb(r->container_digest), TMX_BYTES_OF(m->container_digest)) && r->seq == d->seq &&
-           (!here || r->acceptance->index == d->index);
+           (here ? r->acceptance->index == d->index : b->successor);
 }
 
 static uint64_t log_report(struct tmx_broker *b, struct peer *p, const Tmx__Signed *envelope,
@@ -163,7 +163,7 @@ void report_submit(struct tmx_broker *b, struct peer *p, struct tmx_bytes item)
     struct tmx_row_delivery d;
     bool here = tmx_bytes_eq(tmx_pb(r->acceptance->shard), tmx_bytes_str(b->shard));
     bool known = message_read(b, id.data, &m);
-    if (!known && !here) {
+    if (!known && !here && b->successor) {
         defer(b, p, id, TMX_CODE_NOT_READY);   /* its sender has yet to submit it to this shard again */
         return;
     }

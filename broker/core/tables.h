@@ -33,7 +33,8 @@ enum tmx_broker_table {
     TMX_T_FEED,
     /* member -> feed_next u64 */
     TMX_T_FEED_ACK,
-    /* digest[32] of a refused body -> index u64 of the refusal */
+    /* digest[32] of a refused body -> index u64 of the refusal;
+     * message id[16], member (sender) of a header whose numbers were consumed -> the same */
     TMX_T_REFUSED,
     /* member, key id[8] -> until_ms u64: slots a header may name */
     TMX_T_PREKEY,

@@ -102,7 +102,8 @@ static void everybody_active(struct world *w)
     for (unsigned i = 0; i < WORLD_MEMBERS; i++) {
         w->federation.members[i].status = TMX__MEMBER_STATUS__MEMBER_ACTIVE;
     }
-    w->federation.expires_ms = w->wall_ms + 365ull * 86400000;
+    w->federation.expires_ms =
+        (w->wall_ms > w->federation.issued_ms ? w->wall_ms : w->federation.issued_ms) + 365ull * 86400000;
     w->federation.serial++;
     federation_sign(&w->federation);
     world_event(w, TMX_BROKER_DIRECTORY, 0);

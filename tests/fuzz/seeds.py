@@ -73,6 +73,11 @@ def broker():
             op(BEND, a=FIELD, b=16 | 1, v=0x3fff), submit(DE, TO_IT), op(AGAIN, DE), op(AGAIN, DE, 1))
     program("same-id", submit(DE, TO_IT), op(BEND, a=FIELD, b=2 << 2, v=0), submit(DE, TO_IT), submit(CH, TO_IT),
             op(BEND, a=FIELD, b=2 << 2, v=0), submit(CH, TO_IT), report(IT, 0, COA))
+    program("id-of-a-refused", op(BEND, a=FIELD, b=13 << 2, v=1), submit(DE, TO_IT), op(BEND, a=FIELD, b=2 << 2, v=0),
+            submit(DE, TO_IT), submit(DE, TO_IT, size=5), op(CHUNK, DE, 2, 0), op(BEND, a=FIELD, b=2 << 2, v=2),
+            op(BEND, a=FIELD, b=13 << 2, v=1), submit(DE, TO_CH), op(CHUNK, DE, 2, 1))
+    program("report-of-another-shard", submit(DE, TO_IT), op(BEND, a=FIELD, b=8 << 3, v=2), report(IT, 0, COA),
+            report(IT, 0, COA))
     program("large", submit(DE, TO_IT | TO_CH, size=5), op(CHUNK, DE, 0, 0), op(CHUNK, DE, 0, 1), report(IT, 0, COA),
             op(CHUNK_REQUEST, IT, 0, 0), op(CHUNK_REQUEST, IT, 0, 1), op(CHUNK_REQUEST, CH, 0, 1), report(IT, 0, TAKEN))
     program("large-given-up", submit(DE, TO_IT, size=5), op(CHUNK, DE, 0, 0), op(CRASH, a=1), op(AGAIN, DE),

@@ -266,6 +266,10 @@ static bool refusal(struct fold *f, const Tmx__LogEntry *e)
     for (size_t i = 0; i < h->n_recipients; i++) {
         feed(f, tmx_pb(h->recipients[i]->member), TMX_FEED_ALWAYS);
     }
+    struct fold_leaf *l = &f->leaves[f->n_leaves];
+    l->consumed = true;
+    memcpy(l->message, h->message_id.data, TMX_ID_SIZE);
+    tmx_member_key(tmx_pb(h->sender), l->message + TMX_ID_SIZE);
     return true;
 }
 

@@ -34,6 +34,8 @@ struct fold_leaf {
     struct tmx_hash root;          /* of the log that ends with this leaf */
     uint8_t body_digest[32];       /* REFUSAL; attachment digest of a REPORT */
     uint64_t number;               /* DIRECTORY: serial */
+    bool consumed;                 /* REFUSAL: of these numbers, under this id of this sender */
+    uint8_t message[TMX_ID_SIZE + TMX_MEMBER_KEY];
     size_t feed;                   /* first row of its feeds */
 };
 

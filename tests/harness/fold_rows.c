@@ -197,6 +197,10 @@ static bool feed_ack_row(struct fold *f, struct tmx_spool *spool, struct tmx_byt
 static bool refused_row(struct fold *f, struct tmx_spool *spool, struct tmx_bytes key, struct tmx_bytes value)
 {
     uint64_t index = number_at(value, 0);
+    if (key.size == TMX_ID_SIZE + TMX_MEMBER_KEY) {
+        return index < f->n_leaves && f->leaves[index].consumed &&
+               tmx_bytes_eq(key, TMX_BYTES_OF(f->leaves[index].message));
+    }
     return index < f->n_leaves && f->leaves[index].kind == TMX__ENTRY_KIND__ENTRY_REFUSAL &&
            tmx_bytes_eq(key, TMX_BYTES_OF(f->leaves[index].body_digest));
 }
@@ -353,7 +357,7 @@ static uint64_t expected(const struct fold *f, enum tmx_broker_table table)
         ready += waits && fold_lane_head(f, d) == d ? 1 : 0;
     }
     for (size_t i = 0; i < f->n_leaves; i++) {
-        refused += f->leaves[i].kind == TMX__ENTRY_KIND__ENTRY_REFUSAL ? 1 : 0;
+        refused += f->leaves[i].kind == TMX__ENTRY_KIND__ENTRY_REFUSAL ? 1 + f->leaves[i].consumed : 0;
         directories += f->leaves[i].kind == TMX__ENTRY_KIND__ENTRY_DIRECTORY ? 1 : 0;
     }
     for (size_t i = 0; i < FEDERATION_MEMBERS_MAX * FEDERATION_MEMBERS_MAX; i++) {

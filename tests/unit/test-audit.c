@@ -446,6 +446,18 @@ static void test_next_shard(void **state)
     tmx_audit_free(a);
 }
 
+/* What was refused may have been a resubmission, whose numbers another shard gave. */
+static void test_refused_in_the_next_shard(void **state)
+{
+    struct mail m;
+
+    follow_shard(book->federation.log_secret);
+    *book_number("DE", "FR") = 2;
+    book_compose(&m, "DE", "FR", NULL);
+    book_put_header(&m, TMX__ENTRY_KIND__ENTRY_REFUSAL, TMX_CODE_CONTAINER_MISMATCH, 1);
+    book_expect_ok();
+}
+
 static void test_next_shard_after_forged_head(void **state)
 {
     follow_shard(federation_find(&book->federation, "DE")->sign_secret);
@@ -522,6 +534,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_honest, book_setup, book_teardown),
         cmocka_unit_test(test_bad_entries),
         cmocka_unit_test_setup_teardown(test_next_shard, book_setup, book_teardown),
+        cmocka_unit_test_setup_teardown(test_refused_in_the_next_shard, book_setup, book_teardown),
         cmocka_unit_test_setup_teardown(test_next_shard_after_forged_head, book_setup, book_teardown),
         cmocka_unit_test_setup_teardown(test_carried_late, book_setup, book_teardown),
         cmocka_unit_test_setup_teardown(test_carried_twice, book_setup, book_teardown),

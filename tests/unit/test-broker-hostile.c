@@ -209,6 +209,74 @@ static void test_false_head_in_a_resubmission(void **state)
     last_leaf(DE, TMX__ENTRY_KIND__ENTRY_RESUBMISSION);
 }
 
+/* An id whose numbers a refusal consumed is known: no other header is accepted or refused under it again, or the log
+ * would hold two verdicts on one message. ENV-1, LOG-6 */
+static void test_id_of_a_refused_message(void **state)
+{
+    struct world *w = *state;
+    uint8_t id[TMX_ID_SIZE];
+    compose(w, DE, IT);
+    memcpy(id, message.id, sizeof(id));
+    message.header.container_bytes++;
+    submit(w, DE);
+    const struct fake_leaf *refusal = last_leaf(DE, TMX__ENTRY_KIND__ENTRY_REFUSAL);
+    assert_int_equal(refusal->code, TMX_CODE_CONTAINER_MISMATCH);
+    assert_int_equal(refusal->number, 1);
+    compose(w, DE, IT);
+    memcpy(message.id, id, sizeof(id));
+    submit(w, DE);
+    refusal = last_leaf(DE, TMX__ENTRY_KIND__ENTRY_REFUSAL);
+    assert_int_equal(refusal->code, TMX_CODE_SAME_ID_OTHER_BYTES);
+    assert_int_equal(refusal->number, 0);
+    compose(w, CH, IT);   /* another sender's message is another message */
+    memcpy(message.id, id, sizeof(id));
+    submit(w, CH);
+    last_leaf(CH, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE);
+}
+
+/* The same for a container that was being pulled when the other header under its id was refused. */
+static void test_id_refused_while_being_pulled(void **state)
+{
+    struct world *w = *state;
+    static uint8_t container[400000];
+    uint8_t id[TMX_ID_SIZE];
+    compose_large(w, DE);
+    memcpy(id, message.id, sizeof(id));
+    submit(w, DE);
+    chunk_say(w, DE, 0);
+    size_t size = message.container_size;
+    memcpy(container, message.container, size);
+    compose(w, DE, CH);
+    memcpy(message.id, id, sizeof(id));
+    message.header.container_bytes++;
+    submit(w, DE);
+    assert_int_equal(last_leaf(DE, TMX__ENTRY_KIND__ENTRY_REFUSAL)->code, TMX_CODE_CONTAINER_MISMATCH);
+    message.container_size = size;
+    memcpy(message.container, container, size);
+    chunk_say(w, DE, TMX_CHUNK_SIZE);
+    assert_int_equal(last_leaf(DE, TMX__ENTRY_KIND__ENTRY_REFUSAL)->code, TMX_CODE_SAME_ID_OTHER_BYTES);
+    assert_int_equal(rows(w, TMX_T_STAGE), 0);
+    assert_int_equal(rows(w, TMX_T_CONTAINER), 0);
+}
+
+/* A shard without predecessor knows no acceptance of another shard: a report that names one does not count. REP-1 */
+static void test_report_of_another_shard(void **state)
+{
+    struct world *w = *state;
+    compose(w, DE, IT);
+    submit(w, DE);
+    char shard[sizeof(w->federation.shard)];
+    memcpy(shard, w->federation.shard, sizeof(shard));
+    memcpy(w->federation.shard, "2025z", 6);
+    struct fake_frames f;
+    fake_report(IT, &IT->received[0], TMX__OUTCOME__OUTCOME_COA, 0, w->wall_ms, &f);
+    memcpy(w->federation.shard, shard, sizeof(shard));
+    say(w, IT, &f);
+    assert_int_equal(last_leaf(IT, TMX__ENTRY_KIND__ENTRY_REFUSAL)->code, TMX_CODE_BAD_REPORT);
+    report(w, IT, &IT->received[0], TMX__OUTCOME__OUTCOME_COA, 0);
+    last_leaf(IT, TMX__ENTRY_KIND__ENTRY_REPORT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +287,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_id_being_pulled_from_another, setup, teardown),
         cmocka_unit_test_setup_teardown(test_given_up_across_a_restart, setup, teardown),
         cmocka_unit_test_setup_teardown(test_false_head_in_a_resubmission, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_id_of_a_refused_message, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_id_refused_while_being_pulled, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_report_of_another_shard, setup, teardown),
     };
     return cmocka_run_group_tests_name("broker-hostile", tests, NULL, NULL);
 }
