@@ -5,7 +5,8 @@
 #                                   a member whose ROOT/MEMBER/request.tmx is there already brings a node of its own
 #   fed_stop NAME [SIGNAL]          broker or a member                          fed_stop_all
 #   fed_tmx MEMBER …                the national user's command                 fed_ctl NAME …
-# FED_BUILD is the build folder; FED_HOST where gates listen (127.0.0.1); FED_STATE ("state/") a folder for spools and markers.
+# FED_BUILD is the build folder; FED_HOST where gates listen (127.0.0.1); FED_STATE ("state/") a folder for spools and markers;
+# FED_BROKER_CONF further lines of tmx-broker.conf.
 # shellcheck shell=bash
 
 fed_programs() {
@@ -47,6 +48,7 @@ capacity = ${FED_CAPACITY:-512 MiB}
 marker = ${FED_STATE:-}marker
 run = run
 log_level = ${FED_LOG:-info}
+${FED_BROKER_CONF:-}
 CONF
 }
 
