@@ -196,6 +196,7 @@ static void welcome_out(struct tmx_broker *b, struct peer *p)
     welcome.software = tmx_to_pb(TMX_LIT("tmx-broker " TMX_VERSION));
     welcome.shard = tmx_to_pb(tmx_bytes_str(b->shard));
     welcome.feed_acked = p->feed_acked;
+    welcome.feed_next = p->feed_next;
     Tmx__Link link = TMX__LINK__INIT;
     link.body_case = TMX__LINK__BODY_WELCOME;
     link.welcome = &welcome;

@@ -170,6 +170,10 @@ static void welcome_in(struct tmx_node *n, const Tmx__Link *link)
     if (!node_rebuild_check(n, w)) {
         return;
     }
+    if (w->feed_next > n->state.feed_next) {
+        node_link_lost(n, "link.feed-gap", false);   /* what is between would never be read (FEED-6) */
+        return;
+    }
     enum node_head_verdict verdict = w->head == NULL ? NODE_HEAD_OK : node_head_update(n, w->head);
     if (verdict == NODE_HEAD_STALE) {
         node_link_lost(n, "link.head-stale", false);

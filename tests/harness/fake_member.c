@@ -403,6 +403,7 @@ void fake_receive(struct fake_node *n, const struct tmx_bytes *frames, size_t n_
         assert(tmx_bytes_eq(tmx_pb(link->welcome->nonce), TMX_BYTES_OF(n->nonce)) && link->number == 1);
         n->session = link->session;
         n->in_number = 0;
+        n->welcome_feed_next = link->welcome->feed_next;
         head_in(n, link->welcome->head);
         limits_in(n, link->welcome->send_limits, link->welcome->n_send_limits);
     }

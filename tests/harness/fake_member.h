@@ -37,7 +37,7 @@ struct fake_node {
     uint64_t wall_ms;               /* its clock, as it says in hello */
     uint64_t session, out_number, in_number;
     struct tmx_checkpoint head;
-    uint64_t feed_next;
+    uint64_t feed_next, welcome_feed_next;
     uint64_t batch_no;
     uint64_t ids;
     uint64_t seq[FEDERATION_MEMBERS_MAX];      /* last used, by member */

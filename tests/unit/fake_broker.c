@@ -49,7 +49,8 @@ static void receive(struct world *w, const struct tmx_bytes *frames, size_t n)
         assert_int_equal(link->session, 0);
         w->n_hellos++;
         memcpy(w->nonce, link->hello->nonce.data, sizeof(w->nonce));
-        w->hello_feed_next = link->hello->feed_next;
+        /* One of another shard is none of this log. */
+        w->hello_feed_next = tmx_bytes_eq(tmx_pb(link->hello->shard), tmx_bytes_str(w->federation.shard)) ? link->hello->feed_next : 0;
         w->hello_complete = link->hello->feed_complete;
         w->hello_serial = link->hello->directory_serial;
         w->in_number = 0;
@@ -457,6 +458,7 @@ void welcome(struct world *w)
     body.wall_ms = w->wall_ms + (uint64_t)w->clock_ms;
     body.shard = pbs(w->federation.shard);
     body.feed_acked = w->welcome_acked;
+    body.feed_next = w->feed_next;
     link.body_case = TMX__LINK__BODY_WELCOME;
     link.welcome = &body;
     w->session++;

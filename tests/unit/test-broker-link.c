@@ -243,6 +243,16 @@ static void test_busy_gate(void **state)
     assert_int_equal(IT->n_received, before + 3);
 }
 
+/* FEED-6 */
+static void test_feed_begins(void **state)
+{
+    struct world *w = *state;
+    DE->feed_next = 1;
+    hello(w, DE);
+    assert_int_equal(DE->welcome_feed_next, 1);
+    assert_int_equal(DE->feed_next, DE->head.size);
+}
+
 /* FEED-5: a node is told how far its feed leads to the head it is shown, also when nothing in between is for it. */
 static void test_feed_without_items(void **state)
 {
@@ -268,6 +278,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_other_version, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cloned_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_busy_gate, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_feed_begins, setup, teardown),
         cmocka_unit_test_setup_teardown(test_feed_without_items, setup, teardown),
     };
     return cmocka_run_group_tests_name("broker-link", tests, NULL, NULL);

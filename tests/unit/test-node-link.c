@@ -123,6 +123,23 @@ static void test_feed_ack(void **state)
     assert_int_equal(w->hello_feed_next, w->n_entries);
 }
 
+/* FEED-6: a broker that would begin the feed behind what this node has read is not listened to. */
+static void test_feed_gap(void **state)
+{
+    struct world *w = *state;
+    bye(w, TMX_CODE_BAD_SESSION);
+    for (unsigned i = 0; w->n_hellos == 0 && i < 200; i++) {
+        tick(w, 500);
+    }
+    w->feed_next = w->hello_feed_next + 1;
+    w->n_hellos = 0;
+    welcome(w);
+    assert_true(noticed(w, "link.feed-gap"));
+    assert_false(state_of(w).linked);
+    link_up(w);
+    assert_true(state_of(w).linked);
+}
+
 /* DIR-4, DIR-6, DIR-8 */
 static void test_directory(void **state)
 {
@@ -383,6 +400,7 @@ int main(void)
         cmocka_unit_test(test_distrust),
         cmocka_unit_test_setup_teardown(test_stale_head, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_feed_ack, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_feed_gap, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_directory, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_directory_expired, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_suspended, world_setup, world_teardown),

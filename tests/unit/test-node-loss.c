@@ -129,7 +129,6 @@ static void test_new_shard(void **state)
     assert_false(state_of(w).linked);   /* nothing in its directory says that this is the log */
     w->head_sent = 0;
     directory_push(w);
-    w->feed_next = 0;
     link_up(w);
     assert_true(state_of(w).linked);
     tick(w, 0);

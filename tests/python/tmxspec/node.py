@@ -43,6 +43,7 @@ class Node:
         # No head: that of the hello is still the broker's.
         if welcome.HasField('head') or not self.log.size:
             self.log.advance(welcome.head)
+        assert welcome.feed_next <= self.feed_next, 'the feed begins behind what was read (FEED-6)'
         self.outbox.limit(welcome.send_limits)
         self.taken_messages = self.taken_bytes = 0
         self.give_credit()
