@@ -45,6 +45,7 @@ static json_t *problems_of(struct daemon *d)
     if (v.disk_full) {
         tmx_answer_problem(list, "critical", "the spool is above its high-water mark: admission has stopped");
     }
+    tmx_answer_marker_problem(list, d->marker_unwritten);
     if (v.clock_doubt) {
         tmx_answer_problem(list, "critical",
                            "the clock jumped or disagrees with the members: admission and expiry have stopped");

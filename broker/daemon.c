@@ -16,8 +16,6 @@
 
 #define BEAT_MS 1000u
 #define SNAPSHOT_MS 5000u
-/* Admission starts again this many percent below the high-water mark. */
-#define DISK_SLACK 5u
 
 /* What one turn is fed with. Frames are borrowed from the gates until their next step. */
 struct batch {
@@ -32,7 +30,7 @@ static struct tmx_broker_event event_of(enum tmx_broker_event_kind kind)
     return (struct tmx_broker_event){ .kind = kind, .mono_ms = tmx_clock_mono_ms(), .wall_us = tmx_clock_wall_us() };
 }
 
-static void gate_drain(struct gate *g, struct batch *batch)
+static void gate_drain(struct gate *g, struct batch *batch, uint64_t bytes_max)
 {
     bool up = tmx_gate_link_status(g->link)->state == TMX_GATE_UP;
     if (g->was_up && !up && batch->n < TMX_TURN_EVENTS_MAX) {
@@ -51,7 +49,7 @@ static void gate_drain(struct gate *g, struct batch *batch)
         ev->busy = busy;
     }
     while (batch->n_messages < TMX_TURN_EVENTS_MAX && batch->n < TMX_TURN_EVENTS_MAX &&
-           batch->bytes < TMX_TURN_BYTES_MAX) {
+           batch->bytes < bytes_max) {
         struct tmx_message *m = &batch->messages[batch->n_messages];
         if (tmx_gate_link_receive(g->link, m) != TMX_GATE_LINK_OK) {
             return;
@@ -72,17 +70,16 @@ static void gate_drain(struct gate *g, struct batch *batch)
 static void disk_watch(struct daemon *d, struct batch *batch)
 {
     struct tmx_spool_stat stat;
-    if (tmx_spool_stat(d->spool, &stat) != 0 || stat.capacity_bytes == 0) {
-        return;
+    uint64_t now = tmx_clock_mono_ms();
+    if (!tmx_room_due(&d->room, now) || tmx_spool_stat(d->spool, &stat) != 0) {
+        return;   /* a spool that fails fails the turn */
     }
-    d->disk_percent = stat.used_bytes * 100 / stat.capacity_bytes;
-    uint64_t mark = d->settings.high_water_percent;
-    bool full = d->disk_full ? d->disk_percent + DISK_SLACK > mark : d->disk_percent >= mark;
-    if (full != d->disk_full) {
-        d->disk_full = full;
+    bool full = d->room.full;
+    tmx_room_look(&d->room, &stat, tmx_broker_open(d->broker) * TMX_REPORTS_ROOM, now);
+    if (full != d->room.full) {
         struct tmx_broker_event *ev = &batch->events[batch->n++];
         *ev = event_of(TMX_BROKER_DISK);
-        ev->disk_full = full;
+        ev->disk_full = d->room.full;
     }
 }
 
@@ -200,14 +197,13 @@ static int marker_store(struct daemon *d)
     return r < 0 ? r : tmx_spool_marker_write(d->settings.marker, mark);
 }
 
-static void beat(struct daemon *d, struct batch *batch)
+static void beat(struct daemon *d)
 {
     uint64_t now = tmx_clock_mono_ms();
     if (now - d->last_beat_ms < BEAT_MS) {
         return;
     }
     d->last_beat_ms = now;
-    disk_watch(d, batch);
     tmx_log_tick();
     tmx_notify_alive();
     if (now / SNAPSHOT_MS != d->last_snapshot) {
@@ -218,6 +214,7 @@ static void beat(struct daemon *d, struct batch *batch)
         (void)!tmx_control_snapshot(path, status);
         json_decref(status);
         int r = marker_store(d);
+        d->marker_unwritten = r < 0;
         if (r < 0) {
             tmx_log_text(TMX_LOG_WARNING, "marker.unwritten", "%s: %s", d->settings.marker, strerror(-r));
         }
@@ -228,11 +225,13 @@ static int one_turn(struct daemon *d, struct batch *batch, uint64_t *ret_deadlin
 {
     uint64_t now = tmx_clock_mono_ms();
     batch->n = batch->n_messages = batch->bytes = 0;
+    disk_watch(d, batch);   /* before the messages that want room */
     for (size_t i = 0; i < d->gates.n; i++) {
         tmx_gate_link_step(d->gates.gate[i].link, now);
-        gate_drain(&d->gates.gate[i], batch);
+        gate_drain(&d->gates.gate[i], batch, tmx_room_turn(&d->room));
     }
-    beat(d, batch);
+    d->room.taken_bytes += batch->bytes;
+    beat(d);
     if (d->install.file != NULL) {
         struct tmx_broker_event *ev = &batch->events[batch->n++];
         *ev = event_of(TMX_BROKER_DIRECTORY);
@@ -264,6 +263,7 @@ int daemon_run(struct daemon *d)
         return 1;
     }
     d->started_ms = tmx_clock_mono_ms();
+    d->room.mark_percent = d->settings.high_water_percent;
     d->gates.settings = &d->settings;
     gates_sync(&d->gates, tmx_broker_directory(d->broker), d->started_ms);
     int r = 0;

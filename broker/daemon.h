@@ -12,6 +12,7 @@
 #include <tmx/control.h>
 #include <tmx/directory.h>
 #include <tmx/gate_link.h>
+#include <tmx/room.h>
 #include <tmx/spool_lmdb.h>
 #include <tmx/startup.h>
 
@@ -70,8 +71,8 @@ struct daemon {
     struct tmx_control *control;
     int signals;
     uint64_t started_ms, last_beat_ms, last_snapshot;
-    uint64_t disk_percent;
-    bool disk_full, stop, reload;
+    struct tmx_room room;
+    bool marker_unwritten, stop, reload;
     struct tmx_install install;
 };
 

@@ -24,6 +24,10 @@ static json_t *problems_of(struct daemon *d, const struct tmx_node_state_view *v
         tmx_answer_problem(list, "critical",
                            "a later directory is in force: nothing signed after it is used until it is here");
     }
+    if (d->submit_room.full) {
+        tmx_answer_problem(list, "critical", "the spool is above its high-water mark: submissions are refused");
+    }
+    tmx_answer_marker_problem(list, d->marker_unwritten);
     if (v->clock_doubt) {
         tmx_answer_problem(list, "critical", "the clock jumped or differs from the broker's: nothing expires");
     }

@@ -20,7 +20,7 @@
 
 struct batch {
     size_t n;
-    struct tmx_node_event events[BATCH_MESSAGES + 5];
+    struct tmx_node_event events[BATCH_MESSAGES + 6];
     uint8_t *copies[BATCH_MESSAGES];   /* one block a message: frames and bytes */
     struct tmx_message to[BATCH_MESSAGES];   /* routes of applications */
     size_t n_messages, bytes;
@@ -289,10 +289,28 @@ static void beat(struct daemon *d)
         }
         json_decref(status);
         int r = marker_store(d);
+        d->marker_unwritten = r < 0;
         if (r < 0) {
             tmx_log_text(TMX_LOG_WARNING, "marker.unwritten", "%s: %s", d->settings.marker, strerror(-r));
         }
     }
+}
+
+static void disk_watch(struct daemon *d, struct batch *b)
+{
+    struct tmx_spool_stat stat;
+    struct tmx_node_state_view v;
+    uint64_t now = tmx_clock_mono_ms();
+    if (!tmx_room_due(&d->submit_room, now) || tmx_spool_stat(d->spool, &stat) != 0 ||
+        tmx_node_state(d->node, &v) != 0) {
+        return;   /* a spool that fails fails the turn */
+    }
+    uint64_t promised = v.open * TMX_EVIDENCE_ROOM;
+    tmx_room_look(&d->submit_room, &stat, promised, now);
+    tmx_room_look(&d->arrive_room, &stat, promised, now);
+    struct tmx_node_event *ev = event_add(b, TMX_NODE_DISK);
+    ev->submit_bytes = d->submit_room.left_bytes;
+    ev->arrive_bytes = d->arrive_room.left_bytes;
 }
 
 /* What the link did not take in earlier turns; and the core is told whether anything still waits. */
@@ -329,11 +347,13 @@ static void operator_events(struct daemon *d, struct batch *b)
 
 static int one_turn(struct daemon *d, struct batch *b, uint64_t *ret_deadline_ms)
 {
+    disk_watch(d, b);   /* before the messages that want room */
     outbox_drain(d, b);
     socket_drain(d->link, 2, TMX_NODE_LINK_MESSAGE, b);
     socket_drain(d->local, 0, TMX_NODE_APP_REQUEST, b);
     socket_drain(d->remote, 1, TMX_NODE_APP_REQUEST, b);
     operator_events(d, b);
+    d->submit_room.taken_bytes += b->bytes;
     struct tmx_node_output out;
     int r = tmx_node_turn(d->node, b->events, b->n, &out);
     batch_clear(b);
@@ -359,6 +379,8 @@ int daemon_run(struct daemon *d)
         return 1;
     }
     d->started_ms = tmx_clock_mono_ms();
+    d->submit_room.mark_percent = d->settings.high_water_percent;
+    d->arrive_room.mark_percent = (d->settings.high_water_percent + 100) / 2;
     int r = endpoints_open(d);
     int code = r < 0 ? 1 : 0;
     bool announced = false;

@@ -13,6 +13,7 @@
 #include <tmx/control.h>
 #include <tmx/directory.h>
 #include <tmx/outbox.h>
+#include <tmx/room.h>
 #include <tmx/spool_lmdb.h>
 #include <tmx/startup.h>
 #include <tmx/transport.h>
@@ -22,7 +23,7 @@
 struct settings {
     struct tmx_config *config;
     const char *path, *member, *directory, *authority, *keys, *spool, *marker, *run, *catalogue, *endpoint, *listen;
-    uint64_t capacity_bytes, expiry_ms, retention_ms;
+    uint64_t capacity_bytes, high_water_percent, expiry_ms, retention_ms;
 };
 
 /* Each prints what is wrong and returns an exit code, 0 = fine. */
@@ -65,6 +66,8 @@ struct daemon {
     uint64_t started_ms, last_beat_ms, last_snapshot;
     struct tmx_outbox outbox;         /* what the link did not take yet */
     bool told_busy;
+    struct tmx_room submit_room, arrive_room;
+    bool marker_unwritten;
     bool stop, reload, ever_linked;
     struct tmx_install install;
     bool trust_asked, release_asked;

@@ -30,6 +30,8 @@ static const struct tmx_config_key keys[] = {
       "Folder of the member's keys, made by tmx-authority request." },
     { "node", "spool", TMX_CONFIG_PATH, true, NULL, 0, 0, NULL, "Folder of the spool, on a local ext4 or XFS." },
     { "node", "capacity", TMX_CONFIG_SIZE, false, "16 GiB", 1u << 20, 0, NULL, "Size reserved for the spool." },
+    { "node", "high_water", TMX_CONFIG_NUMBER, false, "80", 1, 99, NULL,
+      "Percent of the spool's capacity at which submissions are refused; deliveries stop half way above it." },
     { "node", "marker", TMX_CONFIG_PATH, true, NULL, 0, 0, NULL,
       "File outside the spool that remembers how far it was, so that an old copy is noticed." },
     { "node", "run", TMX_CONFIG_PATH, true, NULL, 0, 0, NULL, "Folder of the control socket and status.json." },
@@ -77,6 +79,7 @@ int settings_load(const char *path, struct settings *ret_settings)
                           .endpoint = tmx_config_string(c, "node", "endpoint"),
                           .listen = tmx_config_string(c, "node", "listen"),
                           .capacity_bytes = tmx_config_u64(c, "node", "capacity"),
+                          .high_water_percent = tmx_config_u64(c, "node", "high_water"),
                           .expiry_ms = tmx_config_u64(c, "node", "expiry"),
                           .retention_ms = tmx_config_u64(c, "node", "retention") };
     if (!tmx_member_valid(tmx_bytes_str(s.member))) {

@@ -43,7 +43,8 @@ void defer(struct tmx_broker *b, struct peer *p, struct tmx_bytes message_id, un
     Tmx__Deferred deferred = TMX__DEFERRED__INIT;
     deferred.message_id = tmx_to_pb(message_id);
     deferred.code = code;
-    deferred.retry_ms = TMX_RETRY_MIN_MS;
+    /* Containers that come again and again are no use to a broker that takes none. */
+    deferred.retry_ms = b->disk_full || b->halted ? TMX_RETRY_STOPPED_MS : TMX_RETRY_MIN_MS;
     Tmx__Link link = TMX__LINK__INIT;
     link.body_case = TMX__LINK__BODY_DEFERRED;
     link.deferred = &deferred;

@@ -94,6 +94,8 @@ int tmx_broker_turn(struct tmx_broker *b, const struct tmx_broker_event *events,
 const struct tmx_directory *tmx_broker_directory(const struct tmx_broker *b);
 struct tmx_bytes tmx_broker_checkpoint(const struct tmx_broker *b);
 uint64_t tmx_broker_log_size(const struct tmx_broker *b);
+/* Deliveries without an outcome: their reports are still to come. */
+uint64_t tmx_broker_open(struct tmx_broker *b);
 
 struct tmx_broker_link_view {
     bool ever;                             /* a session was opened since start */

@@ -20,6 +20,17 @@ uint64_t tmx_broker_log_size(const struct tmx_broker *b)
     return tmx_tree_size(b->tree);
 }
 
+uint64_t tmx_broker_open(struct tmx_broker *b)
+{
+    uint64_t open = 0;
+    for (size_t i = 0; i < b->n_peers; i++) {
+        struct tmx_row_destination d;
+        destination_read(b, b->peers[i].key, &d);
+        open += d.queued + d.arrived;
+    }
+    return open;
+}
+
 void tmx_broker_state(const struct tmx_broker *b, struct tmx_broker_state_view *ret_view)
 {
     *ret_view = b->counters;

@@ -17,6 +17,7 @@ uint64_t tmx_answer_age(uint64_t now_ms, uint64_t then_ms); /* 0 when then is la
 void tmx_answer_problem(json_t *problems, const char *severity, const char *text);
 /* What status begins with; takes the reference of `problems`. The rest is added to it. */
 json_t *tmx_answer_status(const char *role, const struct tmx_directory *directory, uint64_t started_ms, json_t *problems);
+void tmx_answer_marker_problem(json_t *problems, bool unwritten);
 /* What the dates of the directory mean now. `expired`: the daemon's own verdict. */
 void tmx_answer_directory_problems(json_t *problems, const struct tmx_directory *directory, bool expired,
                                    uint64_t now_ms);

@@ -112,6 +112,7 @@
 #define TMX_SEND_WINDOW 4096u          /* sequence numbers granted ahead per pair */
 #define TMX_FEED_SKIP_MAX 4096u        /* leaves passed over for one Feed frame */
 #define TMX_RETRY_MIN_MS 1000u
+#define TMX_RETRY_STOPPED_MS 10000u    /* put off because admission has stopped */
 #define TMX_RETRY_MAX_MS 300000u
 #define TMX_LEASE_DEFAULT_MS 60000u
 #define TMX_LEASE_MAX_MS 3600000u
@@ -128,3 +129,5 @@
 #define TMX_ROW_CHUNK 4080u            /* one overflow page: reference measurement, finding 11 */
 #define TMX_KEY_MAX 64u                /* spool row key */
 #define TMX_SPOOL_VERSION 1u
+#define TMX_REPORTS_ROOM 4096u         /* what the reports of one delivery take in the broker's spool, with their rows */
+#define TMX_EVIDENCE_ROOM 8192u        /* what is still to come of one message in a node's */

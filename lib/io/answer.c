@@ -46,6 +46,14 @@ void tmx_answer_problem(json_t *problems, const char *severity, const char *text
     json_array_append_new(problems, json_pack("{ss ss}", "severity", severity, "text", text));
 }
 
+void tmx_answer_marker_problem(json_t *problems, bool unwritten)
+{
+    if (unwritten) {
+        tmx_answer_problem(problems, "warning",
+                           "the marker cannot be written: an old copy of the spool, put back now, would not be noticed");
+    }
+}
+
 void tmx_answer_directory_problems(json_t *problems, const struct tmx_directory *directory, bool expired,
                                    uint64_t now_ms)
 {

@@ -100,6 +100,7 @@ struct node_state {
     bool prekeys_logged;
     uint64_t directory_heard;
     uint64_t leased, held;                 /* messages in these states */
+    uint64_t open;                         /* rows of INDEX_OPEN */
     bool distrust;
     bool rebuild;                          /* NODE-10: signs nothing until feed_next reaches rebuild_to */
     uint64_t rebuild_to;                   /* UINT64_MAX: not known yet; 0: this spool never was rebuilt */
@@ -189,6 +190,8 @@ struct tmx_node {
     bool session_begun;
     uint64_t next_due_ms;                  /* wall: first row of DUE, at the latest */
     uint64_t lost;                         /* messages found lost by this rebuild and without outcome */
+    uint64_t submit_left, arrive_left;     /* bytes the spool may take in; UINT64_MAX: any */
+    uint64_t wanted_bytes;                 /* the least that found no room in it; 0 = nothing did */
     struct node_key carry_at;              /* INDEX_OPEN row to go on from; empty = the first */
     struct tmx_node_state_view counters;
     int directory_result;
@@ -280,6 +283,12 @@ struct node_step {
 };
 void node_step_add(struct tmx_node *n, enum tmx_node_direction direction, const uint8_t id[TMX_ID_SIZE],
                    const struct node_step *step);
+
+/* disk.c */
+void node_disk_tell(struct tmx_node *n, uint64_t submit_bytes, uint64_t arrive_bytes);
+/* Is there room? Then it is taken. */
+bool node_disk_submit(struct tmx_node *n, uint64_t payload_bytes, size_t recipients);
+bool node_disk_arrive(struct tmx_node *n, const Tmx__Header *h, uint64_t index);
 
 /* sign.c */
 /* Takes submissions in order as long as numbers, prekeys and the window allow; signs them. */

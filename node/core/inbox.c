@@ -518,6 +518,11 @@ void node_deliver_item(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx
         node_notice(n, "delivery.bad-signature", true, sender, id, TMX_CODE_BAD_SIGNATURE, item->index);
         return;
     }
+    /* One that is pulled was let in when that began. */
+    bool let_in = container.size > TMX_CHUNK_SIZE || node_has(n, TMX_NT_IN_STAGE, node_id(id));
+    if (!let_in && !node_disk_arrive(n, h, item->index)) {
+        return;   /* it comes again when there is room */
+    }
     if (container.size == 0 && h->container_bytes > TMX_CHUNK_SIZE) {
         node_stage_begin(n, item, id, h->container_bytes);
         return;

@@ -61,6 +61,7 @@ enum tmx_node_event_kind {
     TMX_NODE_APP_REQUEST,        /* one ZeroMQ message of an application, its empty delimiter included if it had one */
     TMX_NODE_DIRECTORY,          /* an operator installs a directory file */
     TMX_NODE_TRUST,              /* an operator has looked into a wrong head: link up again (LINK-6) */
+    TMX_NODE_DISK,               /* how much the spool may still take in */
     TMX_NODE_RELEASE,            /* an operator releases the held message `message_id` */
 };
 
@@ -77,6 +78,7 @@ struct tmx_node_event {
     const struct tmx_bytes *frames;
     struct tmx_bytes file;                 /* DIRECTORY */
     uint8_t message_id[TMX_ID_SIZE];       /* RELEASE */
+    uint64_t submit_bytes, arrive_bytes;   /* DISK: of submissions; of deliveries */
     bool busy;                             /* LINK_BUSY: nothing new until it is not */
 };
 
@@ -150,6 +152,7 @@ struct tmx_node_state_view {
     uint64_t unanswered;           /* signed, no acceptance yet */
     uint64_t reports_open;         /* signed reports without verified leaf */
     uint64_t offered, leased, held;
+    uint64_t open;                 /* sent and received, without their outcome */
     uint64_t blocked;              /* wait for an earlier one of their movement */
     uint64_t alarms;               /* raised since start */
     uint64_t alarm_rows;           /* kept for an operator */

@@ -177,6 +177,8 @@ void node_index_add(struct tmx_node *n, enum tmx_node_direction direction, const
 {
     struct node_key all = node_index_key(TMX_INDEX_ALL, direction, id);
     struct node_key open = node_index_key(TMX_INDEX_OPEN, direction, id);
+    n->state.open += node_has(n, TMX_NT_INDEX, node_kb(&open)) ? 0 : 1;
+    n->state_dirty = true;
     node_put(n, TMX_NT_INDEX, node_kb(&all), TMX_BYTES_NULL);
     node_put(n, TMX_NT_INDEX, node_kb(&open), TMX_BYTES_NULL);
     struct node_key k;
@@ -201,7 +203,11 @@ void node_index_add(struct tmx_node *n, enum tmx_node_direction direction, const
 void node_index_close(struct tmx_node *n, enum tmx_node_direction direction, const uint8_t id[TMX_ID_SIZE])
 {
     struct node_key open = node_index_key(TMX_INDEX_OPEN, direction, id);
-    node_drop(n, TMX_NT_INDEX, node_kb(&open));
+    if (node_has(n, TMX_NT_INDEX, node_kb(&open))) {
+        node_delete(n, TMX_NT_INDEX, node_kb(&open));
+        n->state.open--;
+        n->state_dirty = true;
+    }
 }
 
 /* Content keys at rest: XChaCha20-Poly1305 under the archive key, bound to their row. */

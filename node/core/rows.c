@@ -206,8 +206,8 @@ void node_state_write(struct tmx_node *n)
     tmx_write_u16(&w, (uint16_t)s->head.checkpoint_size);
     tmx_write_bytes(&w, TMX_BYTES(s->head.checkpoint, s->head.checkpoint_size));
     const uint64_t numbers[] = { s->feed_next, s->batch_no, s->order, s->number, s->report, s->cursor, s->alarm,
-                                 s->prekeys_serial, s->prekeys_until_ms, s->directory_heard, s->leased, s->held, s->rebuild_to,
-                                 s->resubmit, n->wall_ms };
+                                 s->prekeys_serial, s->prekeys_until_ms, s->directory_heard, s->leased, s->held, s->open,
+                                 s->rebuild_to, s->resubmit, n->wall_ms };
     for (size_t i = 0; i < TMX_N(numbers); i++) {
         tmx_write_u64(&w, numbers[i]);
     }
@@ -230,8 +230,8 @@ bool node_state_read(struct tmx_node *n)
     tmx_read_into(&r, s.head.root.b, sizeof(s.head.root.b));
     struct tmx_bytes checkpoint = tmx_read_bytes(&r, tmx_read_u16(&r));
     uint64_t *numbers[] = { &s.feed_next, &s.batch_no, &s.order, &s.number, &s.report, &s.cursor, &s.alarm,
-                            &s.prekeys_serial, &s.prekeys_until_ms, &s.directory_heard, &s.leased, &s.held, &s.rebuild_to, &s.resubmit,
-                            &s.wall_ms };
+                            &s.prekeys_serial, &s.prekeys_until_ms, &s.directory_heard, &s.leased, &s.held, &s.open,
+                            &s.rebuild_to, &s.resubmit, &s.wall_ms };
     for (size_t i = 0; i < TMX_N(numbers); i++) {
         *numbers[i] = tmx_read_u64(&r);
     }

@@ -267,6 +267,10 @@ void node_submit(struct tmx_node *n, const struct node_request *rq)
         node_answer_code(n, rq, code, text);
         return;
     }
+    if (!node_disk_submit(n, rq->payload[0].size, s.n_recipients)) {
+        node_answer_code(n, rq, TMX_CODE_DISK_FULL, "the node's storage is full: nothing was stored, submit again later");
+        return;
+    }
     correlate(n, &s, found);
     node_random(n, random, sizeof(random));
     tmx_message_id(n->wall_ms, random, id);

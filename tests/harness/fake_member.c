@@ -429,6 +429,7 @@ void fake_receive(struct fake_node *n, const struct tmx_bytes *frames, size_t n_
     case TMX__LINK__BODY_DEFERRED:
         n->n_deferred++;
         n->deferred_code = link->deferred->code;
+        n->deferred_retry_ms = link->deferred->retry_ms;
         break;
     case TMX__LINK__BODY_SEND_LIMITS:
         limits_in(n, link->send_limits->limits, link->send_limits->n_limits);

@@ -54,7 +54,7 @@ struct fake_node {
     size_t n_leaves;
     struct fake_leaf leaves[256];
     size_t n_deferred;
-    unsigned deferred_code;
+    unsigned deferred_code, deferred_retry_ms;
     unsigned bye_code, bye_version;
     size_t n_directories;
     bool redelivery;

@@ -17,7 +17,7 @@ fed_create "$root/fed" 2026a DE IT || exit 1
 fed_start_broker && fed_start_node DE && fed_start_node IT || exit 1
 send() {
     for n in "$@"; do
-        head -c 3000 /dev/urandom >"$root/out/$n"
+        { echo "payload"; head -c 3000 /dev/urandom; } >"$root/out/$n"   # what begins with < would be read as XML
         fed_tmx DE send --to IT --type CD974C "$root/out/$n" >/dev/null || fail "$n could not be sent"
     done
 }

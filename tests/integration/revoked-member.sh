@@ -36,7 +36,7 @@ ended_revoked() {     # the sender sees CoE with its code
 }
 
 world_start
-head -c 500 /dev/urandom >"$root/out/stream"
+payload "$root/out/stream"
 
 # --- suspended: what it has is reported, what is for it waits, what it submits is refused
 send IT FR a

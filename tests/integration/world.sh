@@ -2,7 +2,8 @@
 # Sourced by the integration tests in shell: a federation of real processes in a temporary folder, and how to wait for and look
 # at it. Expects SOURCE and BUILD as $1 and $2, and the members' codes in the array MEMBERS.
 #
-#   world_start                    federation created, broker and every node started, all of them know each other's prekeys
+#   world_start                    federation created, world_made called (nothing by default), broker and every node started,
+#                                  all of them know each other's prekeys
 #   send FROM TO NAME…             payloads $root/out/NAME, also the references of the messages
 #   collect MEMBER SECONDS [OPTION]  receives what comes into $root/in/MEMBER; one JSON line a message in $root/in/MEMBER.log
 #   copies MEMBER NAME             how often that payload came out there
@@ -20,12 +21,13 @@ FED_CAPACITY=${FED_CAPACITY:-64 MiB}
 test_name=$(basename "$0" .sh)
 root=$(mktemp -d "/tmp/tmx $test_name-XXXXXX")
 FED_MEMBERS=()
+world_made() { :; }
 world_end() { :; }
 trap 'world_end; fed_stop_all; rm -rf "$root"' EXIT
 
 fail() {
     echo "$test_name: $*"
-    tail -n 8 "$FED"/*/log
+    tail -n "${FAIL_LINES:-8}" "$FED"/*/log; for m in "${MEMBERS[@]}" broker; do fed_ctl $m --json status; done
     exit 1
 }
 
@@ -35,6 +37,7 @@ world_start() {
     local m
     mkdir -p "$root/out" "$root/in"
     fed_create "$root/fed" 2026a "${MEMBERS[@]}" || exit 1
+    world_made
     fed_start_broker || exit 1
     for m in "${MEMBERS[@]}"; do
         fed_start_node "$m" || exit 1
@@ -49,11 +52,13 @@ knows_prekeys() {
 sys.exit(not all(p["prekeys_until_at_ms"] for p in json.load(sys.stdin)["peers"]))'
 }
 
+payload() { { echo "payload"; head -c 3000 /dev/urandom; } >"$1"; }   # what begins with < would be read as XML
+
 send() {
     local from=$1 to=$2 n
     shift 2
     for n in "$@"; do
-        [ -f "$root/out/$n" ] || head -c "${SIZE:-3000}" /dev/urandom >"$root/out/$n"
+        [ -f "$root/out/$n" ] || payload "$root/out/$n"
         fed_tmx "$from" send --to "$to" --type CD974C --reference "$n" "$root/out/$n" >/dev/null || fail "$from could not send $n"
     done
 }

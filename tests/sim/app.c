@@ -194,6 +194,9 @@ static void submitted(struct sim *s, unsigned i, const Tmx__Response *response)
         return;
     }
     struct fact *f = &s->facts[a->waiting_submit];
+    if (response->code == TMX_CODE_DISK_FULL) {
+        SOMETIMES(node_disk_refused);
+    }
     if (response->code >= 300 && response->code < 400) {
         return;   /* asked again later */
     }

@@ -39,6 +39,31 @@ static void directory_change(struct sim *s)
     directory_to_broker(s);
 }
 
+/* Of a node: its spool takes in no more (NODE-12). The true room is never told here; a spool of the simulator is endless. */
+void faults_node_disk(struct sim *s, unsigned i, bool full)
+{
+    s->nodes[i].disk_full = full;
+    if (s->nodes[i].p.up) {
+        struct sim_event *ev = event_new(NULL, 0);
+        ev->kind = SIM_DISK;
+        ev->flag = full;
+        process_queue(s, &s->nodes[i].p, ev);
+    }
+    if (full) {
+        SOMETIMES(node_disk_full);
+    }
+}
+
+static void node_disks_step(struct sim *s)
+{
+    bool with_full_nodes = s->seed % 16 == 3 || s->seed % 16 == 6;
+    for (unsigned i = 0; with_full_nodes && i < s->n_nodes; i++) {
+        if (s->nodes[i].disk_full ? s->healed || rng_chance(&s->slow_rng, 20) : !s->healed && rng_chance(&s->slow_rng, 2)) {
+            faults_node_disk(s, i, !s->nodes[i].disk_full);
+        }
+    }
+}
+
 static void disk(struct sim *s, bool full)
 {
     struct sim_event *ev = event_new(NULL, 0);
@@ -211,6 +236,7 @@ static void one_fault(struct sim *s)
 void faults_step(struct sim *s)
 {
     links_step(s);
+    node_disks_step(s);
     for (unsigned i = 0; i < s->n_nodes; i++) {
         if (s->nodes[i].cut && s->nodes[i].cut_until <= s->now_ms) {
             s->nodes[i].cut = false;
@@ -247,6 +273,7 @@ void faults_heal(struct sim *s)
     }
     s->healed = true;
     links_step(s);
+    node_disks_step(s);
     if (!s->broker_process.up) {
         broker_start(s);
     }

@@ -23,6 +23,7 @@
 #define SIM_MESSAGES_MAX 400u
 #define SIM_MOVEMENTS 3u
 #define SIM_LEASES_MAX 16u
+#define SIM_FULL_BYTES 20000u      /* what a node whose spool is full still takes of deliveries */
 #define SIM_START_MS UINT64_C(1790000000000)
 #define SIM_DAY_MS UINT64_C(86400000)
 
@@ -39,6 +40,9 @@
     X(frame_reordered)                                                                                                 \
     X(gate_down)                                                                                                       \
     X(link_slow)                                                                                                       \
+    X(node_disk_full)                                                                                                  \
+    X(node_disk_refused)                                                                                               \
+    X(delivery_without_room)                                                                                           \
     X(duplicate_submission)                                                                                            \
     X(redelivered_to_application)                                                                                      \
     X(lease_lapsed)                                                                                                    \
@@ -165,6 +169,7 @@ struct sim_node {
     struct tmx_spool *copy;        /* an older state, to restore */
     bool rebuild, restored;        /* put back to an older state: now, ever */
     bool evil;                     /* sends bent frames */
+    bool disk_full;                /* its spool takes in next to nothing */
     uint64_t slow_until[2];        /* its link takes nothing: towards the broker, from it; 0 = it does */
     uint64_t last_delivery_at[2];  /* keeps order on the wire: to the broker, from it */
 };
@@ -243,6 +248,7 @@ bool app_idle(const struct sim *s, unsigned i);
 /* faults.c */
 void faults_step(struct sim *s);
 void faults_heal(struct sim *s);
+void faults_node_disk(struct sim *s, unsigned i, bool full);
 bool faults_lost_keys(const struct sim *s);   /* some node was put back to an older copy */
 
 /* check.c */

@@ -348,6 +348,9 @@ void node_start(struct sim *s, unsigned i)
     sn->rebuild = false;
     p->up = true;
     sim_trace(s, "node %s starts", m->code);
+    if (sn->disk_full) {
+        faults_node_disk(s, i, true);
+    }
     process_wake(s, p, s->now_ms);
 }
 
@@ -386,9 +389,12 @@ static size_t node_events(struct sim *s, struct sim_node *sn, struct tmx_node_ev
         e->kind = ev->kind == SIM_APP       ? TMX_NODE_APP_REQUEST
                   : ev->kind == SIM_RELEASE ? TMX_NODE_RELEASE
                   : ev->kind == SIM_BUSY    ? TMX_NODE_LINK_BUSY
+                  : ev->kind == SIM_DISK    ? TMX_NODE_DISK
                                             : TMX_NODE_LINK_MESSAGE;
         memcpy(e->message_id, ev->id, TMX_ID_SIZE);
         e->busy = ev->flag;
+        e->submit_bytes = ev->flag ? 0 : UINT64_MAX;
+        e->arrive_bytes = ev->flag ? SIM_FULL_BYTES : UINT64_MAX;
         e->route = ev->kind == SIM_APP ? TMX_BYTES(ev->route, 1) : TMX_BYTES_NULL;
         e->n_frames = ev->n_frames;
         e->frames = ev->frames;
@@ -429,6 +435,9 @@ static void node_turn(struct sim *s, unsigned i)
         const struct tmx_node_notice *x = &out.notices[k];
         sim_trace(s, "  node %s %s %02x%02x%02x%02x code %u number %" PRIu64, codes[i], x->event, x->message_id[12],
                   x->message_id[13], x->message_id[14], x->message_id[15], x->code, x->number);
+        if (strcmp(x->event, "delivery.no-room") == 0) {
+            SOMETIMES(delivery_without_room);
+        }
     }
     for (size_t k = 0; k < out.n_sends; k++) {
         network_send(s, i, true, out.sends[k].frames, out.sends[k].n_frames);

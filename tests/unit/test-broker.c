@@ -232,6 +232,12 @@ static void test_deferred(void **state)
     turn(w, &disk, 1);
     submit(w, DE);
     assert_int_equal(DE->deferred_code, TMX_CODE_DISK_FULL);
+    assert_int_equal(DE->deferred_retry_ms, TMX_RETRY_STOPPED_MS);
+    message.recipient[0].seq = 3;
+    submit(w, DE);
+    assert_int_equal(DE->deferred_code, TMX_CODE_OUT_OF_ORDER);   /* what is behind it need not come any sooner */
+    assert_int_equal(DE->deferred_retry_ms, TMX_RETRY_STOPPED_MS);
+    message.recipient[0].seq = 1;
     disk.disk_full = false;
     turn(w, &disk, 1);
 

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the spool may still take in (NODE-12). The shell tells how much that is, for submissions and, somewhat more, for
+ * deliveries; each is charged with all it may bring until its outcome. Reports and evidence are never charged again.
+ */
+#include "core.h"
+
+void node_disk_tell(struct tmx_node *n, uint64_t submit_bytes, uint64_t arrive_bytes)
+{
+    n->submit_left = submit_bytes;
+    n->arrive_left = arrive_bytes;
+    /* A new session, so that what was left at the broker comes at once and not with its next retry. */
+    if (n->wanted_bytes != 0 && n->wanted_bytes <= arrive_bytes) {
+        n->wanted_bytes = 0;
+        node_link_lost(n, "link.room", true);
+    }
+}
+
+static void charge(uint64_t *left, uint64_t bytes)
+{
+    if (*left != UINT64_MAX) {
+        *left -= *left < bytes ? *left : bytes;
+    }
+}
+
+static bool take(struct tmx_node *n, uint64_t left, uint64_t bytes)
+{
+    if (left < bytes) {
+        return false;
+    }
+    charge(&n->submit_left, bytes);
+    charge(&n->arrive_left, bytes);
+    return true;
+}
+
+/* The payload is kept until its container is. */
+bool node_disk_submit(struct tmx_node *n, uint64_t payload_bytes, size_t recipients)
+{
+    return take(n, n->submit_left, 2 * payload_bytes + recipients * TMX_EVIDENCE_ROOM);
+}
+
+/* One in chunks is kept as such until it is complete. */
+bool node_disk_arrive(struct tmx_node *n, const Tmx__Header *h, uint64_t index)
+{
+    uint64_t copies = h->container_bytes > TMX_CHUNK_SIZE ? 2 : 1;
+    uint64_t bytes = copies * h->container_bytes + TMX_EVIDENCE_ROOM;
+    if (take(n, n->arrive_left, bytes)) {
+        return true;
+    }
+    if (n->wanted_bytes == 0) {
+        uint8_t sender[TMX_MEMBER_MAX];
+        node_member_key(tmx_pb(h->sender), sender);
+        node_notice(n, "delivery.no-room", true, sender, h->message_id.data, TMX_CODE_DISK_FULL, index);
+    }
+    n->wanted_bytes = n->wanted_bytes == 0 || bytes < n->wanted_bytes ? bytes : n->wanted_bytes;
+    return false;
+}
