@@ -141,14 +141,6 @@ static void reload(struct daemon *d)
     tmx_notify_ready();
 }
 
-static void signals_take(struct daemon *d)
-{
-    for (int s = tmx_signals_next(d->signals); s > 0; s = tmx_signals_next(d->signals)) {
-        d->stop = d->stop || s == SIGTERM || s == SIGINT;
-        d->reload = d->reload || s == SIGHUP;
-    }
-}
-
 static void control_take(struct daemon *d)
 {
     tmx_control_step(d->control, tmx_clock_mono_ms());
@@ -271,7 +263,7 @@ int daemon_run(struct daemon *d)
     uint64_t deadline_ms = 0;
     while (!d->stop && r == 0) {
         wait_for_work(d, deadline_ms);
-        signals_take(d);
+        tmx_signals_take(d->signals, &d->stop, &d->reload);
         control_take(d);
         if (d->reload) {
             reload(d);

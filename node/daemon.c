@@ -186,8 +186,8 @@ static void answers_out(struct daemon *d, const struct tmx_node_output *out)
         const struct tmx_node_send *s = &out->sends[i];
         bool wait = tmx_outbox_first(&d->outbox) != NULL ||
                     tmx_socket_send(d->link, NULL, s->frames, s->n_frames) != TMX_SOCKET_OK;
-        if (wait) {
-            (void)!tmx_outbox_put(&d->outbox, NULL, s->frames, s->n_frames);   /* lost is lost: the numbers show it */
+        if (wait && tmx_outbox_put(&d->outbox, NULL, s->frames, s->n_frames) < 0) {
+            tmx_log_event(TMX_LOG_WARNING, "link.outbox-full");   /* lost: the numbers show it, the session ends */
         }
     }
     for (size_t i = 0; i < out->n_answers; i++) {
@@ -219,14 +219,6 @@ static void reload(struct daemon *d)
     tmx_install_reload(&d->install, "tmx-node", d->settings.directory);
     tmx_log_event(TMX_LOG_NOTICE, "node.reloaded");
     tmx_notify_ready();
-}
-
-static void signals_take(struct daemon *d)
-{
-    for (int s = tmx_signals_next(d->signals); s > 0; s = tmx_signals_next(d->signals)) {
-        d->stop = d->stop || s == SIGTERM || s == SIGINT;
-        d->reload = d->reload || s == SIGHUP;
-    }
 }
 
 static void control_take(struct daemon *d)
@@ -387,7 +379,7 @@ int daemon_run(struct daemon *d)
     uint64_t deadline_ms = 0;
     while (!d->stop && r == 0) {
         r = wait_for_work(d, deadline_ms);
-        signals_take(d);
+        tmx_signals_take(d->signals, &d->stop, &d->reload);
         control_take(d);
         if (d->reload) {
             reload(d);

@@ -268,13 +268,11 @@ void link_busy(struct tmx_broker *b, const struct tmx_broker_event *ev)
 
 void link_message(struct tmx_broker *b, const struct tmx_broker_event *ev)
 {
-    uint8_t key[TMX_MEMBER_KEY];
     if (ev->member.size > TMX_MEMBER_MAX || ev->route.size > 8 || ev->n_frames < 1) {
         b->counters.malformed++;
         return;
     }
-    tmx_member_key(ev->member, key);
-    struct peer *p = peer_find(b, key);
+    struct peer *p = peer_of(b, ev);
     const Tmx__Member *m = p == NULL ? NULL : peer_member(b, p);
     if (m == NULL || m->status == TMX__MEMBER_STATUS__MEMBER_REVOKED) {
         b->counters.malformed++;   /* TRA-3: discarded unparsed */

@@ -19,7 +19,7 @@ void tmx_notify_alive(void);
  * of the three came. Call it before anything is started; children must unblock them (tmx_signals_reset). Negative
  * errno. */
 int tmx_signals_open(int *ret_fd) TMX_MUST_CHECK;
-/* The next signal's number, 0 when none is waiting. */
-int tmx_signals_next(int fd) TMX_MUST_CHECK;
+/* What came since: SIGTERM and SIGINT set *stop, SIGHUP sets *reload. */
+void tmx_signals_take(int fd, bool *stop, bool *reload);
 /* In a child between fork and exec: default dispositions, nothing blocked. */
 void tmx_signals_reset(void);

@@ -37,15 +37,13 @@ int tmx_signals_open(int *ret_fd)
     return 0;
 }
 
-int tmx_signals_next(int fd)
+void tmx_signals_take(int fd, bool *stop, bool *reload)
 {
     struct signalfd_siginfo info;
-    ssize_t n = read(fd, &info, sizeof(info));
-    if (n < 0) {
-        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    while (read(fd, &info, sizeof(info)) == sizeof(info)) {
+        *stop = *stop || info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
+        *reload = *reload || info.ssi_signo == SIGHUP;
     }
-    assert(n == sizeof(info));
-    return (int)info.ssi_signo;
 }
 
 void tmx_signals_reset(void)

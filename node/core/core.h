@@ -186,7 +186,7 @@ struct tmx_node {
     struct tmx_node_notice *notices;
     uint64_t notices_lost;
     bool more;                             /* work was left for the next turn */
-    bool busy;                         /* the link has not taken yet what earlier turns said */
+    bool busy;                             /* the link has not taken yet what earlier turns said */
     bool session_begun;
     uint64_t next_due_ms;                  /* wall: first row of DUE, at the latest */
     uint64_t lost;                         /* messages found lost by this rebuild and without outcome */

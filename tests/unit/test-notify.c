@@ -87,14 +87,20 @@ static void test_watchdog(void **state)
 
 static void test_signals(void **state)
 {
-    static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+    static const struct {
+        int signal;
+        bool stop, reload;
+    } cases[] = { { SIGTERM, true, false }, { SIGINT, true, false }, { SIGHUP, false, true } };
     int fd = -1;
     assert_int_equal(tmx_signals_open(&fd), 0);
-    assert_int_equal(tmx_signals_next(fd), 0);
-    for (size_t i = 0; i < TMX_N(signals); i++) {
-        raise(signals[i]);
-        assert_int_equal(tmx_signals_next(fd), signals[i]);
-        assert_int_equal(tmx_signals_next(fd), 0);
+    for (size_t i = 0; i < TMX_N(cases); i++) {
+        bool stop = false, reload = false;
+        tmx_signals_take(fd, &stop, &reload);
+        assert_false(stop || reload);
+        raise(cases[i].signal);
+        tmx_signals_take(fd, &stop, &reload);
+        assert_int_equal(stop, cases[i].stop);
+        assert_int_equal(reload, cases[i].reload);
     }
     raise(SIGPIPE);   /* ignored: we are still here */
 
@@ -113,7 +119,6 @@ static void test_signals(void **state)
         assert_int_equal(WTERMSIG(status), deadly[i]);
     }
     close(fd);
-    assert_int_equal(tmx_signals_next(fd), -EBADF);
 }
 
 static void test_clocks(void **state)
