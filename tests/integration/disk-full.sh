@@ -125,13 +125,13 @@ fed_start_node CH || fail "a node with a full disk did not start again"
 await says CH 2 'high-water' || fail "after a restart status of the node does not say that its disk is full"
 
 # --- more comes for it than it can hold: that waits at the broker
-payloads back 150 60000
+payloads back 30 120000
 fed_tmx DE send --to CH --type CD974C "$root"/out/back-* >/dev/null || fail "DE could not submit"
 await is DE 'd["counters"]["waiting"] + d["counters"]["unanswered"]' 0 || fail "messages for a full node were not accepted"
 await grep -q event=delivery.no-room "$FED/CH/log" || fail "the node took more than it has room for"
 alive CH
 fed_start_node IT || exit 1
-collect_all CH 150
+collect_all CH 30
 same CH back || fail "$(wc -l <"$root/came") of $(wc -l <"$root/sent") messages came out at CH, or others"
 
 # --- and with the outcomes there is room again
@@ -145,4 +145,4 @@ payloads last 1 60000
 fed_tmx CH send --to IT --type CD974C --reference "${refused##*/}" "$root"/out/last-0000 >/dev/null || fail "CH cannot submit any more"
 await state_is CH "${refused##*/}" arrived || fail "nothing goes out of CH any more"
 verify
-say "both disks filled; $((1640 + count + 150)) messages came out once each; log verified"
+say "both disks filled; $((1640 + count + 30)) messages came out once each; log verified"
