@@ -196,6 +196,7 @@ static void beat(struct daemon *d)
         return;
     }
     d->last_beat_ms = now;
+    gates_log(&d->gates);
     tmx_log_tick();
     tmx_notify_alive();
     if (now / SNAPSHOT_MS != d->last_snapshot) {

@@ -52,6 +52,7 @@ struct gates {
         char endpoint[256];
         struct tmx_gate_link *link;
         bool was_up, told_busy;
+        uint64_t told_refused;         /* of its counters, logged */
         size_t n_admitted;
         uint8_t admitted[TMX_KEYS_PER_MEMBER_MAX][32];
     } gate[TMX_MEMBERS_MAX];
@@ -60,6 +61,8 @@ struct gates {
 /* Makes the gates those of the directory: starts new ones, changes admitted keys, stops those of revoked members. */
 void gates_sync(struct gates *g, const struct tmx_directory *d, uint64_t now_ms);
 struct gate *gates_find(struct gates *g, struct tmx_bytes member);
+/* Logs what they refused since it was called last. */
+void gates_log(struct gates *g);
 void gates_free(struct gates *g);
 
 /* The daemon. */

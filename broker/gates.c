@@ -6,6 +6,7 @@
 
 #include <tmx/keyfile.h>
 #include <tmx/log.h>
+#include <tmx/zap.h>
 
 #include "daemon.h"
 
@@ -146,6 +147,14 @@ void gates_sync(struct gates *g, const struct tmx_directory *d, uint64_t now_ms)
     }
     for (size_t i = 0; i < g->n; i++) {
         tmx_gate_link_step(g->gate[i].link, now_ms);
+    }
+}
+
+void gates_log(struct gates *g)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        struct gate *gate = &g->gate[i];
+        tmx_zap_log(gate->endpoint, &tmx_gate_link_status(gate->link)->counters, &gate->told_refused);
     }
 }
 

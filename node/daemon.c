@@ -9,6 +9,7 @@
 #include <tmx/code.h>
 #include <tmx/log.h>
 #include <tmx/notify.h>
+#include <tmx/zap.h>
 
 #include "daemon.h"
 
@@ -269,6 +270,9 @@ static void beat(struct daemon *d)
         return;
     }
     d->last_beat_ms = now;
+    if (d->remote != NULL) {
+        tmx_zap_log(d->settings.listen, tmx_transport_counters(d->transport), &d->told_refused);
+    }
     tmx_log_tick();
     tmx_notify_alive();
     if (now / SNAPSHOT_MS != d->last_snapshot) {

@@ -66,6 +66,7 @@ struct daemon {
     uint64_t started_ms, last_beat_ms, last_snapshot;
     struct tmx_outbox outbox;         /* what the link did not take yet */
     bool told_busy;
+    uint64_t told_refused;            /* of the remote endpoint, logged */
     struct tmx_room submit_room, arrive_room;
     bool marker_unwritten;
     bool stop, reload, ever_linked;

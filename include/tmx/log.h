@@ -5,7 +5,7 @@
  *
  * A line is built on the stack and written in one write(2). Under a journal (JOURNAL_STREAM names this stderr) it
  * begins with the priority `<6>`, otherwise with the time and the level. The message id is the first pair of a line
- * that has one. Never payload, never keys. Only programs and lib/io log.
+ * that has one. Never payload, never a secret. Only programs and lib/io log.
  *
  *     struct tmx_log_line l;
  *     tmx_log_begin(&l, TMX_LOG_INFO, "message.accepted");

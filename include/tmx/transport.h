@@ -82,12 +82,21 @@ struct tmx_poll {
 };
 int tmx_transport_poll(struct tmx_transport *t, struct tmx_poll *items, size_t n, int timeout_ms) TMX_MUST_CHECK;
 
+#define TMX_ADDRESS_MAX 63u
+
+/* A handshake that was refused. Both are what a stranger shows of itself; the key is a public one. */
+struct tmx_transport_refusal {
+    char address[TMX_ADDRESS_MAX + 1];   /* of the peer, without port; "" = none was refused yet */
+    uint8_t key[32];                     /* zero: it showed none */
+};
+
 struct tmx_transport_counters {
     uint64_t zap_accepted, zap_refused;
     uint64_t unnamed;           /* discarded: no valid User-Id, or a routing id of the peer's choosing */
     uint64_t oversize;          /* discarded: control frame or sum of frames too large */
     uint64_t too_many_frames;   /* discarded */
     uint64_t send_again;        /* not sent: peer gone, unknown or slow (each try counts) */
+    struct tmx_transport_refusal refused;   /* the last of zap_refused */
 };
 const struct tmx_transport_counters *tmx_transport_counters(const struct tmx_transport *t);
 

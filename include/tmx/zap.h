@@ -20,6 +20,7 @@ struct tmx_zap_reply {
     const char *text;
     const char *user_id;           /* "" unless accepted; valid until the next admit */
     bool accepted;
+    struct tmx_transport_refusal refused;   /* unless accepted */
 };
 
 /* Nobody is admitted at first. -ENOMEM. */
@@ -32,6 +33,10 @@ int tmx_zap_admit(struct tmx_zap *z, const struct tmx_admit *admits, size_t n) T
 
 /* Total: any frames give a reply. */
 void tmx_zap_decide(const struct tmx_zap *z, const struct tmx_bytes *frames, size_t n, struct tmx_zap_reply *ret_reply);
+
+/* Logs how many were refused at this endpoint since *told, which it sets, and who the last one was. Call it now and then:
+ * a line for each would let a stranger fill the log. */
+void tmx_zap_log(const char *endpoint, const struct tmx_transport_counters *now, uint64_t *told);
 
 /* The name behind a User-Id of a message, or NULL: none given, forged, or its key is no longer admitted. */
 const char *tmx_zap_name(const struct tmx_zap *z, const char *user_id);

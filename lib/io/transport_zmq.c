@@ -209,6 +209,7 @@ static int reply_zap(struct tmx_transport *t, const struct tmx_bytes *frames, si
         t->counters.zap_accepted++;
     } else {
         t->counters.zap_refused++;
+        t->counters.refused = reply.refused;
     }
     const struct tmx_bytes status = tmx_bytes_str(reply.status), text = tmx_bytes_str(reply.text);
     const struct tmx_bytes user_id = tmx_bytes_str(reply.user_id), metadata = TMX_BYTES_NULL;

@@ -110,6 +110,19 @@ static const struct entry *find_key(const struct tmx_zap *z, struct tmx_bytes ke
 /* The frames of RFC 27: version, request id, domain, address, routing id, mechanism, credentials. */
 enum { VERSION, REQUEST_ID, DOMAIN, ADDRESS, ROUTING_ID, MECHANISM, KEY, N_CURVE_FRAMES };
 
+static struct tmx_transport_refusal refusal_of(const struct tmx_bytes *frames, size_t n)
+{
+    struct tmx_transport_refusal r = { .address = "" };
+    if (n > ADDRESS && frames[ADDRESS].size > 0) {
+        size_t size = frames[ADDRESS].size < TMX_ADDRESS_MAX ? frames[ADDRESS].size : TMX_ADDRESS_MAX;
+        memcpy(r.address, frames[ADDRESS].data, size);
+    }
+    if (n > KEY && frames[KEY].size == sizeof(r.key) && tmx_bytes_eq(frames[MECHANISM], TMX_LIT("CURVE"))) {
+        memcpy(r.key, frames[KEY].data, sizeof(r.key));
+    }
+    return r;
+}
+
 void tmx_zap_decide(const struct tmx_zap *z, const struct tmx_bytes *frames, size_t n, struct tmx_zap_reply *ret_reply)
 {
     struct tmx_zap_reply reply = { .status = "400", .text = "not admitted", .user_id = "" };
@@ -128,6 +141,9 @@ void tmx_zap_decide(const struct tmx_zap *z, const struct tmx_bytes *frames, siz
             reply.user_id = e->user_id;
             reply.accepted = true;
         }
+    }
+    if (!reply.accepted) {
+        reply.refused = refusal_of(frames, n);
     }
     *ret_reply = reply;
 }

@@ -104,13 +104,16 @@ void tmx_gate_put_message(struct tmx_writer *w, const struct tmx_message *m)
 
 void tmx_gate_put_counters(struct tmx_writer *w, const struct tmx_transport_counters *c)
 {
-    put_prefix(w, TMX_GATE_COUNTERS, 6 * sizeof(uint64_t));
+    size_t n_address = strlen(c->refused.address);
+    put_prefix(w, TMX_GATE_COUNTERS, 6 * sizeof(uint64_t) + 1 + n_address + sizeof(c->refused.key));
     tmx_write_u64(w, c->zap_accepted);
     tmx_write_u64(w, c->zap_refused);
     tmx_write_u64(w, c->unnamed);
     tmx_write_u64(w, c->oversize);
     tmx_write_u64(w, c->too_many_frames);
     tmx_write_u64(w, c->send_again);
+    put_name(w, c->refused.address);
+    tmx_write_bytes(w, TMX_BYTES_OF(c->refused.key));
 }
 
 int tmx_gate_split(struct tmx_bytes stream, enum tmx_gate_kind *ret_kind, struct tmx_bytes *ret_body, size_t *ret_used)
@@ -250,9 +253,14 @@ bool tmx_gate_get_counters(struct tmx_bytes body, struct tmx_transport_counters 
         .too_many_frames = tmx_read_u64(&r),
         .send_again = tmx_read_u64(&r),
     };
-
-    if (!tmx_reader_done(&r)) {
+    struct tmx_bytes address = tmx_read_bytes(&r, tmx_read_u8(&r));
+    tmx_read_into(&r, c.refused.key, sizeof(c.refused.key));
+    if (!tmx_reader_done(&r) || address.size > TMX_ADDRESS_MAX ||
+        (address.size > 0 && memchr(address.data, 0, address.size) != NULL)) {
         return false;
+    }
+    if (address.size > 0) {
+        memcpy(c.refused.address, address.data, address.size);
     }
     *ret_counters = c;
     return true;

@@ -68,6 +68,8 @@ for a in stranger server null; do
     attack $a || fail "the gate let in what it must refuse ($a)"
 done
 await counted refused 0 || fail "the refusal of an unknown key is not counted"
+refusal_logged() { grep -qE 'event=transport.refused endpoint=\S+ address=127.0.0.1 key=[0-9a-f]{64} number=[0-9]+' "$FED/broker/log"; }
+await refusal_logged || fail "who was refused is not in the broker's log"
 beside connections
 
 # --- with an admitted key: what is no message of the link

@@ -66,6 +66,8 @@ static void refuses_everybody_else(void **state)
     }
     const struct tmx_transport_counters *c = tmx_transport_counters(w->server);
     assert_int_equal(c->zap_refused, 1);
+    assert_string_equal(c->refused.address, "127.0.0.1");
+    assert_memory_equal(c->refused.key, w->stranger.public, 32);
     assert_int_equal(c->unnamed, 0);
     tmx_socket_close(fr);
     finish(w);

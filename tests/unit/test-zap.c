@@ -99,6 +99,8 @@ static void refuses_whatever_is_not_such_a_request(void **state)
         assert_false(reply.accepted);
         assert_string_equal(reply.status, cases[i].status);
         assert_string_equal(reply.user_id, "");
+        bool curve = cases[i].n > 6 && cases[i].frames[6].size == 32 && tmx_bytes_eq(cases[i].frames[5], TMX_LIT("CURVE"));
+        assert_memory_equal(reply.refused.key, curve ? fr.key : (const uint8_t[32]){ 0 }, 32);   /* never a password */
     }
     tmx_zap_free(z);
 }
