@@ -16,4 +16,6 @@ found "$(wc -l $(git ls-files '*.c' '*.h') | awk '$1 > 800 && $2 != "total" { pr
 found "$(git ls-files | cut -d/ -f1 | sort -u | grep -vxE 'broker|node|proto|include|lib|tests|deploy|meson\.build|README\.md|LICENSE|\..*' || true)" "outside the house:"
 # Every source is built: a .c no meson.build names is dead.
 found "$(for f in $(git ls-files 'lib/*.c' 'broker/*.c' 'node/*.c'); do [[ $(<"${f%/*}/meson.build") == *"${f##*/}"* ]] || echo "$f"; done)" "sources no meson.build names:"
+# Every public header is compiled alone.
+found "$(for f in $(git ls-files 'include/tmx/*.h'); do h=$(basename "$f" .h); [[ $(<tests/arch/meson.build) == *"'$h'"* ]] || echo "$f"; done)" "headers tests/arch/meson.build does not name:"
 exit $status
