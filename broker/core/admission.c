@@ -51,6 +51,25 @@ void defer(struct tmx_broker *b, struct peer *p, struct tmx_bytes message_id, un
     send_link(b, p, &link, NULL, 0);
 }
 
+/* A member that sends what must be refused, without end, must not fill the log with it: beyond this it is put off, and
+ * what is behind it waits. */
+static bool refusal_take(struct tmx_broker *b, struct peer *p)
+{
+    uint64_t more = (b->now_ms - p->refusals_ms) * TMX_REFUSALS_PER_S / 1000;
+    if (more > 0) {
+        p->refusals = p->refusals + more < TMX_REFUSALS_BURST ? p->refusals + more : TMX_REFUSALS_BURST;
+        p->refusals_ms = b->now_ms;
+    }
+    if (p->refusals == 0) {
+        return false;
+    }
+    p->refusals--;
+    if (p->refusals == 0) {
+        notice(b, "message.refusals-limited", true, p->key, NULL, TMX_CODE_BUSY, TMX_REFUSALS_PER_S);
+    }
+    return true;
+}
+
 void refuse(struct tmx_broker *b, struct peer *p, const Tmx__Signed *envelope, struct tmx_bytes message_id, unsigned code,
             uint64_t winner, bool consumed, const Tmx__Header *header)
 {
@@ -58,12 +77,17 @@ void refuse(struct tmx_broker *b, struct peer *p, const Tmx__Signed *envelope, s
     uint8_t digest[32];
     tmx_digest(body, digest);
     struct tmx_bytes value;
-    b->counters.refused++;
-    p->last_code = code;
     if (row_get(b, TMX_T_REFUSED, TMX_BYTES_OF(digest), &value)) {
+        b->counters.duplicates++;
         send_again(b, p, value_u64(value));
         return;
     }
+    if (!refusal_take(b, p)) {
+        defer(b, p, message_id, TMX_CODE_BUSY);
+        return;
+    }
+    b->counters.refused++;
+    p->last_code = code;
     Tmx__LogRef ref = TMX__LOG_REF__INIT;
     ref.shard = tmx_to_pb(tmx_bytes_str(b->shard));
     ref.index = winner;

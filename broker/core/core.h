@@ -80,6 +80,7 @@ struct peer {
     uint8_t staging[TMX_ID_SIZE];      /* the large container being pulled from it; zero = none */
     uint64_t staging_ms;
     unsigned last_code;
+    uint64_t refusals, refusals_ms;    /* more leaves it may cause by what is refused; when that was counted */
 };
 
 struct tmx_broker {

@@ -32,6 +32,7 @@ void members_sync(struct tmx_broker *b)
         if (p == NULL && b->n_peers < TMX_MEMBERS_MAX) {
             p = &b->peers[b->n_peers++];
             memcpy(p->key, key, sizeof(p->key));
+            p->refusals = TMX_REFUSALS_BURST;
             struct key k = key_member(key);
             struct tmx_bytes value;
             if (row_get(b, TMX_T_FEED_ACK, key_bytes(&k), &value)) {

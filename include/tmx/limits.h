@@ -110,6 +110,8 @@
 #define TMX_DELIVERY_WINDOW 512u       /* messages in flight to one destination */
 #define TMX_DELIVERY_WINDOW_BYTES (32u << 20)
 #define TMX_SEND_WINDOW 4096u          /* sequence numbers granted ahead per pair */
+#define TMX_REFUSALS_BURST 200u        /* leaves a member gets for what is refused, at once … */
+#define TMX_REFUSALS_PER_S 20u         /* … and then a second */
 #define TMX_FEED_SKIP_MAX 4096u        /* leaves passed over for one Feed frame */
 #define TMX_RETRY_MIN_MS 1000u
 #define TMX_RETRY_STOPPED_MS 10000u    /* put off because admission has stopped */

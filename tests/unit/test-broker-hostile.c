@@ -277,6 +277,41 @@ static void test_report_of_another_shard(void **state)
     last_leaf(IT, TMX__ENTRY_KIND__ENTRY_REPORT);
 }
 
+/* What one member has refused fills the log only so fast, and none of it is lost. QUE-3 */
+static void test_many_refusals(void **state)
+{
+    struct world *w = *state;
+    compose(w, DE, IT);
+    submit(w, DE);
+    uint8_t id[TMX_ID_SIZE];
+    memcpy(id, message.id, sizeof(id));
+    uint64_t size = tmx_broker_log_size(w->broker);
+    for (unsigned i = 0; i < TMX_REFUSALS_BURST; i++) {
+        compose(w, DE, IT);
+        DE->seq[3]--;
+        memcpy(message.id, id, sizeof(id));
+        submit(w, DE);
+        struct fake_frames f;
+        fake_feed_ack(DE, &f);
+        say(w, DE, &f);
+        DE->n_leaves = 0;
+    }
+    assert_int_equal(tmx_broker_log_size(w->broker), size + TMX_REFUSALS_BURST);
+    compose(w, DE, IT);
+    DE->seq[3]--;
+    memcpy(message.id, id, sizeof(id));
+    submit(w, DE);
+    assert_int_equal(tmx_broker_log_size(w->broker), size + TMX_REFUSALS_BURST);
+    assert_int_equal(DE->deferred_code, TMX_CODE_BUSY);
+    tick(w, 1000);
+    submit(w, DE);
+    assert_int_equal(last_leaf(DE, TMX__ENTRY_KIND__ENTRY_REFUSAL)->code, TMX_CODE_SAME_ID_OTHER_BYTES);
+    assert_int_equal(tmx_broker_log_size(w->broker), size + TMX_REFUSALS_BURST + 1);
+    compose(w, CH, IT);   /* nobody else notices */
+    submit(w, CH);
+    last_leaf(CH, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +325,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_id_of_a_refused_message, setup, teardown),
         cmocka_unit_test_setup_teardown(test_id_refused_while_being_pulled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_report_of_another_shard, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_refusals, setup, teardown),
     };
     return cmocka_run_group_tests_name("broker-hostile", tests, NULL, NULL);
 }
