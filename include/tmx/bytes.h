@@ -76,6 +76,8 @@ struct tmx_arena {
 int tmx_arena_init(struct tmx_arena *a, size_t size) TMX_MUST_CHECK;
 void tmx_arena_deinit(struct tmx_arena *a);   /* idempotent */
 void tmx_arena_reset(struct tmx_arena *a);
+/* Frees what was allocated since `used` was that. */
+void tmx_arena_rewind(struct tmx_arena *a, size_t used);
 /* 16-byte aligned, zeroed; NULL when the cap is reached: a condition the caller must handle. */
 void *tmx_arena_alloc(struct tmx_arena *a, size_t size) TMX_MUST_CHECK;
 /* A copy of `b` in the arena; false when the cap is reached (ret_copy untouched). */

@@ -207,7 +207,8 @@ struct tmx_client_message {
 struct tmx_client_messages {
     const struct tmx_client_message *messages;
     size_t n_messages;
-    int more;                             /* there are further ones */
+    int more;                             /* of a list: go on after `next`; there may be further ones */
+    uint8_t next[TMX_CLIENT_ID_BYTES];
 };
 
 /* Every message of a movement that this node sent or received. */
@@ -216,14 +217,15 @@ TMX_CLIENT_CALL int tmx_client_movement(struct tmx_client *client, const char *m
 /* One message, by its id or, with message_id NULL, by the reference it was submitted under. */
 TMX_CLIENT_CALL int tmx_client_message(struct tmx_client *client, const uint8_t *message_id, const char *reference,
                                        const struct tmx_client_messages **ret_messages);
-/* Newest first, at most `max` (1 to 1000), continued after a message id (NULL = from the newest).
+/* Newest first, at most `max` (1 to 1000), continued after `next` of the list before (NULL = from the newest). A node
+ * that had to look at many for few answers with fewer, even none, and `more`.
  * open_only: without those whose deliveries all have their outcome. */
 TMX_CLIENT_CALL int tmx_client_list(struct tmx_client *client, enum tmx_client_direction direction, int open_only,
                                     uint32_t max, const uint8_t *after,
                                     const struct tmx_client_messages **ret_messages);
 
 struct tmx_client_event {
-    uint64_t cursor;                      /* give the last one as `after` to go on */
+    uint64_t cursor;                      /* its place among the events of this node */
     uint8_t message_id[TMX_CLIENT_ID_BYTES];
     const char *reference;
     const char *mrn;
@@ -234,11 +236,12 @@ struct tmx_client_event {
 struct tmx_client_events {
     const struct tmx_client_event *events;
     size_t n_events;
+    uint64_t next;                        /* give it as `after` to go on */
 };
 
-/* Every step of every message in the order the node learned it: those after the cursor `after` (0 = from the
- * start), at most `max` (1 to 64). Waits up to wait_ms for a first one. Store the cursor with your own data, and
- * nothing is missed. */
+/* Every step of every message in the order the node learned it: those after `after` (`next` of the call before;
+ * 0 = from the start), at most `max` (1 to 1000). Waits up to wait_ms for a first one; there may be none. Store `next`
+ * with your own data, and nothing is missed. */
 TMX_CLIENT_CALL int tmx_client_events(struct tmx_client *client, uint64_t after, uint32_t max, uint32_t wait_ms,
                                       const struct tmx_client_events **ret_events);
 

@@ -225,6 +225,12 @@ void tmx_arena_reset(struct tmx_arena *a)
     a->used = 0;
 }
 
+void tmx_arena_rewind(struct tmx_arena *a, size_t used)
+{
+    assert(used <= a->used);
+    a->used = used;
+}
+
 void *tmx_arena_alloc(struct tmx_arena *a, size_t size)
 {
     /* malloc's block is 16-byte aligned, so aligned offsets give aligned pointers */

@@ -183,7 +183,7 @@ int tmx_codec_unpack(const ProtobufCMessageDescriptor *type, struct tmx_bytes in
     }
     ProtobufCMessage *message = protobuf_c_message_unpack(type, &allocator, input.size, input.data);
     if (message == NULL || !canonical(message, input)) {
-        arena->used = before;
+        tmx_arena_rewind(arena, before);
         return memory.exhausted ? TMX_CODEC_E_TOO_LARGE : TMX_CODEC_E_MALFORMED;
     }
     memcpy(ret_message, &message, sizeof(message));

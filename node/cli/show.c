@@ -300,8 +300,8 @@ static int run_list(struct cli *cli)
         }
         out_finish(table);
     }
-    if (list->more && list->n_messages > 0) {
-        cli_note("There are more: go on with --after %s", out_id(list->messages[list->n_messages - 1].message_id));
+    if (list->more) {
+        cli_note("There may be more: go on with --after %s", out_id(list->next));
     }
     tmx_client_free(list);
     return 0;
@@ -383,10 +383,10 @@ static int run_events(struct cli *cli)
             } else {
                 event_line(table, &list->events[i]);
             }
-            arg_cursor = list->events[i].cursor;
         }
         out_finish(table);
-        more = arg_follow || list->n_events > 0;
+        more = arg_follow || list->next > arg_cursor;
+        arg_cursor = list->next;
         tmx_client_free(list);
         if (fflush(stdout) != 0) {
             return EXIT_FAILED;   /* main says why */

@@ -45,9 +45,9 @@ int main(int argc, char **argv)
         r = tmx_client_events(client, cursor, TMX_CLIENT_EVENTS_MAX, TMX_CLIENT_WAIT_MS_MAX, &list);
         for (size_t i = 0; r == 0 && i < list->n_events; i++) {
             done |= follow(&list->events[i], submitted.message_id);
-            cursor = list->events[i].cursor;
         }
         if (r == 0) {
+            cursor = list->next;
             tmx_client_free(list);
         }
     }

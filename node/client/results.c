@@ -258,6 +258,9 @@ int client_messages(const Tmx__MessageList *in, const struct tmx_client_messages
     }
     result->u.messages =
         (struct tmx_client_messages){ .messages = messages, .n_messages = in->n_messages, .more = in->more };
+    if (in->next.len == TMX_CLIENT_ID_BYTES) {
+        memcpy(result->u.messages.next, in->next.data, TMX_CLIENT_ID_BYTES);
+    }
     *ret_messages = &result->u.messages;
     return 0;
 }
@@ -290,7 +293,7 @@ int client_events(const Tmx__EventList *in, const struct tmx_client_events **ret
         events[i].message_type = take_text(result, e->message_type);
         fill_step(result, e->step, &events[i].step);
     }
-    result->u.events = (struct tmx_client_events){ .events = events, .n_events = in->n_events };
+    result->u.events = (struct tmx_client_events){ .events = events, .n_events = in->n_events, .next = in->next };
     *ret_events = &result->u.events;
     return 0;
 }

@@ -11,6 +11,7 @@
 #define MOVEMENT_MAX 256u
 #define LIST_MAX 1000u
 #define EVENTS_MAX 1000u
+#define LOOK_MAX 10000u   /* rows looked at for one answer: an application may be shown few of many */
 #define ANSWER_BYTES_MAX (TMX_APP_RESPONSE_MAX / 2)   /* unpacked; one more message still fits behind it */
 
 static const char *delivery_state_name(uint8_t state)
@@ -199,13 +200,14 @@ static Tmx__MessageState *message_build(struct tmx_node *n, enum tmx_node_direct
 }
 
 static void answer(struct tmx_node *n, const struct node_request *rq, Tmx__MessageState **messages, size_t count,
-                   bool more)
+                   bool more, struct tmx_bytes next)
 {
     Tmx__MessageList body = TMX__MESSAGE_LIST__INIT;
     Tmx__Response response = TMX__RESPONSE__INIT;
     body.n_messages = count;
     body.messages = messages;
     body.more = more;
+    body.next = tmx_to_pb(more ? next : TMX_BYTES_NULL);
     response.body_case = TMX__RESPONSE__BODY_MESSAGES;
     response.messages = &body;
     node_answer(n, rq, &response, NULL, 0);
@@ -254,7 +256,7 @@ void node_query_movement(struct tmx_node *n, const struct node_request *rq)
             list[count++] = m;
         }
     }
-    answer(n, rq, list, count, more);
+    answer(n, rq, list, count, more, TMX_BYTES_NULL);
 }
 
 void node_query_message(struct tmx_node *n, const struct node_request *rq)
@@ -281,7 +283,7 @@ void node_query_message(struct tmx_node *n, const struct node_request *rq)
     if (count == 0) {
         node_answer_code(n, rq, TMX_CODE_UNKNOWN_MESSAGE, NULL);
     } else {
-        answer(n, rq, list, count, false);
+        answer(n, rq, list, count, false, TMX_BYTES_NULL);
     }
 }
 
@@ -291,6 +293,8 @@ void node_query_list(struct tmx_node *n, const struct node_request *rq)
     size_t max = r->max == 0 ? 100 : r->max, count = 0, used = n->out.used;
     struct tmx_bytes key, value;
     bool more = false;
+    unsigned looked = 0;
+    uint8_t last[TMX_ID_SIZE];
     if (max > LIST_MAX || (r->after.len != 0 && r->after.len != TMX_ID_SIZE) ||
         r->direction > TMX__DIRECTION__DIRECTION_RECEIVED) {
         node_answer_code(n, rq, TMX_CODE_MALFORMED, "max is 1 to 1000, after a message id of 16 bytes or empty");
@@ -304,24 +308,27 @@ void node_query_list(struct tmx_node *n, const struct node_request *rq)
         at = node_key_after(node_kb(&at));
     }
     while (list != NULL && node_seek(n, TMX_NT_INDEX, node_kb(&at), 1, &key, &value)) {
+        more = count == max || looked++ == LOOK_MAX || n->out.used - used > ANSWER_BYTES_MAX || !node_room(n);
+        if (more) {
+            break;
+        }
         uint8_t id[TMX_ID_SIZE], direction = key.data[key.size - 1];
         at = node_key_after(key);
         for (size_t i = 0; i < TMX_ID_SIZE; i++) {
-            id[i] = (uint8_t)~key.data[1 + i];
+            id[i] = last[i] = (uint8_t)~key.data[1 + i];
         }
         if (r->direction != TMX__DIRECTION__DIRECTION_BOTH && direction != (uint8_t)r->direction) {
             continue;
         }
-        more = count == max || n->out.used - used > ANSWER_BYTES_MAX || !node_room(n);
-        if (more) {
-            break;
-        }
+        size_t before = n->out.used;
         Tmx__MessageState *m = message_build(n, (enum tmx_node_direction)direction, id, false);
         if (visible(rq, m)) {
             list[count++] = m;
+        } else {
+            tmx_arena_rewind(&n->out, before);
         }
     }
-    answer(n, rq, list, count, more);
+    answer(n, rq, list, count, more, TMX_BYTES_OF(last));
 }
 
 bool node_events_try(struct tmx_node *n, const struct node_request *rq, bool last)
@@ -329,22 +336,26 @@ bool node_events_try(struct tmx_node *n, const struct node_request *rq, bool las
     const Tmx__EventsRequest *r = rq->pb->events;
     Tmx__Event *list[EVENTS_MAX];
     size_t max = r->max == 0 || r->max > EVENTS_MAX ? EVENTS_MAX : r->max, count = 0, used = n->out.used;
-    for (uint64_t cursor = r->after + 1; cursor <= n->state.cursor && count < max && cursor != 0; cursor++) {
-        Tmx__Event *event = event_read(n, cursor);
+    uint64_t next = r->after, end = n->state.cursor;
+    bool all = next >= end || end - next <= LOOK_MAX;
+    end = all ? end : next + LOOK_MAX;
+    while (next < end && count < max && n->out.used - used <= ANSWER_BYTES_MAX && node_room(n)) {
+        size_t before = n->out.used;
+        Tmx__Event *event = event_read(n, ++next);
         if (event != NULL && node_type_permitted(rq->rights, tmx_pb(event->message_type))) {
             list[count++] = event;
-        }
-        if (n->out.used - used > ANSWER_BYTES_MAX || !node_room(n)) {
-            break;
+        } else {
+            tmx_arena_rewind(&n->out, before);
         }
     }
-    if (count == 0 && !last) {
+    if (count == 0 && all && next >= end && !last) {
         return false;
     }
     Tmx__EventList body = TMX__EVENT_LIST__INIT;
     Tmx__Response response = TMX__RESPONSE__INIT;
     body.n_events = count;
     body.events = list;
+    body.next = next;
     response.body_case = TMX__RESPONSE__BODY_EVENTS;
     response.events = &body;
     node_answer(n, rq, &response, NULL, 0);

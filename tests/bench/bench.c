@@ -90,7 +90,7 @@ static uint64_t cursor_now(struct tmx_client *client)
     const struct tmx_client_events *list;
     while (tmx_client_events(client, cursor, TMX_CLIENT_EVENTS_MAX, 0, &list) == 0) {
         size_t n = list->n_events;
-        cursor = n > 0 ? list->events[n - 1].cursor : cursor;
+        cursor = list->next;
         tmx_client_free(list);
         if (n == 0) {
             break;

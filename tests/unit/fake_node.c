@@ -242,6 +242,7 @@ static void messages(Tmx__Response *response, size_t n, bool more, struct submit
     out.messages = state_at;
     out.n_messages = n;
     out.more = more;
+    out.next = more ? id(1, 1) : text("");
     response->body_case = TMX__RESPONSE__BODY_MESSAGES;
     response->messages = &out;
     answer(response, NULL, 0);
@@ -318,6 +319,7 @@ static void events(Tmx__Response *response, const Tmx__EventsRequest *in)
         e->step = &steps[i];
         pointers[out.n_events++] = e;
     }
+    out.next = in->after + out.n_events;
     out.events = pointers;
     response->body_case = TMX__RESPONSE__BODY_EVENTS;
     response->events = &out;

@@ -299,7 +299,7 @@ static void test_list(void **state)
            "ID                                        TYPE   FROM→TO  "
            "MRN                SENT                     STATE\n"
            ID_SENT " sent CD001C DE→CH,IT " FAKE_MRN " 2026-11-25T00:00:00.000Z delivered,refused\n"
-           "There are more: go on with --after " ID_SENT "\n");
+           "There may be more: go on with --after " ID_SENT "\n");
 }
 
 static void test_events(void **state)

@@ -215,9 +215,12 @@ static void test_messages(void **state)
     assert_string_equal(m->steps[0].shard, "");
     tmx_client_free(list);
 
+    uint8_t m_id[TMX_CLIENT_ID_BYTES];
     assert_int_equal(tmx_client_list(client, TMX_CLIENT_BOTH, 0, 1, unknown, &list), 0);
+    memcpy(m_id, list->messages[0].message_id, sizeof(m_id));
     assert_int_equal(list->n_messages, 1);
     assert_true(list->more);
+    assert_memory_equal(list->next, m_id, sizeof(m_id));
     tmx_client_free(list);
 
     assert_int_equal(tmx_client_message(client, unknown, NULL, &list), 508);
@@ -236,6 +239,7 @@ static void test_events(void **state)
     assert_int_equal(list->n_events, 2);
     assert_int_equal(list->events[1].cursor, 2);
     assert_string_equal(list->events[1].step.what, "CoA");
+    assert_int_equal(list->next, 2);
     tmx_client_free(list);
     assert_int_equal(tmx_client_events(client, 2, 64, 0, &list), 0);
     assert_int_equal(list->n_events, 1);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the node's applications may ask, and what they are told.
  */
+#include <stdio.h>
+
 #include "fake_broker.h"
 
 static ProtobufCBinaryData text(const char *s)
@@ -286,6 +288,56 @@ static void test_retention(void **state)
     assert_true(stat.rows[TMX_NT_REPORT] == 2 && stat.rows[TMX_NT_EVIDENCE] == 3);
 }
 
+/* APP-3, APP-2: an application that may see few of many is answered after a bounded look, and goes on from there. */
+static void test_few_of_many(void **state)
+{
+    enum { OTHERS = 10001 };
+    struct world *w = *state;
+    struct tmx_node_application *a = &w->applications[0];
+    char reference[16];
+    Tmx__SubmitRequest wanted = submission("wanted", "CH");
+    wanted.message_type = text("CD003C");
+    wanted.mrn = text(MRN);
+    wanted.business_correlation = text("b");
+    assert_int_equal(submit(w, &wanted, "x"), TMX_CODE_OK);
+    tick(w, 10);                             /* ids of one millisecond have no order */
+    struct tmx_arena request;
+    assert_int_equal(tmx_arena_init(&request, 1u << 20), 0);
+    struct tmx_arena kept = w->arena;
+    w->arena = request;
+    for (unsigned i = 0; i < OTHERS; i++) {
+        snprintf(reference, sizeof(reference), "r%u", i);
+        Tmx__SubmitRequest s = submission(reference, "CH");
+        assert_int_equal(submit(w, &s, "x"), TMX_CODE_OK);
+        tmx_arena_reset(&w->arena);
+    }
+    tmx_arena_deinit(&w->arena);
+    w->arena = kept;
+    w->named = true;
+    a->verbs = TMX_NODE_VERB_ALL;
+    a->n_types = 1;
+    memcpy(a->types[0], "CD003C", 7);
+    const Tmx__EventList *e = events(w, 0, 0, 5000);
+    assert_int_equal(e->n_events, 1);
+    assert_int_equal(e->next, 10000);
+    e = events(w, 1, 0, 5000);
+    assert_non_null(e);                      /* at once, not when something comes */
+    assert_int_equal(e->n_events, 0);
+    assert_int_equal(e->next, 10001);
+    uint64_t next = e->next;
+    assert_null(events(w, next, 0, 5000));   /* nothing more there is: it waits */
+    tick(w, 5000);
+    assert_int_equal(w->response->events->next, next + 1);
+
+    const Tmx__MessageList *l = list(w, TMX__DIRECTION__DIRECTION_BOTH, false, 0, NULL);
+    assert_int_equal(l->n_messages, 0);
+    assert_true(l->more);
+    assert_int_equal(l->next.len, TMX_ID_SIZE);
+    l = list(w, TMX__DIRECTION__DIRECTION_BOTH, false, 0, l->next.data);
+    assert_int_equal(l->n_messages, 1);
+    assert_false(l->more);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +345,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_malformed, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_delimiter, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_events, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_few_of_many, world_setup_offline, world_teardown),
         cmocka_unit_test_setup_teardown(test_waiting, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_lists, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_crash, world_setup, world_teardown),
