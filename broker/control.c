@@ -43,7 +43,7 @@ static json_t *problems_of(struct daemon *d)
                            "Find what was lost, then tmx-broker restore in a new shard");
     }
     if (v.disk_full) {
-        tmx_answer_problem(list, "critical", "the spool is above its high-water mark: admission has stopped");
+        tmx_answer_problem(list, "critical", "the spool is above its high-water mark, or full with what is promised: admission has stopped");
     }
     tmx_answer_marker_problem(list, d->marker_unwritten);
     if (v.clock_doubt) {

@@ -219,10 +219,14 @@ static int one_turn(struct daemon *d, struct batch *batch, uint64_t *ret_deadlin
     uint64_t now = tmx_clock_mono_ms();
     batch->n = batch->n_messages = batch->bytes = 0;
     disk_watch(d, batch);   /* before the messages that want room */
+    uint64_t bytes_max = tmx_room_turn(&d->room);
+    d->first_gate++;   /* another one each time: a turn may end before the last */
     for (size_t i = 0; i < d->gates.n; i++) {
-        tmx_gate_link_step(d->gates.gate[i].link, now);
-        gate_drain(&d->gates.gate[i], batch, tmx_room_turn(&d->room));
+        struct gate *gate = &d->gates.gate[(d->first_gate + i) % d->gates.n];
+        tmx_gate_link_step(gate->link, now);
+        gate_drain(gate, batch, bytes_max);
     }
+    bool left = batch->bytes >= bytes_max || batch->n == TMX_TURN_EVENTS_MAX;   /* of what has come, perhaps */
     d->room.taken_bytes += batch->bytes;
     beat(d);
     if (d->install.file != NULL) {
@@ -245,7 +249,7 @@ static int one_turn(struct daemon *d, struct batch *batch, uint64_t *ret_deadlin
     if (out.directory_changed) {
         gates_sync(&d->gates, tmx_broker_directory(d->broker), now);
     }
-    *ret_deadline_ms = out.deadline_ms;
+    *ret_deadline_ms = left ? 0 : out.deadline_ms;
     return 0;
 }
 

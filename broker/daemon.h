@@ -75,6 +75,7 @@ struct daemon {
     int signals;
     uint64_t started_ms, last_beat_ms, last_snapshot;
     struct tmx_room room;
+    size_t first_gate;
     bool marker_unwritten, stop, reload;
     struct tmx_install install;
 };

@@ -33,7 +33,7 @@ static const struct tmx_config_key keys[] = {
     { "broker", "gate_memory", TMX_CONFIG_SIZE, false, "256 MiB", 32u << 20, 0, NULL, "Memory cap of a gate." },
     { "broker", "queue_max", TMX_CONFIG_NUMBER, false, "1000000", 1, 0, NULL,
       "Messages queued for a destination at which senders get no further window for it." },
-    { "broker", "high_water", TMX_CONFIG_NUMBER, false, "80", 1, 99, NULL,
+    { "broker", "high_water", TMX_CONFIG_NUMBER, false, "80", 5, 90, NULL,
       "Percent of the spool's capacity at which admission stops; deliveries, reports and the log go on." },
     { "broker", "log_level", TMX_CONFIG_STRING, false, "info", 0, 0, levels, "Lines above this level are not written." },
 };

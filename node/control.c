@@ -25,7 +25,11 @@ static json_t *problems_of(struct daemon *d, const struct tmx_node_state_view *v
                            "a later directory is in force: nothing signed after it is used until it is here");
     }
     if (d->submit_room.full) {
-        tmx_answer_problem(list, "critical", "the spool is above its high-water mark: submissions are refused");
+        tmx_answer_problem(list, "critical",
+                           "the spool is above its high-water mark, or full with what is promised: submissions are refused");
+    }
+    if (d->arrive_room.full) {
+        tmx_answer_problem(list, "critical", "the spool has no room for deliveries: they wait at the broker");
     }
     tmx_answer_marker_problem(list, d->marker_unwritten);
     if (v->clock_doubt) {

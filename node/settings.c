@@ -30,7 +30,7 @@ static const struct tmx_config_key keys[] = {
       "Folder of the member's keys, made by tmx-authority request." },
     { "node", "spool", TMX_CONFIG_PATH, true, NULL, 0, 0, NULL, "Folder of the spool, on a local ext4 or XFS." },
     { "node", "capacity", TMX_CONFIG_SIZE, false, "16 GiB", 1u << 20, 0, NULL, "Size reserved for the spool." },
-    { "node", "high_water", TMX_CONFIG_NUMBER, false, "80", 1, 99, NULL,
+    { "node", "high_water", TMX_CONFIG_NUMBER, false, "80", 5, 90, NULL,
       "Percent of the spool's capacity at which submissions are refused; deliveries stop half way above it." },
     { "node", "marker", TMX_CONFIG_PATH, true, NULL, 0, 0, NULL,
       "File outside the spool that remembers how far it was, so that an old copy is noticed." },

@@ -56,18 +56,35 @@ void defer(struct tmx_broker *b, struct peer *p, struct tmx_bytes message_id, un
 static bool refusal_take(struct tmx_broker *b, struct peer *p)
 {
     uint64_t more = (b->now_ms - p->refusals_ms) * TMX_REFUSALS_PER_S / 1000;
-    if (more > 0) {
-        p->refusals = p->refusals + more < TMX_REFUSALS_BURST ? p->refusals + more : TMX_REFUSALS_BURST;
+    if (p->refusals + more >= TMX_REFUSALS_BURST) {
+        p->refusals = TMX_REFUSALS_BURST;
         p->refusals_ms = b->now_ms;
+        p->refusals_told = false;
+    } else {
+        p->refusals += more;
+        p->refusals_ms += more * 1000 / TMX_REFUSALS_PER_S;
     }
-    if (p->refusals == 0) {
-        return false;
+    if (p->refusals > 0) {
+        p->refusals--;
+        return true;
     }
-    p->refusals--;
-    if (p->refusals == 0) {
+    if (!p->refusals_told) {
+        p->refusals_told = true;
         notice(b, "message.refusals-limited", true, p->key, NULL, TMX_CODE_BUSY, TMX_REFUSALS_PER_S);
     }
-    return true;
+    return false;
+}
+
+/* Why the log takes no refusal now. What reports say is taken to the last: outcomes give room back. */
+static unsigned refusal_stop(struct tmx_broker *b, struct peer *p, struct tmx_bytes body)
+{
+    if (b->halted) {
+        return TMX_CODE_NOT_READY;
+    }
+    if (b->disk_full && tmx_body_kind(body) != TMX__KIND__KIND_REPORT) {
+        return TMX_CODE_DISK_FULL;
+    }
+    return refusal_take(b, p) ? TMX_CODE_OK : TMX_CODE_BUSY;
 }
 
 void refuse(struct tmx_broker *b, struct peer *p, const Tmx__Signed *envelope, struct tmx_bytes message_id, unsigned code,
@@ -77,17 +94,18 @@ void refuse(struct tmx_broker *b, struct peer *p, const Tmx__Signed *envelope, s
     uint8_t digest[32];
     tmx_digest(body, digest);
     struct tmx_bytes value;
+    p->last_code = code;
     if (row_get(b, TMX_T_REFUSED, TMX_BYTES_OF(digest), &value)) {
         b->counters.duplicates++;
         send_again(b, p, value_u64(value));
         return;
     }
-    if (!refusal_take(b, p)) {
-        defer(b, p, message_id, TMX_CODE_BUSY);
+    unsigned stop = refusal_stop(b, p, body);
+    if (stop != TMX_CODE_OK) {
+        defer(b, p, message_id, stop);
         return;
     }
     b->counters.refused++;
-    p->last_code = code;
     Tmx__LogRef ref = TMX__LOG_REF__INIT;
     ref.shard = tmx_to_pb(tmx_bytes_str(b->shard));
     ref.index = winner;
@@ -289,6 +307,7 @@ void admission_decide(struct tmx_broker *b, struct peer *p, const Tmx__Signed *e
 {
     struct tmx_bytes id = tmx_pb(h->message_id), refused;
     struct key k = key_delivery(id.data, p->key);
+    staging_heard(b, p, id.data);
     if (row_get(b, TMX_T_REFUSED, key_bytes(&k), &refused)) {
         refuse(b, p, envelope, id, TMX_CODE_SAME_ID_OTHER_BYTES, value_u64(refused), false, h);
         return;

@@ -78,9 +78,11 @@ struct peer {
     bool limits_due;
     bool starved;                      /* some destination was over its quota when limits were told */
     uint8_t staging[TMX_ID_SIZE];      /* the large container being pulled from it; zero = none */
-    uint64_t staging_ms;
+    uint64_t staging_ms;               /* when it last went on */
+    uint64_t staging_heard_ms;         /* when its sender last spoke of it */
     unsigned last_code;
     uint64_t refusals, refusals_ms;    /* more leaves it may cause by what is refused; when that was counted */
+    bool refusals_told;                /* that it causes more than that, since it last did not */
 };
 
 struct tmx_broker {
@@ -204,6 +206,8 @@ void staging_begin(struct tmx_broker *b, struct peer *p, struct tmx_bytes item, 
                    const Tmx__Header *header, bool resubmission);
 void staging_chunk(struct tmx_broker *b, struct peer *p, const Tmx__Chunk *chunk, struct tmx_bytes data);
 void staging_abandon(struct tmx_broker *b, struct peer *p);
+/* Its sender has announced it, whatever becomes of that. */
+void staging_heard(struct tmx_broker *b, struct peer *p, const uint8_t id[TMX_ID_SIZE]);
 /* Gives up what its sender, though connected, does not know any more: a node put back to an older copy. */
 void staging_close(struct tmx_broker *b, struct peer *p);
 /* A message is about to be stored under this id: what is being pulled from `p` under it is given up. False: something is

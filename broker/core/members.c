@@ -186,8 +186,8 @@ void members_publish(struct tmx_broker *b, struct peer *p, struct tmx_bytes item
         count_malformed(b, p, TMX_CODE_BAD_SIGNATURE);
         return;
     }
-    if (b->halted) {
-        return;
+    if (b->halted || b->disk_full) {
+        return;   /* it is sent again (LINK-11) */
     }
     struct key k = key_member(p->key);
     struct tmx_bytes value;

@@ -83,10 +83,17 @@ void staging_abandon(struct tmx_broker *b, struct peer *p)
 
 void staging_close(struct tmx_broker *b, struct peer *p)
 {
-    uint64_t from = p->staging_ms > p->opened_ms ? p->staging_ms : p->opened_ms;
+    uint64_t from = p->staging_heard_ms > p->opened_ms ? p->staging_heard_ms : p->opened_ms;
     if (p->up && !sodium_is_zero(p->staging, sizeof(p->staging)) && b->now_ms - from > STAGING_LOST_MS) {
         notice(b, "message.forgotten", false, p->key, p->staging, TMX_CODE_OK, 0);
         staging_abandon(b, p);
+    }
+}
+
+void staging_heard(struct tmx_broker *b, struct peer *p, const uint8_t id[TMX_ID_SIZE])
+{
+    if (memcmp(p->staging, id, sizeof(p->staging)) == 0) {
+        p->staging_heard_ms = b->now_ms;
     }
 }
 
@@ -115,7 +122,7 @@ void staging_recover(struct tmx_broker *b)
         struct peer *p = peer_find(b, member);
         if (p != NULL && sodium_is_zero(p->staging, sizeof(p->staging))) {
             memcpy(p->staging, id, sizeof(p->staging));
-            p->staging_ms = b->now_ms;
+            p->staging_ms = p->staging_heard_ms = b->now_ms;
         } else {
             drop(b, id, bytes);
         }
@@ -204,7 +211,7 @@ void staging_begin(struct tmx_broker *b, struct peer *p, struct tmx_bytes item, 
         return;
     }
     memcpy(p->staging, id, sizeof(p->staging));
-    p->staging_ms = b->now_ms;
+    p->staging_ms = p->staging_heard_ms = b->now_ms;
     uint8_t data[TMX_HEADER_MAX + 1100];
     struct tmx_writer w = TMX_WRITER_OF(data);
     tmx_write_u8(&w, resubmission ? 1 : 0);
@@ -259,7 +266,7 @@ void staging_chunk(struct tmx_broker *b, struct peer *p, const Tmx__Chunk *chunk
     row_insert(b, TMX_T_CONTAINER, key_bytes(&k), data);
     bytes += data.size;
     progress_write(b, p->staging, p, bytes);
-    p->staging_ms = b->now_ms;
+    p->staging_ms = p->staging_heard_ms = b->now_ms;
     uint64_t ahead = bytes + (TMX_CHUNKS_IN_FLIGHT - 1) * (uint64_t)TMX_CHUNK_SIZE;
     if (bytes == h->container_bytes) {
         decide(b, p, bytes);

@@ -132,4 +132,4 @@
 #define TMX_KEY_MAX 64u                /* spool row key */
 #define TMX_SPOOL_VERSION 1u
 #define TMX_REPORTS_ROOM 4096u         /* what the reports of one delivery take in the broker's spool, with their rows */
-#define TMX_EVIDENCE_ROOM 8192u        /* what is still to come of one message in a node's */
+#define TMX_EVIDENCE_ROOM 8192u        /* what is still to come of one delivery in a node's */

@@ -100,7 +100,7 @@ static unsigned verb_of(const Tmx__Request *pb)
     }
 }
 
-bool node_app_decide(struct tmx_node *n, const struct node_request *rq, bool last)
+bool node_app_decide(struct tmx_node *n, struct node_request *rq, bool last)
 {
     tmx_arena_reset(&n->scratch);
     switch ((int)rq->pb->body_case) {

@@ -25,6 +25,7 @@
 
 #define NODE_FLIGHT 1024u                  /* headers, or reports, sent and not answered */
 #define NODE_WAITERS 64u
+#define NODE_LOOKS_MAX 10000u              /* rows all queries of a turn look at: an application may be shown few of many */
 #define NODE_RESEND_MS 10000u              /* LINK-11 */
 #define NODE_PS_CACHE 64u
 #define NODE_OUT_BUDGET (8u << 20)         /* link frames of one turn */
@@ -100,7 +101,7 @@ struct node_state {
     bool prekeys_logged;
     uint64_t directory_heard;
     uint64_t leased, held;                 /* messages in these states */
-    uint64_t open;                         /* rows of INDEX_OPEN */
+    uint64_t open;                         /* deliveries, sent and received, of the messages in INDEX_OPEN */
     bool distrust;
     bool rebuild;                          /* NODE-10: signs nothing until feed_next reaches rebuild_to */
     uint64_t rebuild_to;                   /* UINT64_MAX: not known yet; 0: this spool never was rebuilt */
@@ -123,6 +124,7 @@ struct node_waiter {
     uint8_t route_size;
     char application[65];
     uint64_t deadline_ms;                  /* mono */
+    uint64_t looked;                       /* as in its request */
     size_t size;
     uint8_t request[TMX_CONTROL_MAX];
 };
@@ -192,6 +194,8 @@ struct tmx_node {
     uint64_t lost;                         /* messages found lost by this rebuild and without outcome */
     uint64_t submit_left, arrive_left;     /* bytes the spool may take in; UINT64_MAX: any */
     uint64_t wanted_bytes;                 /* the least that found no room in it; 0 = nothing did */
+    uint64_t room_asked_ms;                /* mono: when a session was last opened for it; 0 = never */
+    unsigned looks_left;                   /* rows that queries may still look at in this turn */
     struct node_key carry_at;              /* INDEX_OPEN row to go on from; empty = the first */
     struct tmx_node_state_view counters;
     int directory_result;
@@ -261,8 +265,9 @@ bool node_in_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_
 void node_in_write(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_in *row);
 /* Index rows of a new message. Empty mrn, business_id: none. */
 void node_index_add(struct tmx_node *n, enum tmx_node_direction direction, const uint8_t id[TMX_ID_SIZE],
-                    struct tmx_bytes mrn, struct tmx_bytes business_id);
-void node_index_close(struct tmx_node *n, enum tmx_node_direction direction, const uint8_t id[TMX_ID_SIZE]);
+                    size_t deliveries, struct tmx_bytes mrn, struct tmx_bytes business_id);
+void node_index_close(struct tmx_node *n, enum tmx_node_direction direction, const uint8_t id[TMX_ID_SIZE],
+                      size_t deliveries);
 struct node_key node_index_key(enum tmx_node_index index, enum tmx_node_direction direction,
                                const uint8_t id[TMX_ID_SIZE]);
 /* Content keys under the archive key. */
@@ -425,6 +430,7 @@ struct node_request {
     bool delimiter;
     size_t n_payload;
     const struct tmx_bytes *payload;
+    uint64_t looked;                             /* of events: it waits, and nothing up to here was for it */
 };
 /* Answers. `text` is static or in an arena; empty: the meaning of the code. */
 void node_answer_code(struct tmx_node *n, const struct node_request *rq, unsigned code, const char *text);
@@ -432,7 +438,7 @@ void node_answer(struct tmx_node *n, const struct node_request *rq, Tmx__Respons
                  const struct tmx_bytes *payload, size_t n_payload);
 bool node_type_permitted(const struct tmx_node_application *rights, struct tmx_bytes type);
 /* Decides a request; `waiting`: it waited before, and now is the last moment. False: nothing to answer yet. */
-bool node_app_decide(struct tmx_node *n, const struct node_request *rq, bool last);
+bool node_app_decide(struct tmx_node *n, struct node_request *rq, bool last);
 
 /* submit.c, lease.c, query.c: one request each; *_try give false when there is nothing to answer yet. */
 void node_submit(struct tmx_node *n, const struct node_request *rq);
@@ -449,7 +455,7 @@ void node_release(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
 void node_query_movement(struct tmx_node *n, const struct node_request *rq);
 void node_query_message(struct tmx_node *n, const struct node_request *rq);
 void node_query_list(struct tmx_node *n, const struct node_request *rq);
-bool node_events_try(struct tmx_node *n, const struct node_request *rq, bool last);
+bool node_events_try(struct tmx_node *n, struct node_request *rq, bool last);
 void node_info(struct tmx_node *n, const struct node_request *rq);
 
 /* wait.c */

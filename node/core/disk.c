@@ -4,13 +4,17 @@
  */
 #include "core.h"
 
+#define ROOM_ASK_MS 5000u   /* between sessions opened for that: not one for each message that just fits */
+
 void node_disk_tell(struct tmx_node *n, uint64_t submit_bytes, uint64_t arrive_bytes)
 {
     n->submit_left = submit_bytes;
     n->arrive_left = arrive_bytes;
     /* A new session, so that what was left at the broker comes at once and not with its next retry. */
-    if (n->wanted_bytes != 0 && n->wanted_bytes <= arrive_bytes) {
+    bool asked = n->room_asked_ms != 0 && n->now_ms - n->room_asked_ms < ROOM_ASK_MS;
+    if (n->wanted_bytes != 0 && n->wanted_bytes <= arrive_bytes && n->session.state == NODE_UP && !asked) {
         n->wanted_bytes = 0;
+        n->room_asked_ms = n->now_ms;
         node_link_lost(n, "link.room", true);
     }
 }

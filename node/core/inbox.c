@@ -187,7 +187,7 @@ void node_in_end(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_r
     row->state = (uint8_t)state;
     row->code = code;
     node_in_write(n, id, row);
-    node_index_close(n, TMX_DIRECTION_RECEIVED, id);
+    node_index_close(n, TMX_DIRECTION_RECEIVED, id, 1);
     if (has_label(row)) {
         struct node_key k = lane_key(row, row->seq);
         node_drop(n, TMX_NT_IN_LANE, node_kb(&k));
@@ -286,7 +286,7 @@ static void info_store(struct tmx_node *n, const struct arrival *a, const Tmx__C
         return;
     }
     node_put(n, TMX_NT_IN_INFO, tmx_pb(a->header->message_id), packed);
-    node_index_add(n, TMX_DIRECTION_RECEIVED, a->header->message_id.data, tmx_pb(info.mrn), tmx_pb(info.business_id));
+    node_index_add(n, TMX_DIRECTION_RECEIVED, a->header->message_id.data, 1, tmx_pb(info.mrn), tmx_pb(info.business_id));
 }
 
 static void row_fill(struct tmx_node *n, const struct arrival *a, struct tmx_row_in *row)

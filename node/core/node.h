@@ -152,7 +152,7 @@ struct tmx_node_state_view {
     uint64_t unanswered;           /* signed, no acceptance yet */
     uint64_t reports_open;         /* signed reports without verified leaf */
     uint64_t offered, leased, held;
-    uint64_t open;                 /* sent and received, without their outcome */
+    uint64_t open;                 /* deliveries of messages, sent and received, that have not every outcome */
     uint64_t blocked;              /* wait for an earlier one of their movement */
     uint64_t alarms;               /* raised since start */
     uint64_t alarm_rows;           /* kept for an operator */

@@ -11,7 +11,6 @@
 #define MOVEMENT_MAX 256u
 #define LIST_MAX 1000u
 #define EVENTS_MAX 1000u
-#define LOOK_MAX 10000u   /* rows looked at for one answer: an application may be shown few of many */
 #define ANSWER_BYTES_MAX (TMX_APP_RESPONSE_MAX / 2)   /* unpacked; one more message still fits behind it */
 
 static const char *delivery_state_name(uint8_t state)
@@ -251,9 +250,12 @@ void node_query_movement(struct tmx_node *n, const struct node_request *rq)
         }
         uint8_t id[TMX_ID_SIZE], direction = key.data[key.size - 1];
         memcpy(id, key.data + prefix, sizeof(id));
+        size_t before = n->out.used;
         Tmx__MessageState *m = message_build(n, (enum tmx_node_direction)direction, id, true);
         if (visible(rq, m)) {
             list[count++] = m;
+        } else {
+            tmx_arena_rewind(&n->out, before);
         }
     }
     answer(n, rq, list, count, more, TMX_BYTES_NULL);
@@ -293,7 +295,7 @@ void node_query_list(struct tmx_node *n, const struct node_request *rq)
     size_t max = r->max == 0 ? 100 : r->max, count = 0, used = n->out.used;
     struct tmx_bytes key, value;
     bool more = false;
-    unsigned looked = 0;
+    bool looked = false;   /* at one row at least: an answer leads on */
     uint8_t last[TMX_ID_SIZE];
     if (max > LIST_MAX || (r->after.len != 0 && r->after.len != TMX_ID_SIZE) ||
         r->direction > TMX__DIRECTION__DIRECTION_RECEIVED) {
@@ -308,10 +310,13 @@ void node_query_list(struct tmx_node *n, const struct node_request *rq)
         at = node_key_after(node_kb(&at));
     }
     while (list != NULL && node_seek(n, TMX_NT_INDEX, node_kb(&at), 1, &key, &value)) {
-        more = count == max || looked++ == LOOK_MAX || n->out.used - used > ANSWER_BYTES_MAX || !node_room(n);
+        bool enough = n->looks_left == 0 || n->out.used - used > ANSWER_BYTES_MAX || !node_room(n);
+        more = count == max || (looked && enough);
         if (more) {
             break;
         }
+        looked = true;
+        n->looks_left -= n->looks_left > 0 ? 1 : 0;
         uint8_t id[TMX_ID_SIZE], direction = key.data[key.size - 1];
         at = node_key_after(key);
         for (size_t i = 0; i < TMX_ID_SIZE; i++) {
@@ -331,15 +336,15 @@ void node_query_list(struct tmx_node *n, const struct node_request *rq)
     answer(n, rq, list, count, more, TMX_BYTES_OF(last));
 }
 
-bool node_events_try(struct tmx_node *n, const struct node_request *rq, bool last)
+bool node_events_try(struct tmx_node *n, struct node_request *rq, bool last)
 {
     const Tmx__EventsRequest *r = rq->pb->events;
     Tmx__Event *list[EVENTS_MAX];
     size_t max = r->max == 0 || r->max > EVENTS_MAX ? EVENTS_MAX : r->max, count = 0, used = n->out.used;
-    uint64_t next = r->after, end = n->state.cursor;
-    bool all = next >= end || end - next <= LOOK_MAX;
-    end = all ? end : next + LOOK_MAX;
-    while (next < end && count < max && n->out.used - used <= ANSWER_BYTES_MAX && node_room(n)) {
+    uint64_t first = r->after > rq->looked ? r->after : rq->looked, next = first, end = n->state.cursor;
+    bool enough = false;
+    while (next < end && count < max && (next == first || !enough)) {   /* one at least: an answer leads on */
+        n->looks_left -= n->looks_left > 0 ? 1 : 0;
         size_t before = n->out.used;
         Tmx__Event *event = event_read(n, ++next);
         if (event != NULL && node_type_permitted(rq->rights, tmx_pb(event->message_type))) {
@@ -347,8 +352,10 @@ bool node_events_try(struct tmx_node *n, const struct node_request *rq, bool las
         } else {
             tmx_arena_rewind(&n->out, before);
         }
+        enough = n->looks_left == 0 || n->out.used - used > ANSWER_BYTES_MAX || !node_room(n);
     }
-    if (count == 0 && all && next >= end && !last) {
+    if (count == 0 && next >= end && !last) {
+        rq->looked = next;
         return false;
     }
     Tmx__EventList body = TMX__EVENT_LIST__INIT;

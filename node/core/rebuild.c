@@ -146,7 +146,7 @@ static void info_restore(struct tmx_node *n, const Tmx__Header *h)
         return;
     }
     node_put(n, TMX_NT_OUT_INFO, tmx_pb(h->message_id), packed);
-    node_index_add(n, TMX_DIRECTION_SENT, h->message_id.data, TMX_BYTES_NULL, TMX_BYTES_NULL);
+    node_index_add(n, TMX_DIRECTION_SENT, h->message_id.data, h->n_recipients, TMX_BYTES_NULL, TMX_BYTES_NULL);
 }
 
 /* A header this node signed and does not know of: the message becomes a signed one; the leaf at hand then does the

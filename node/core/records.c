@@ -173,11 +173,11 @@ struct node_key node_index_key(enum tmx_node_index index, enum tmx_node_directio
 }
 
 void node_index_add(struct tmx_node *n, enum tmx_node_direction direction, const uint8_t id[TMX_ID_SIZE],
-                    struct tmx_bytes mrn, struct tmx_bytes business_id)
+                    size_t deliveries, struct tmx_bytes mrn, struct tmx_bytes business_id)
 {
     struct node_key all = node_index_key(TMX_INDEX_ALL, direction, id);
     struct node_key open = node_index_key(TMX_INDEX_OPEN, direction, id);
-    n->state.open += node_has(n, TMX_NT_INDEX, node_kb(&open)) ? 0 : 1;
+    n->state.open += node_has(n, TMX_NT_INDEX, node_kb(&open)) ? 0 : deliveries;
     n->state_dirty = true;
     node_put(n, TMX_NT_INDEX, node_kb(&all), TMX_BYTES_NULL);
     node_put(n, TMX_NT_INDEX, node_kb(&open), TMX_BYTES_NULL);
@@ -200,12 +200,13 @@ void node_index_add(struct tmx_node *n, enum tmx_node_direction direction, const
     }
 }
 
-void node_index_close(struct tmx_node *n, enum tmx_node_direction direction, const uint8_t id[TMX_ID_SIZE])
+void node_index_close(struct tmx_node *n, enum tmx_node_direction direction, const uint8_t id[TMX_ID_SIZE],
+                      size_t deliveries)
 {
     struct node_key open = node_index_key(TMX_INDEX_OPEN, direction, id);
     if (node_has(n, TMX_NT_INDEX, node_kb(&open))) {
         node_delete(n, TMX_NT_INDEX, node_kb(&open));
-        n->state.open--;
+        n->state.open -= n->state.open < deliveries ? n->state.open : deliveries;
         n->state_dirty = true;
     }
 }

@@ -104,7 +104,7 @@ void node_out_cancel(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct t
         row->deliveries[i].state = expired ? TMX_OUT_DELIVERY_EXPIRED : TMX_OUT_DELIVERY_REJECTED;
     }
     node_out_write(n, id, row);
-    node_index_close(n, TMX_DIRECTION_SENT, id);
+    node_index_close(n, TMX_DIRECTION_SENT, id, row->n);
     struct node_step step = { .what = expired ? "expired" : "rejected", .who = n->config.member, .code = code };
     node_step_add(n, TMX_DIRECTION_SENT, id, &step);
     node_notice(n, "message.cancelled", true, NULL, id, code, 0);
@@ -122,7 +122,7 @@ void node_out_drop(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
 
 void node_out_close(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_out *row)
 {
-    node_index_close(n, TMX_DIRECTION_SENT, id);
+    node_index_close(n, TMX_DIRECTION_SENT, id, row->n);
     if (n->config.retention_ms == 0) {
         node_out_drop(n, id);
     } else {

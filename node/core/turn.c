@@ -91,6 +91,7 @@ static void output_reset(struct tmx_node *n)
     tmx_arena_reset(&n->out);
     kept_free(n);
     n->kept_bytes = 0;
+    n->looks_left = NODE_LOOKS_MAX;
     n->n_sends = n->n_answers = n->n_notices = 0;
     n->notices_lost = 0;
     n->more = n->directory_changed = n->session_begun = false;
@@ -177,7 +178,10 @@ static int commit(struct tmx_node *n)
 int tmx_node_turn(struct tmx_node *n, const struct tmx_node_event *events, size_t n_events,
                   struct tmx_node_output *ret_output)
 {
-    assert(n->fault == 0 && n_events <= TMX_TURN_EVENTS_MAX);
+    assert(n_events <= TMX_TURN_EVENTS_MAX);
+    if (n->fault != 0) {
+        return n->fault;   /* of a read between turns */
+    }
     output_reset(n);
     for (size_t i = 0; i < n_events && n->fault == 0; i++) {
         step(n, &events[i]);

@@ -14,7 +14,8 @@ static bool reopen(struct tmx_node *n, const struct node_waiter *w, struct node_
     *rq = (struct node_request){ .route = TMX_BYTES(w->route, w->route_size),
                                  .application = tmx_bytes_str(w->application),
                                  .bytes = TMX_BYTES(w->request, w->size),
-                                 .delimiter = w->delimiter };
+                                 .delimiter = w->delimiter,
+                                 .looked = w->looked };
     for (size_t i = 0; i < n->config.n_applications; i++) {
         if (w->application[0] != '\0' && strcmp(n->config.applications[i].name, w->application) == 0) {
             rq->rights = &n->config.applications[i];
@@ -40,6 +41,7 @@ void node_wait_add(struct tmx_node *n, const struct node_request *rq, uint32_t w
     }
     memset(w, 0, sizeof(*w));
     w->used = true;
+    w->looked = rq->looked;
     w->delimiter = rq->delimiter;
     w->route_size = (uint8_t)rq->route.size;
     memcpy(w->route, rq->route.data, rq->route.size);
@@ -61,6 +63,7 @@ void node_wait_close(struct tmx_node *n)
             continue;
         }
         w->used = !node_app_decide(n, &rq, last);
+        w->looked = rq.looked;
     }
     n->offers_changed = n->events_changed = false;
 }

@@ -3,8 +3,10 @@
 # The demonstration as the README has it, left running and then played again. $1 source folder.
 set -uo pipefail
 top=$1
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+scratch=$(mktemp -d)
+log=$scratch/log
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
 fail() { echo "demo: $*"; tail -n 40 "$log"; exit 1; }
 
 played() {

@@ -5,6 +5,7 @@
  *   I1 one terminal outcome      I4 order of a movement     I8 fold(log) = state, heads consistent
  *   I2 durable before said       I5 authentic bytes         I9 conservation
  *   I3 handed over once          I7 no distrust             I11 drains (world.c)   I12 recovers
+ *   I10 nothing left (leftovers.c)  I13 evil members harm themselves
  *
  * Requirements checked on the way, under every fault: NODE-3 and NODE-6 (numbers contiguous, order of a movement,
  * offered only after the CoA is in the log), NODE-7 (lapsed leases come again, marked), NODE-8 and NODE-9 (outcomes of
@@ -191,6 +192,22 @@ static void fold_end(struct sim *s, const Tmx__LogEntry *e, uint64_t index)
     }
 }
 
+/* I13: whatever evil members do, of a member that never was one only that is refused which time or the directory refuse. A
+ * node put back to an older copy is left out: it may have signed things it does not know of. */
+static void fold_refusal(struct sim *s, const Tmx__LogEntry *e, uint64_t index)
+{
+    bool explained = e->code == TMX_CODE_MEMBER_SUSPENDED || e->code == TMX_CODE_EXPIRED_ON_ARRIVAL ||
+                     e->code == TMX_CODE_EXPIRY_TOO_FAR || e->code == TMX_CODE_OUTCOME_EXISTS;
+    for (unsigned i = 0; i < s->n_nodes; i++) {
+        const struct sim_node *n = &s->nodes[i];
+        bool own = tmx_bytes_eq(tmx_pb(e->member), tmx_bytes_str(s->federation.members[i].code));
+        if (own && !n->was_evil && !n->restored && !explained) {
+            sim_fail(s, "I13: leaf %" PRIu64 " refuses what %s sent: %s", index, s->federation.members[i].code,
+                     tmx_code_name(e->code));
+        }
+    }
+}
+
 static void fold(struct sim *s, const Tmx__LogEntry *e, uint64_t index)
 {
     struct checker *c = s->checker;
@@ -204,6 +221,7 @@ static void fold(struct sim *s, const Tmx__LogEntry *e, uint64_t index)
         fold_header(s, e, index, true);
         break;
     case TMX__ENTRY_KIND__ENTRY_REFUSAL:
+        fold_refusal(s, e, index);
         if (tmx_body_kind(tmx_pb(e->body)) == TMX__KIND__KIND_HEADER) {
             fold_header(s, e, index, false);
         } else if (e->code == TMX_CODE_OUTCOME_EXISTS) {

@@ -229,6 +229,7 @@ static void one_fault(struct sim *s)
         break;
     default:
         sn->evil = !sn->evil && !s->disk_lost && rng_chance(&s->rng, 300);
+        sn->was_evil = sn->was_evil || sn->evil;
         break;
     }
 }

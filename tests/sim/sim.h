@@ -168,7 +168,7 @@ struct sim_node {
     uint64_t cut_until;
     struct tmx_spool *copy;        /* an older state, to restore */
     bool rebuild, restored;        /* put back to an older state: now, ever */
-    bool evil;                     /* sends bent frames */
+    bool evil, was_evil;           /* sends bent frames: now, ever */
     bool disk_full;                /* its spool takes in next to nothing */
     uint64_t slow_until[2];        /* its link takes nothing: towards the broker, from it; 0 = it does */
     uint64_t last_delivery_at[2];  /* keeps order on the wire: to the broker, from it */

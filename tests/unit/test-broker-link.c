@@ -123,6 +123,9 @@ static void test_large_container(void **state)
 static void test_fork_shown(void **state)
 {
     struct world *w = *state;
+    hello(w, CH);
+    compose(w, CH, IT);
+    submit(w, CH);
     DE->head.size += 5;
     hello(w, DE);
     assert_true(noticed(w, "log.fork-shown"));
@@ -133,6 +136,10 @@ static void test_fork_shown(void **state)
     hello(w, CH);
     uint64_t size = tmx_broker_log_size(w->broker);
     compose(w, CH, IT);
+    submit(w, CH);
+    assert_int_equal(CH->deferred_code, TMX_CODE_NOT_READY);
+    CH->deferred_code = 0;
+    message.recipient[0].seq = 1;   /* what would be refused is not signed either */
     submit(w, CH);
     assert_int_equal(CH->deferred_code, TMX_CODE_NOT_READY);
     tick(w, 1000);

@@ -134,6 +134,15 @@ static void test_refusals(void **state)
 
     compose(w, DE, IT);
     memcpy(message.id, id, sizeof(id));
+    uint64_t size = tmx_broker_log_size(w->broker);
+    struct tmx_broker_event disk = event_of(w, TMX_BROKER_DISK);
+    disk.disk_full = true;
+    turn(w, &disk, 1);
+    submit(w, DE);
+    assert_int_equal(DE->deferred_code, TMX_CODE_DISK_FULL);   /* a refusal takes room, too */
+    assert_int_equal(tmx_broker_log_size(w->broker), size);
+    disk.disk_full = false;
+    turn(w, &disk, 1);
     refused(w, TMX_CODE_SAME_ID_OTHER_BYTES, false);
 
     compose(w, DE, IT);

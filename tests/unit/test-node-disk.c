@@ -97,11 +97,20 @@ static void test_open(void **state)
 {
     struct world *w = *state;
     submit_ok(w, "a", MRN, 0, NULL);
-    submit_ok(w, "b", MRN, 0, NULL);
+    ProtobufCBinaryData both[] = { tmx_to_pb(TMX_LIT("CH")), tmx_to_pb(TMX_LIT("IT")) };
+    Tmx__SubmitRequest s = submission("b", "CH");
+    s.recipients = both;
+    s.n_recipients = 2;
+    s.expires_ms = w->wall_ms + DAY_MS;
+    room(w, 2 * 7 + TMX_EVIDENCE_ROOM, 0);
+    assert_int_equal(submit(w, &s, "payload"), TMX_CODE_DISK_FULL);   /* each delivery brings evidence */
+    room(w, 2 * 7 + 2 * TMX_EVIDENCE_ROOM, UINT64_MAX);
+    assert_int_equal(submit(w, &s, "payload"), TMX_CODE_OK);
+    room(w, UINT64_MAX, UINT64_MAX);
     deliver_message(w, compose(w, false, 0));
-    assert_int_equal(state_of(w).open, 3);
+    assert_int_equal(state_of(w).open, 4);
     node_restart(w);
-    assert_int_equal(state_of(w).open, 3);
+    assert_int_equal(state_of(w).open, 4);
 }
 
 int main(void)
