@@ -228,6 +228,9 @@ void broker_start(struct sim *s);
 void node_start(struct sim *s, unsigned i);
 uint64_t process_wall_ms(const struct sim *s, const struct process *p);
 
+/* crash_spool.c */
+void sim_spool_init(struct sim_spool *s);
+
 /* network.c */
 void network_new(struct sim *s);
 void network_free(struct sim *s);

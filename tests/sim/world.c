@@ -47,56 +47,6 @@ void sim_mix(struct sim *s, uint64_t v)
     s->hash = (s->hash ^ v) * 0x100000001b3ull;
 }
 
-/* The spool of a process that may die at a commit: what it answers then ends the process, as a failed commit does. */
-static int crash_begin(struct tmx_spool *base)
-{
-    struct sim_spool *s = (struct sim_spool *)base;
-    return s->inner->vtable->begin(s->inner);
-}
-
-static int crash_apply(struct tmx_spool *base, const struct tmx_op *ops, size_t n)
-{
-    struct sim_spool *s = (struct sim_spool *)base;
-    return s->inner->vtable->apply(s->inner, ops, n);
-}
-
-static int crash_commit(struct tmx_spool *base)
-{
-    struct sim_spool *s = (struct sim_spool *)base;
-    if (s->crash == CRASH_BEFORE_COMMIT) {
-        return -ECANCELED;
-    }
-    int r = s->inner->vtable->commit(s->inner);
-    return s->crash == CRASH_AFTER_COMMIT ? -ECANCELED : r;
-}
-
-static int crash_get(struct tmx_spool *base, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value)
-{
-    struct sim_spool *s = (struct sim_spool *)base;
-    return s->inner->vtable->get(s->inner, table, key, ret_value);
-}
-
-static int crash_seek(struct tmx_spool *base, uint8_t table, struct tmx_bytes from, struct tmx_bytes *ret_key,
-                      struct tmx_bytes *ret_value)
-{
-    struct sim_spool *s = (struct sim_spool *)base;
-    return s->inner->vtable->seek(s->inner, table, from, ret_key, ret_value);
-}
-
-static int crash_stat(struct tmx_spool *base, struct tmx_spool_stat *ret_stat)
-{
-    struct sim_spool *s = (struct sim_spool *)base;
-    return s->inner->vtable->stat(s->inner, ret_stat);
-}
-
-static void crash_close(struct tmx_spool *base)
-{
-    (void)base;   /* the world owns it */
-}
-
-static const struct tmx_spool_vtable crash_vtable = { crash_begin, crash_apply, crash_commit, crash_get,
-                                                      crash_seek,  crash_stat,  crash_close };
-
 uint64_t process_wall_ms(const struct sim *s, const struct process *p)
 {
     return (uint64_t)((int64_t)s->now_ms + p->clock_ms);
@@ -146,9 +96,7 @@ static void process_init(struct process *p)
 {
     p->last = &p->first;
     p->turn_at = UINT64_MAX;
-    p->spool.base.vtable = &crash_vtable;
-    int r = tmx_spool_ram_new(&p->spool.inner);
-    assert(r == 0);
+    sim_spool_init(&p->spool);
 }
 
 static uint64_t process_mono_ms(const struct sim *s, const struct process *p)
