@@ -25,14 +25,6 @@
 #define TURN_MESSAGES_MAX 64u
 #define EXIT_USAGE 2
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
 struct gate {
     struct tmx_gate_stream core;
     struct tmx_transport *transport;
@@ -59,7 +51,7 @@ static int64_t now_ms(void)
  * RLIMIT_AS would count what malloc only reserves. Sanitizers map terabytes: with them the limit cannot be had. */
 static int limit_memory(uint64_t bytes)
 {
-#ifdef SANITIZED
+#if TMX_SANITIZED
     (void)bytes;
     return 0;
 #else

@@ -25,5 +25,17 @@
 #define TMX_CLEANUP(fn) __attribute__((cleanup(fn)))
 #define TMX_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
+/* Built with AddressSanitizer, as gcc or clang tell it: memory limits cannot be had then, and it sees what tests do not. */
+#if defined(__SANITIZE_ADDRESS__)
+#define TMX_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TMX_SANITIZED 1
+#endif
+#endif
+#ifndef TMX_SANITIZED
+#define TMX_SANITIZED 0
+#endif
+
 /* The number of elements of an array. */
 #define TMX_N(a) (sizeof(a) / sizeof((a)[0]))

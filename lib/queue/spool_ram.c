@@ -7,17 +7,6 @@
 
 #include <tmx/spool.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define LEND_COPIES 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define LEND_COPIES 1
-#endif
-#endif
-#ifndef LEND_COPIES
-#define LEND_COPIES 0
-#endif
-
 #define HEIGHT_MAX 16u   /* a quarter of the rows of each level are in the next: good for 4^16 rows */
 
 struct row {
@@ -49,7 +38,7 @@ struct ram {
     struct undo *journal;
     size_t journal_used;
     size_t journal_size;
-    uint8_t *lent[2];   /* LEND_COPIES: the key and value lent last */
+    uint8_t *lent[2];   /* TMX_SANITIZED: the key and value lent last */
 };
 
 /* Links to follow or change, one per level: where a key is or would be. */
@@ -257,7 +246,7 @@ static void take_back(struct ram *ram)
  * found out. */
 static int lend(struct ram *ram, unsigned i, struct tmx_bytes b, struct tmx_bytes *ret_lent)
 {
-    if (LEND_COPIES) {
+    if (TMX_SANITIZED) {
         ram->lent[i] = copy_of(b);
         if (ram->lent[i] == NULL) {
             return -ENOMEM;

@@ -104,17 +104,9 @@ static int setup(void **state)
     return tmx_transport_new(false, &nodes);
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
 int gate_tests_run(const char *name, const struct CMUnitTest *tests, size_t n)
 {
-#ifdef SANITIZED
+#if TMX_SANITIZED
     /* The kernel's limit cannot be had with it, so its own stands in. */
     setenv("ASAN_OPTIONS", "hard_rss_limit_mb=128:abort_on_error=1", 1);
 #endif
