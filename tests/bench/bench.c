@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Loads one pair of members through libtmx and watches the sender's events: from submission to the verified CoA.
  *
- *   bench SENDER_ENDPOINT RECIPIENT SUBMITTERS COUNT PAYLOAD_BYTES GAP_MS [STEP]
+ *   bench SENDER_ENDPOINT RECIPIENT SUBMITTERS[xAT_ONCE] COUNT PAYLOAD_BYTES GAP_MS [STEP]
  *
- * Each submitter is a process that submits, waits for its durable answer, and submits again (after GAP_MS). Prints
+ * Each submitter is a process that submits AT_ONCE messages (default 1), waits for their durable answers, and goes on
+ * (after GAP_MS). Prints
  * messages per second over the whole run and p50, p99 and p99.9 of the latency in ms: from the time the node wrote down
  * as submission to the time the watching application was told of the CoA, or of STEP ("accepted": for a recipient that
  * is away).
@@ -30,35 +31,65 @@ static uint64_t now_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static int submitter(const char *endpoint, const char *recipient, unsigned number, unsigned long count, size_t bytes,
-                     unsigned gap_ms)
+struct load {
+    const char *endpoint;
+    const char *recipient;
+    unsigned submitters;
+    unsigned at_once;
+    unsigned long each;                   /* messages of one submitter */
+    size_t payload_bytes;
+    unsigned gap_ms;
+};
+
+/* Submits them until each is stored: what the node had no room for is asked again, a bounded number of times. */
+static int submit(struct tmx_client *client, const struct tmx_client_submission *all, size_t n)
 {
-    struct tmx_client *client;
-    unsigned char *payload = malloc(bytes);
+    static struct tmx_client_result results[TMX_CLIENT_SUBMISSIONS_MAX];
+    size_t done = 0;
+    for (int tries = 0; done < n && tries < 20; tries++) {
+        if (tries > 0) {
+            usleep(50000);
+        }
+        size_t stored = 0, asked = n - done;
+        int r = tmx_client_submit_many(client, all + done, asked, results);
+        while (r == 0 && stored < asked && results[stored].r == 0) {
+            stored++;
+        }
+        done += stored;
+    }
+    if (done < n) {
+        fprintf(stderr, "bench: %s\n", tmx_client_error_text(client));
+    }
+    return done == n ? 0 : 1;
+}
+
+static int submitter(const struct load *load, unsigned number)
+{
+    static char references[TMX_CLIENT_SUBMISSIONS_MAX][48];
+    static struct tmx_client_submission all[TMX_CLIENT_SUBMISSIONS_MAX];
+    const char *recipients[] = { load->recipient };
+    size_t bytes = load->payload_bytes;
+    unsigned char *payloads = malloc(bytes * load->at_once);
     FILE *random = fopen("/dev/urandom", "rb");
-    if (payload == NULL || random == NULL || tmx_client_open(endpoint, NULL, &client) != 0) {
+    struct tmx_client *client;
+    if (payloads == NULL || random == NULL || tmx_client_open(load->endpoint, NULL, &client) != 0) {
         return 1;
     }
-    const char *recipients[] = { recipient };
-    for (unsigned long i = 0; i < count; i++) {
-        char reference[48];
-        struct tmx_client_submitted done;
-        snprintf(reference, sizeof(reference), "bench-%d-%u-%lu", (int)getpid(), number, i);
-        if (fread(payload, 1, bytes, random) != bytes) {
+    for (unsigned long i = 0; i < load->each;) {
+        size_t n = load->each - i < load->at_once ? load->each - i : load->at_once;
+        if (fread(payloads, bytes, n, random) != n) {
             return 1;
         }
-        struct tmx_client_submission m = { .reference = reference, .recipients = recipients, .n_recipients = 1,
-                                           .message_type = "CD974C", .payload = payload, .payload_bytes = bytes };
-        int r = tmx_client_submit(client, &m, &done);
-        for (int tries = 0; r != 0 && tries < 20; tries++) {
-            usleep(50000);
-            r = tmx_client_submit(client, &m, &done);
+        for (size_t k = 0; k < n; k++, i++) {
+            snprintf(references[k], sizeof(references[k]), "bench-%d-%u-%lu", (int)getpid(), number, i);
+            all[k] = (struct tmx_client_submission){ .reference = references[k], .recipients = recipients,
+                                                     .n_recipients = 1, .message_type = "CD974C",
+                                                     .payload = payloads + k * bytes, .payload_bytes = bytes };
         }
-        if (r != 0) {
-            fprintf(stderr, "bench: %s\n", tmx_client_error_text(client));
+        if (submit(client, all, n) != 0) {
             return 1;
         }
-        usleep(gap_ms * 1000);
+        usleep(load->gap_ms * 1000);
     }
     fclose(random);
     tmx_client_close(client);
@@ -104,20 +135,28 @@ int main(int argc, char **argv)
     struct tmx_client *client;
     const char *until = argc == 8 ? argv[7] : "CoA";
     if (argc < 7 || argc > 8 || tmx_client_open(argv[1], NULL, &client) != 0) {
-        fprintf(stderr, "usage: bench SENDER_ENDPOINT RECIPIENT SUBMITTERS COUNT PAYLOAD_BYTES GAP_MS [STEP]\n");
+        fprintf(stderr, "usage: bench SENDER_ENDPOINT RECIPIENT SUBMITTERS[xAT_ONCE] COUNT PAYLOAD_BYTES GAP_MS [STEP]\n");
         return 64;
     }
-    unsigned submitters = (unsigned)atoi(argv[3]), gap_ms = (unsigned)atoi(argv[6]);
-    unsigned long each = strtoul(argv[4], NULL, 10) / submitters, count = each * submitters, done = 0;
+    struct load load = { .endpoint = argv[1], .recipient = argv[2], .at_once = 1, .payload_bytes = strtoul(argv[5], NULL, 10),
+                         .gap_ms = (unsigned)atoi(argv[6]) };
+    if (sscanf(argv[3], "%ux%u", &load.submitters, &load.at_once) < 1 || load.submitters == 0 || load.at_once == 0
+        || load.at_once > TMX_CLIENT_SUBMISSIONS_MAX) {
+        fprintf(stderr, "bench: %s: expected SUBMITTERS[xAT_ONCE], at most %u at once\n", argv[3],
+                TMX_CLIENT_SUBMISSIONS_MAX);
+        return 64;
+    }
+    load.each = strtoul(argv[4], NULL, 10) / load.submitters;
+    unsigned long count = load.each * load.submitters, done = 0;
     struct seen *table = calloc(2 * COUNT_MAX, sizeof(*table));
     uint32_t *latency_ms = calloc(count + 1, sizeof(*latency_ms));
     if (table == NULL || latency_ms == NULL || count == 0 || count > COUNT_MAX) {
         return 1;
     }
     uint64_t cursor = cursor_now(client), started = now_ms();
-    for (unsigned i = 0; i < submitters; i++) {
+    for (unsigned i = 0; i < load.submitters; i++) {
         if (fork() == 0) {
-            _exit(submitter(argv[1], argv[2], i, each, strtoul(argv[5], NULL, 10), gap_ms));
+            _exit(submitter(&load, i));
         }
     }
     while (done < count) {
