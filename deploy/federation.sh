@@ -54,6 +54,7 @@ CONF
 
 # fed_node_conf MEMBER [extra lines]
 fed_node_conf() {
+    local own=FED_CAPACITY_$1
     cat >"$FED/$1/tmx-node.conf" <<CONF
 [node]
 member = $1
@@ -61,7 +62,7 @@ directory = ../directory.tmx
 authority = ../authority.pub
 keys = keys
 spool = ${FED_STATE:-}spool
-capacity = ${FED_CAPACITY:-512 MiB}
+capacity = ${!own:-${FED_CAPACITY:-512 MiB}}
 marker = ${FED_STATE:-}marker
 run = run
 catalogue = $FED_TOP/proto/catalogue-ncts-p5.conf

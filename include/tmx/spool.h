@@ -58,6 +58,7 @@ struct tmx_spool_stat {
     uint64_t used_bytes;       /* pages in use */
     uint64_t capacity_bytes;   /* the map */
     uint64_t commits;
+    uint64_t syncs;            /* how often the disk was waited for since it was opened */
     uint64_t rows[TMX_TABLES_MAX];
 };
 

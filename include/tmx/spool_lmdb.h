@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The spool on disk (LMDB), and the marker beside it.
+ * The spool on disk (LMDB and a journal), and the marker beside it.
  *
- * PATH is a directory with data.mdb, lock.mdb and owner.lock; local ext4 or XFS only. One process owns it: the lock
- * is held from open to close. The file is preallocated to its capacity, so that somebody else filling the disk does
- * no harm. After a failed begin, apply or commit the handle answers -EIO to everything: what the turn became is
+ * PATH is a directory with data.mdb, journal, lock.mdb and owner.lock; local ext4 or XFS only. The first two belong
+ * together: a copy is one of the whole folder, made while no process owns it. One process owns it: the lock
+ * is held from open to close. Both are preallocated, so that somebody else filling the disk does no harm. After a failed begin, apply or commit the handle answers -EIO to everything: what the turn became is
  * unknown, the process has to end. -ENOSPC from them means the capacity is used up (or the disk is).
  *
  * Generations (design, rule 9): a spool carries its generation; a restore starts a new one. The marker file, kept
@@ -22,7 +22,7 @@ int tmx_spool_lmdb_create(const char *path, uint64_t capacity, uint64_t generati
 /* Opens what create made; never creates. A child process looks at the file first (bounded in time), for LMDB trusts
  * its file and a damaged one may kill its reader. On failure a line for the operator is in `ret_error`:
  * -ENOENT none there, -EBUSY owned by another process, -EPROTO written by a newer version, -EINVAL of another role,
- * -EBADMSG damaged, -ENOSPC no room to reserve the capacity. */
+ * -EBADMSG damaged, or files that do not belong together, -ENOSPC no room to reserve the capacity. */
 int tmx_spool_lmdb_open(const char *path, uint64_t capacity, const char *role, struct tmx_spool **ret_spool,
                         char *ret_error, size_t error_size) TMX_MUST_CHECK;
 

@@ -112,9 +112,9 @@ json_t *tmx_answer_spool(struct tmx_spool *spool)
     (void)!tmx_spool_stat(spool, &stat);
     tmx_spool_lmdb_mark(spool, &mark);
     uint64_t percent = stat.capacity_bytes == 0 ? 0 : stat.used_bytes * 100 / stat.capacity_bytes;
-    return json_pack("{sI sI sI sI sI}", "used_bytes", (json_int_t)stat.used_bytes, "capacity_bytes",
+    return json_pack("{sI sI sI sI sI sI}", "used_bytes", (json_int_t)stat.used_bytes, "capacity_bytes",
                      (json_int_t)stat.capacity_bytes, "percent", (json_int_t)percent, "generation",
-                     (json_int_t)mark.generation, "turns", (json_int_t)mark.turn);
+                     (json_int_t)mark.generation, "turns", (json_int_t)mark.turn, "syncs", (json_int_t)stat.syncs);
 }
 
 const char *tmx_answer_member_status(Tmx__MemberStatus status)

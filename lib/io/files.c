@@ -8,6 +8,11 @@
 
 #include "files.h"
 
+int tmx_join_path(char ret_path[TMX_PATH_MAX], const char *folder, const char *name)
+{
+    return (size_t)snprintf(ret_path, TMX_PATH_MAX, "%s%s", folder, name) < TMX_PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
 int tmx_sync_path(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -7,6 +7,8 @@
 
 #define TMX_PATH_MAX 4096u
 
+/* -ENAMETOOLONG. `name` begins with what joins it. */
+int tmx_join_path(char ret_path[TMX_PATH_MAX], const char *folder, const char *name) TMX_MUST_CHECK;
 /* fsync of a file or folder by name. Negative errno. */
 int tmx_sync_path(const char *path) TMX_MUST_CHECK;
 /* fsync of the folder that holds `path`. */

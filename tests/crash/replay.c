@@ -304,6 +304,10 @@ static void end(struct replay *r, const struct record *record)
         sync_node(by_file(r, record->file));
     } else if (record->kind == RECORD_WRITE && (record->flags & RECORD_DURABLE) != 0) {
         struct node *node = by_file(r, record->file);
+        if (node->changes_n == 1) {
+            sync_node(node);   /* nothing is under it */
+            return;
+        }
         node->changes[node->changes_n - 1].durable = true;
     }
 }

@@ -38,12 +38,12 @@ static void forward(struct ledger *l, uint64_t turn)
 
 static void *start(const char *about, uint64_t seed)
 {
-    (void)about;
     struct ledger *l = calloc(1, sizeof(*l));
     assert(l != NULL);
     l->seed = seed;
+    l->turn = strtoull(about, NULL, 10);   /* what was there before the recording: opening it writes, too */
     assert(tmx_spool_ram_new(&l->twin) == 0);
-    forward(l, 1 + TURNS_MORE);
+    forward(l, l->turn + 1 + TURNS_MORE);
     return l;
 }
 

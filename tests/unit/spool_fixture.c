@@ -121,7 +121,7 @@ int lmdb_setup(void **state)
 
 int lmdb_teardown(void **state)
 {
-    static const char *const names[] = { "/spool/data.mdb", "/spool/lock.mdb", "/spool/owner.lock" };
+    static const char *const names[] = { "/spool/data.mdb", "/spool/lock.mdb", "/spool/owner.lock", "/spool/journal" };
     struct fixture *f = *state;
     f->spool = tmx_spool_close(f->spool);
     for (size_t i = 0; i < TMX_N(names); i++) {
