@@ -66,8 +66,8 @@ int tmx_env_count_free_pages(MDB_txn *txn, size_t from, uint64_t *ret_pages) TMX
 int tmx_env_put_counts(struct tmx_env *e) TMX_MUST_CHECK;
 int tmx_env_put_identity(struct tmx_env *e) TMX_MUST_CHECK;
 int tmx_env_put_journal(struct tmx_env *e, const uint8_t salt[TMX_JOURNAL_SALT]) TMX_MUST_CHECK;
-/* One operation in the open transaction; `env` is a struct tmx_env, for the journal hands its operations to it too. */
-int tmx_env_apply(void *env, const struct tmx_op *op) TMX_MUST_CHECK;
+/* One operation in the open transaction. */
+int tmx_env_apply(struct tmx_env *e, const struct tmx_op *op) TMX_MUST_CHECK;
 /* LMDB commits what is open, with the spool's own rows; the journal starts again. */
 int tmx_env_checkpoint(struct tmx_env *e) TMX_MUST_CHECK;
 

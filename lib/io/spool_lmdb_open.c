@@ -97,6 +97,18 @@ static int open_checked(struct tmx_env *e, const struct tmx_spool_subject *s, ch
     return r;
 }
 
+/* A precondition that does not hold here is no mistake of a program: the rows are not those the journal goes on from. */
+static int replay(void *env, const struct tmx_op *op)
+{
+    struct tmx_env *e = env;
+    struct tmx_bytes value;
+    bool there = tmx_env_get(e, e->turn, op->table, op->key, &value) != TMX_SPOOL_E_NONE;
+    if (op->kind == TMX_OP_INSERT ? there : op->kind != TMX_OP_PUT && !there) {
+        return -EBADMSG;
+    }
+    return tmx_env_apply(e, op);
+}
+
 /* What the journal has more than LMDB goes into LMDB. */
 static int catch_up(struct tmx_env *e, const char *path, char error[TMX_SPOOL_ERROR_MAX])
 {
@@ -109,7 +121,7 @@ static int catch_up(struct tmx_env *e, const char *path, char error[TMX_SPOOL_ER
         return r;
     }
     r = tmx_env_error(mdb_txn_begin(e->env, NULL, 0, &e->turn));
-    r = r == 0 ? tmx_journal_replay(&e->journal, e->number, tmx_env_apply, e, &e->number) : r;
+    r = r == 0 ? tmx_journal_replay(&e->journal, e->number, replay, e, &e->number) : r;
     if (r == -EBADMSG) {
         (void)snprintf(error, TMX_SPOOL_ERROR_MAX,
                        "damaged: the journal does not go on where the rows end (turn %" PRIu64 "): bring back the whole "

@@ -90,9 +90,8 @@ static int insert(struct tmx_env *e, const struct tmx_op *op)
     return tmx_env_error(rc);
 }
 
-int tmx_env_apply(void *env, const struct tmx_op *op)
+int tmx_env_apply(struct tmx_env *e, const struct tmx_op *op)
 {
-    struct tmx_env *e = env;
     if (op->kind == TMX_OP_INSERT) {
         return insert(e, op);
     }

@@ -289,6 +289,35 @@ static void a_journal_of_another_spool_is_refused(void **state)
     assert_int_equal(open_crashed(p, &s), -EBADMSG);
 }
 
+/* A turn that is whole, of this spool and the next, but not of these rows. */
+static void rows_it_does_not_go_on_from_are_refused(void **state)
+{
+    struct place *p = *state;
+    char name[128];
+    const struct tmx_op wrong[] = {
+        { TMX_OP_INSERT, 1, TMX_LIT("\1\0\0\0"), TMX_LIT("there") },
+        { TMX_OP_UPDATE, 1, TMX_LIT("none"), TMX_LIT("x") },
+        { TMX_OP_DELETE, 1, TMX_LIT("none"), TMX_BYTES_NULL },
+        { TMX_OP_PUT, 1, TMX_LIT("none"), TMX_LIT("x") },   /* that is fine */
+    };
+    turn(p->s, 1, 700);
+    name_of(name, p->crashed, "journal");
+    for (size_t i = 0; i < TMX_N(wrong); i++) {
+        struct tmx_spool *s = NULL;
+        struct tmx_journal j = ((struct tmx_env *)p->s)->journal;
+        crash(p);
+        j.record = NULL;
+        j.room = 0;
+        assert_int_equal(tmx_journal_open(&j, name), 0);
+        tmx_journal_begin(&j);
+        assert_int_equal(tmx_journal_add(&j, &wrong[i]), 0);
+        assert_int_equal(tmx_journal_write(&j, 2), 0);
+        tmx_journal_close(&j);
+        assert_int_equal(open_crashed(p, &s), i == TMX_N(wrong) - 1 ? 0 : -EBADMSG);
+        (void)tmx_spool_close(s);
+    }
+}
+
 static void a_spool_without_its_journal_is_refused(void **state)
 {
     struct place *p = *state;
@@ -333,6 +362,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(large_turns_survive_a_crash, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_journal_of_another_spool_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(rows_it_does_not_go_on_from_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_spool_without_its_journal_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_generation_is_not_left_behind, setup, teardown),
     };
