@@ -48,6 +48,17 @@ bool tmx_merkle_root(uint64_t size, tmx_merkle_fetch_fn *fetch, void *ctx, struc
 /* RFC 9162 2.1.3.2 and 2.1.4.2. `path`: whole hashes, concatenated. */
 bool tmx_merkle_verify_path(uint64_t index, uint64_t size, const struct tmx_hash *leaf, struct tmx_bytes path,
                             const struct tmx_hash *root) TMX_MUST_CHECK;
+/* The nodes above the leaf verified last: the next leaf's path runs through most of them, and what has the same two
+ * children needs no hash. All zero: none yet. */
+struct tmx_merkle_memo {
+    struct {
+        bool set;
+        struct tmx_hash left, right, node;
+    } level[TMX_TREE_DEPTH_MAX];
+};
+/* The same answer as verify_path, sooner where neighbours are verified one after the other. */
+bool tmx_merkle_verify_next(struct tmx_merkle_memo *memo, uint64_t index, uint64_t size, const struct tmx_hash *leaf,
+                            struct tmx_bytes path, const struct tmx_hash *root) TMX_MUST_CHECK;
 /* Computes the root a path leads to; false when its length does not fit. */
 bool tmx_merkle_path_root(uint64_t index, uint64_t size, const struct tmx_hash *leaf, struct tmx_bytes path,
                           struct tmx_hash *ret_root) TMX_MUST_CHECK;

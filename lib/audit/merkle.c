@@ -189,13 +189,30 @@ static void climb(uint64_t *fn, uint64_t *sn, bool right)
     *sn >>= 1;
 }
 
-bool tmx_merkle_path_root(uint64_t index, uint64_t size, const struct tmx_hash *leaf, struct tmx_bytes path,
-                          struct tmx_hash *ret_root)
+static struct tmx_hash node_of(struct tmx_merkle_memo *memo, unsigned level, const struct tmx_hash *left,
+                               const struct tmx_hash *right)
+{
+    if (memo == NULL || level >= TMX_TREE_DEPTH_MAX) {
+        return tmx_merkle_node(left, right);
+    }
+    if (!memo->level[level].set || !tmx_hash_eq(&memo->level[level].left, left) ||
+        !tmx_hash_eq(&memo->level[level].right, right)) {
+        memo->level[level].left = *left;
+        memo->level[level].right = *right;
+        memo->level[level].node = tmx_merkle_node(left, right);
+        memo->level[level].set = true;
+    }
+    return memo->level[level].node;
+}
+
+static bool path_root(struct tmx_merkle_memo *memo, uint64_t index, uint64_t size, const struct tmx_hash *leaf,
+                      struct tmx_bytes path, struct tmx_hash *ret_root)
 {
     struct tmx_reader r = tmx_reader_init(path);
     struct tmx_hash root = *leaf;
     uint64_t fn = index;
     uint64_t sn = size - 1;
+    unsigned level = 0;
 
     if (index >= size || path.size % TMX_HASH_SIZE != 0) {
         return false;
@@ -208,7 +225,8 @@ bool tmx_merkle_path_root(uint64_t index, uint64_t size, const struct tmx_hash *
             return false;
         }
         tmx_read_into(&r, sibling.b, TMX_HASH_SIZE);
-        root = right ? tmx_merkle_node(&sibling, &root) : tmx_merkle_node(&root, &sibling);
+        root = right ? node_of(memo, level, &sibling, &root) : node_of(memo, level, &root, &sibling);
+        level++;
         climb(&fn, &sn, right);
     }
     if (sn != 0) {
@@ -216,6 +234,19 @@ bool tmx_merkle_path_root(uint64_t index, uint64_t size, const struct tmx_hash *
     }
     *ret_root = root;
     return true;
+}
+
+bool tmx_merkle_path_root(uint64_t index, uint64_t size, const struct tmx_hash *leaf, struct tmx_bytes path,
+                          struct tmx_hash *ret_root)
+{
+    return path_root(NULL, index, size, leaf, path, ret_root);
+}
+
+bool tmx_merkle_verify_next(struct tmx_merkle_memo *memo, uint64_t index, uint64_t size, const struct tmx_hash *leaf,
+                            struct tmx_bytes path, const struct tmx_hash *root)
+{
+    struct tmx_hash reached;
+    return path_root(memo, index, size, leaf, path, &reached) && tmx_hash_eq(&reached, root);
 }
 
 bool tmx_merkle_verify_path(uint64_t index, uint64_t size, const struct tmx_hash *leaf, struct tmx_bytes path,

@@ -162,6 +162,7 @@ struct tmx_node {
     uint8_t pool[32];
     uint64_t pool_counter;
     struct node_state state;
+    struct tmx_merkle_memo proven;         /* by the inclusion verified last */
     bool state_dirty, head_kept;
     struct node_session session;
     struct node_window submits, reports;

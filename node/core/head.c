@@ -55,7 +55,7 @@ bool node_item_verify(struct tmx_node *n, uint64_t tree_size, const Tmx__FeedIte
     const struct node_head *head = &n->state.head;
     struct tmx_hash leaf = tmx_merkle_leaf(tmx_pb(item->entry));
     return tree_size == head->size && item->index < tree_size &&
-           tmx_merkle_verify_path(item->index, tree_size, &leaf, tmx_pb(item->path), &head->root);
+           tmx_merkle_verify_next(&n->proven, item->index, tree_size, &leaf, tmx_pb(item->path), &head->root);
 }
 
 static struct node_key head_key(const struct node_head *head)

@@ -89,6 +89,17 @@ static void subproof(size_t m, const struct tmx_hash *d, size_t n, bool complete
     }
 }
 
+/* With and without the memory of what was verified before: one answer. */
+static bool verifies(uint64_t index, uint64_t size, const struct tmx_hash *leaf, struct tmx_bytes path,
+                     const struct tmx_hash *root)
+{
+    static struct tmx_merkle_memo memo;
+    bool is = tmx_merkle_verify_path(index, size, leaf, path, root);
+    assert_int_equal(tmx_merkle_verify_next(&memo, index, size, leaf, path, root), is);
+    assert_int_equal(tmx_merkle_verify_next(&memo, index, size, leaf, path, root), is);
+    return is;
+}
+
 static struct tmx_bytes proof_bytes(const struct tmx_proof *p)
 {
     return TMX_BYTES(p->hash, p->n * TMX_HASH_SIZE);
@@ -186,7 +197,7 @@ static void test_roots_and_paths(void **state)
             path(i, leaves, n, &naive);
             assert_true(tmx_merkle_path(i, n, fetch, &fetched, &p));
             assert_true(tmx_bytes_eq(proof_bytes(&p), proof_bytes(&naive)));
-            assert_true(tmx_merkle_verify_path(i, n, &leaves[i], proof_bytes(&p), &want));
+            assert_true(verifies(i, n, &leaves[i], proof_bytes(&p), &want));
         }
     }
 }
@@ -203,25 +214,25 @@ static void test_bad_paths(void **state)
 
             path(i, leaves, n, &p);
             for (size_t other = 0; other <= n; other++) {
-                assert_true(tmx_merkle_verify_path(other, n, &leaves[i], proof_bytes(&p), &root) == (other == i));
+                assert_true(verifies(other, n, &leaves[i], proof_bytes(&p), &root) == (other == i));
             }
-            assert_false(tmx_merkle_verify_path(i, n, &leaves[i + 1], proof_bytes(&p), &root));
-            assert_false(tmx_merkle_verify_path(i, 0, &leaves[i], proof_bytes(&p), &root));
+            assert_false(verifies(i, n, &leaves[i + 1], proof_bytes(&p), &root));
+            assert_false(verifies(i, 0, &leaves[i], proof_bytes(&p), &root));
             bad_root.b[i % 32] ^= 1;
-            assert_false(tmx_merkle_verify_path(i, n, &leaves[i], proof_bytes(&p), &bad_root));
+            assert_false(verifies(i, n, &leaves[i], proof_bytes(&p), &bad_root));
             for (size_t h = 0; h < p.n; h++) {
                 p.hash[h].b[(i + h) % 32] ^= 0x80;
-                assert_false(tmx_merkle_verify_path(i, n, &leaves[i], proof_bytes(&p), &root));
+                assert_false(verifies(i, n, &leaves[i], proof_bytes(&p), &root));
                 p.hash[h].b[(i + h) % 32] ^= 0x80;
             }
             if (p.n > 0) {
                 const struct tmx_bytes whole = proof_bytes(&p);
 
-                assert_false(tmx_merkle_verify_path(i, n, &leaves[i], TMX_BYTES(p.hash, whole.size - 32), &root));
-                assert_false(tmx_merkle_verify_path(i, n, &leaves[i], TMX_BYTES(p.hash, whole.size - 1), &root));
-                assert_false(tmx_merkle_verify_path(i, n, &leaves[i], TMX_BYTES(p.hash + 1, whole.size - 32), &root));
+                assert_false(verifies(i, n, &leaves[i], TMX_BYTES(p.hash, whole.size - 32), &root));
+                assert_false(verifies(i, n, &leaves[i], TMX_BYTES(p.hash, whole.size - 1), &root));
+                assert_false(verifies(i, n, &leaves[i], TMX_BYTES(p.hash + 1, whole.size - 32), &root));
             }
-            assert_false(tmx_merkle_verify_path(i, n, &leaves[i], TMX_BYTES(p.hash, (p.n + 1) * 32), &root));
+            assert_false(verifies(i, n, &leaves[i], TMX_BYTES(p.hash, (p.n + 1) * 32), &root));
         }
     }
 }
@@ -329,7 +340,7 @@ static void test_edges(void **state)
     assert_true(tmx_merkle_consistency(0, 0, fetch_nothing, NULL, &p));
     assert_false(tmx_merkle_verify_consistency(7, &other, 7, &root, TMX_BYTES_NULL));
     /* Sizes no tree reaches end the walk, they do not run it. */
-    assert_false(tmx_merkle_verify_path(0, UINT64_MAX, &root, TMX_BYTES_OF(other.b), &root));
+    assert_false(verifies(0, UINT64_MAX, &root, TMX_BYTES_OF(other.b), &root));
     assert_false(tmx_merkle_verify_consistency(1, &other, UINT64_MAX, &root, TMX_BYTES_OF(other.b)));
     /* A missing node fails the proof and leaves the output alone. */
     p.n = 77;
