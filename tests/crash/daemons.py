@@ -8,7 +8,7 @@ moment may have left, and everything said until then must hold on each (QUE-2, N
 subject-broker.c, subject-node.c). A fifth of the images are second crashes: of some images the daemon is started
 under the recorder again.
 
-Exit 0: every image was as it should be; 1: not; 2: trouble. With --finds TMX_RECORD_FLAGS or TMX_RECORD_EARLY
+Exit 0: every image was as it should be; 1: not; 2: trouble. With --finds TMX_RECORD_UNSYNCED or TMX_RECORD_EARLY
 (record.c) spoils the daemons, and 0 means that images of both were seen to have lost something.
 """
 import os
@@ -74,7 +74,7 @@ class Daemon:
 
     def start(self, log=None):
         environment = dict(os.environ)
-        for name in ('TMX_RECORD_FLAGS', 'TMX_RECORD_EARLY'):
+        for name in ('TMX_RECORD_FLAGS', 'TMX_RECORD_UNSYNCED', 'TMX_RECORD_EARLY'):
             if log is None:
                 environment.pop(name, None)
         if log is not None:

@@ -6,6 +6,8 @@
  *   TMX_RECORD_SENT     "stream": what it sends on local stream sockets is recorded too; "zmq": what it gives to ZeroMQ
  *   TMX_RECORD_FLAGS    added to the flags of LMDB environments opened for writing: how the tests prove that the
  *                       sweep notices a spool that does not sync
+ *   TMX_RECORD_UNSYNCED what is written through O_DSYNC is recorded as if it were not synced: how they prove that it notices
+ *                       a journal that does not sync
  *   TMX_RECORD_EARLY    what is sent is recorded before the writes since the last send: how they prove that it notices
  *                       a program that acknowledges before its commit
  * What the program starts is not recorded.
@@ -45,7 +47,7 @@ static struct watched fds[FDS_MAX];
 static char folder[NAME_MAX_];
 static size_t folder_size;
 static int log_fd = -1;
-static bool sends_stream, sends_zmq;
+static bool sends_stream, sends_zmq, unsynced;
 static struct {
     bool on;
     uint8_t *bytes;   /* of records held back */
@@ -82,6 +84,7 @@ __attribute__((constructor)) static void start(void)
     const char *sent = getenv("TMX_RECORD_SENT");
     sends_stream = sent != NULL && strcmp(sent, "stream") == 0;
     sends_zmq = sent != NULL && strcmp(sent, "zmq") == 0;
+    unsynced = getenv("TMX_RECORD_UNSYNCED") != NULL;
     early.on = getenv("TMX_RECORD_EARLY") != NULL;
     early.of = getpid();
     log_fd = (int)syscall(SYS_openat, AT_FDCWD, l, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -189,7 +192,8 @@ static int open_any(int dirfd, const char *path, int flags, mode_t mode)
     if (fd >= FDS_MAX || fstat(fd, &st) < 0) {
         die("descriptor");
     }
-    fds[fd] = (struct watched){ .on = true, .durable = (flags & (O_DSYNC | O_SYNC)) != 0, .file = st.st_ino };
+    fds[fd] = (struct watched){ .on = true, .durable = (flags & (O_DSYNC | O_SYNC)) != 0 && !unsynced,
+                                .file = st.st_ino };
     struct record r = { .kind = RECORD_OPEN, .file = st.st_ino, .flags = existed ? 0 : RECORD_CREATED };
     record_bytes(r, name, strlen(name) + 1);
     if (existed && (flags & O_TRUNC) != 0) {

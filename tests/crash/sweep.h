@@ -9,7 +9,7 @@
 
 #include <tmx/spool.h>
 
-#define SWEEP_CAPACITY (8u << 20)
+#define SWEEP_CAPACITY (4u << 20)
 #define SWEEP_ROLE "broker"
 
 struct record;
