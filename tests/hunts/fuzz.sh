@@ -47,5 +47,5 @@ for target; do
     trap - EXIT
     echo "fuzz $target: nothing found in $cpu s of CPU time," \
         "$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log") runs," \
-        "$(grep -o 'cov: [0-9]* ft: [0-9]* corp: [0-9]*' "$work/log" | tail -n 1)"
+        "$(grep -a -o 'cov: [0-9]* ft: [0-9]* corp: [0-9]*' "$work/log" | tail -n 1)"
 done
