@@ -37,17 +37,18 @@ int tmx_sync_folder_of(const char *path)
     return tmx_sync_path(size > 0 ? folder : ".");
 }
 
-static int write_all(int fd, struct tmx_bytes b)
+int tmx_write_at(int fd, struct tmx_bytes b, uint64_t at)
 {
     while (b.size > 0) {
-        ssize_t n = write(fd, b.data, b.size);
+        ssize_t n = pwrite(fd, b.data, b.size, (off_t)at);
         if (n < 0 && errno == EINTR) {
             continue;
         }
-        if (n < 0) {
-            return -errno;
+        if (n <= 0) {
+            return n < 0 ? -errno : -EIO;
         }
         b = tmx_bytes_slice(b, (size_t)n, b.size - (size_t)n);
+        at += (uint64_t)n;
     }
     return 0;
 }
@@ -62,7 +63,7 @@ int tmx_replace_file(const char *path, struct tmx_bytes content)
     if (fd < 0) {
         return -errno;
     }
-    int r = write_all(fd, content);
+    int r = tmx_write_at(fd, content, 0);
     if (r == 0 && fsync(fd) < 0) {
         r = -errno;
     }

@@ -80,21 +80,6 @@ static bool halves_match(const char *purpose, const uint8_t public[32], const ui
     return same && memcmp(computed, public, 32) == 0;
 }
 
-static int write_all(int fd, struct tmx_bytes b)
-{
-    while (b.size > 0) {
-        ssize_t n = write(fd, b.data, b.size);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return -errno;
-        }
-        b = tmx_bytes_slice(b, (size_t)n, b.size - (size_t)n);
-    }
-    return 0;
-}
-
 /* A temporary file that becomes `path` by link(2): whole or not at all, and never over an existing one. */
 static int write_new_file(const char *path, struct tmx_bytes text)
 {
@@ -107,7 +92,7 @@ static int write_new_file(const char *path, struct tmx_bytes text)
     if (fd < 0) {
         return -errno;
     }
-    int r = fchmod(fd, 0400) < 0 ? -errno : write_all(fd, text);
+    int r = fchmod(fd, 0400) < 0 ? -errno : tmx_write_at(fd, text, 0);
     if (r == 0 && fsync(fd) < 0) {
         r = -errno;
     }

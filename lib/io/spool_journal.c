@@ -9,35 +9,20 @@
 
 #include <sodium.h>
 
+#include "files.h"
 #include "spool_journal.h"
 
-#define HEADER (16 + TMX_JOURNAL_SALT + 8 + 4 + 4)
+#define DIGEST 16u
+#define HEADER (DIGEST + TMX_JOURNAL_SALT + 8 + 4 + 4 + DIGEST)
 #define OP_HEADER (1 + 1 + 2 + 4)
 #define ROOM_KEPT (1u << 20)   /* of the memory for a record, from turn to turn */
 
-_Static_assert(crypto_shorthash_siphashx24_BYTES == 16, "the digest is one SipHash-128");
+_Static_assert(crypto_shorthash_siphashx24_BYTES == DIGEST, "the digest is one SipHash-128");
 _Static_assert(crypto_shorthash_siphashx24_KEYBYTES == TMX_JOURNAL_KEY, "keyed with the spool's");
 
 static uint64_t rounded(uint64_t bytes)
 {
     return (bytes + TMX_JOURNAL_BLOCK - 1) / TMX_JOURNAL_BLOCK * TMX_JOURNAL_BLOCK;
-}
-
-static int write_all(int fd, const uint8_t *data, size_t size, uint64_t at)
-{
-    while (size > 0) {
-        ssize_t n = pwrite(fd, data, size, (off_t)at);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return n < 0 ? -errno : -EIO;
-        }
-        data += n;
-        size -= (size_t)n;
-        at += (uint64_t)n;
-    }
-    return 0;
 }
 
 static int read_all(int fd, uint8_t *data, size_t size)
@@ -77,11 +62,11 @@ int tmx_journal_create(const char *path, uint64_t capacity, const uint8_t key[TM
     }
     int r = 0;
     for (uint64_t at = 0; r == 0 && at < size; at += sizeof(zeros)) {
-        r = write_all(fd, zeros, sizeof(zeros), at);
+        r = tmx_write_at(fd, TMX_BYTES_OF(zeros), at);
     }
     uint8_t block[TMX_JOURNAL_BLOCK];
     title(key, block);
-    r = r == 0 ? write_all(fd, block, sizeof(block), 0) : r;
+    r = r == 0 ? tmx_write_at(fd, TMX_BYTES_OF(block), 0) : r;
     if (r == 0 && fsync(fd) < 0) {
         r = -errno;
     }
@@ -180,15 +165,18 @@ int tmx_journal_write(struct tmx_journal *j, uint64_t turn)
     if (r < 0) {
         return r;
     }
-    struct tmx_writer w = tmx_writer_init(j->record + 16, HEADER - 16);
+    uint8_t digest[DIGEST];
+    crypto_shorthash_siphashx24(digest, j->record + HEADER, j->used - HEADER, j->key);
+    struct tmx_writer w = tmx_writer_init(j->record + DIGEST, HEADER - DIGEST);
     tmx_write_bytes(&w, TMX_BYTES_OF(j->salt));
     tmx_write_u64(&w, turn);
     tmx_write_u32(&w, (uint32_t)j->used);
     tmx_write_u32(&w, j->ops);
-    assert(tmx_written(&w).size == HEADER - 16);
-    crypto_shorthash_siphashx24(j->record, j->record + 16, j->used - 16, j->key);
+    tmx_write_bytes(&w, TMX_BYTES_OF(digest));
+    assert(tmx_written(&w).size == HEADER - DIGEST);
+    crypto_shorthash_siphashx24(j->record, j->record + DIGEST, HEADER - DIGEST, j->key);
     memset(j->record + j->used, 0, size - j->used);
-    r = write_all(j->fd, j->record, size, j->at);
+    r = tmx_write_at(j->fd, TMX_BYTES(j->record, size), j->at);
     j->at += size;
     return r;
 }
@@ -209,23 +197,30 @@ struct record {
     uint64_t end;
 };
 
+static bool intact(const struct tmx_journal *j, struct tmx_bytes digest, const uint8_t *data, size_t size)
+{
+    uint8_t expected[DIGEST];
+    crypto_shorthash_siphashx24(expected, data, size, j->key);
+    return memcmp(digest.data, expected, DIGEST) == 0;
+}
+
 /* The record that starts here; false: none, or not all of it. */
 static bool record_at(const struct tmx_journal *j, const uint8_t *all, uint64_t at, struct record *ret)
 {
-    struct tmx_reader r = tmx_reader_init(TMX_BYTES(all + at, j->size - at));
-    struct tmx_bytes digest = tmx_read_bytes(&r, 16), salt = tmx_read_bytes(&r, TMX_JOURNAL_SALT);
-    uint8_t expected[16];
+    struct tmx_reader r = tmx_reader_init(TMX_BYTES(all + at, HEADER));
+    struct tmx_bytes of_header = tmx_read_bytes(&r, DIGEST), salt = tmx_read_bytes(&r, TMX_JOURNAL_SALT);
     ret->turn = tmx_read_u64(&r);
     uint32_t size = tmx_read_u32(&r);
     ret->n = tmx_read_u32(&r);
-    if (!tmx_reader_ok(&r) || size < HEADER || size > j->size - at) {
+    struct tmx_bytes of_ops = tmx_read_bytes(&r, DIGEST);
+    assert(tmx_reader_done(&r));
+    if (!intact(j, of_header, all + at + DIGEST, HEADER - DIGEST) || size < HEADER || size > j->size - at) {
         return false;
     }
-    crypto_shorthash_siphashx24(expected, all + at + 16, size - 16, j->key);
     ret->ours = memcmp(salt.data, j->salt, TMX_JOURNAL_SALT) == 0;
     ret->ops = TMX_BYTES(all + at + HEADER, size - HEADER);
     ret->end = at + rounded(size);
-    return memcmp(digest.data, expected, sizeof(expected)) == 0;
+    return intact(j, of_ops, ret->ops.data, ret->ops.size);
 }
 
 static int take_ops(const struct record *record, int (*take)(void *context, const struct tmx_op *op), void *context)

@@ -5,9 +5,10 @@
  * The file is written full of zeros once, but for its first block, which says whose journal it is; then records go
  * behind that, from the start again after each checkpoint. Nothing is allocated while it is used. A record starts at a
  * multiple of TMX_JOURNAL_BLOCK:
- *   digest 16   SipHash-128 of the rest, keyed with the spool's key
+ *   digest 16   SipHash-128 of the header's rest, keyed with the spool's key as the other one is
  *   salt 16     of the checkpoint behind which the journal goes on: it stands in LMDB's own rows too
  *   turn u64, size u32, n u32
+ *   digest 16   of the operations: read only behind a good header, so that looking for later turns takes one pass
  *   n operations: kind u8, table u8, key size u16, value size u32, key, value
  * What follows a record and has not its salt or not the next turn's number is left over from before. The key never leaves
  * the spool: else a value made for it could look like a record.
