@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tmx/locale.h>
 #include <tmx/text.h>
 
 #include "authority.h"
@@ -279,6 +280,9 @@ int main(int argc, char **argv)
 {
     struct tool tool = { .dir = "." };
     char name[64];
+    if (!tmx_locale_utf8("tmx-authority")) {
+        return 1;
+    }
     if (argc < 2) {
         fail("a command is missing: see 'tmx-authority --help'");
         return EXIT_USAGE;

@@ -3,7 +3,6 @@
  * only file it reads is the status a daemon left behind.
  */
 #include <argp.h>
-#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 #include <tmx/clock.h>
 #include <tmx/control.h>
+#include <tmx/locale.h>
 #include <tmx/text.h>
 
 #include "screen.h"
@@ -325,7 +325,9 @@ static int show_reply(const struct command *c, const json_t *reply)
 
 int main(int argc, char **argv)
 {
-    (void)setlocale(LC_ALL, "");
+    if (!tmx_locale_utf8("tmxctl")) {
+        return EXIT_UNKNOWN;
+    }
     argp_err_exit_status = EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, NULL);
     const char *argument = NULL;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tmx: the national user's command. Finds the command in the table, opens the client, runs it. */
-#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <tmx/keyfile.h>
+#include <tmx/locale.h>
 #include <tmx/text.h>
 
 #include "cli.h"
@@ -263,7 +263,9 @@ int main(int argc, char **argv)
                               .children = global_child, .help_filter = list_commands };
     char name[32], doc[4096];
 
-    setlocale(LC_ALL, "");
+    if (!tmx_locale_utf8("tmx")) {
+        return EXIT_FAILED;
+    }
     argp_parse(&top, argc, argv, ARGP_IN_ORDER, NULL, &cli);
     snprintf(name, sizeof(name), "tmx %s", chosen->name);
     snprintf(doc, sizeof(doc), "%s%s%s", chosen->summary, chosen->details != NULL ? "\v" : "",

@@ -2,7 +2,6 @@
  * Tables and JSON of `tmx`. */
 #include "out.h"
 
-#include <langinfo.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,7 +125,7 @@ const char *out_id(const uint8_t id[16])
 
 const char *out_tick(bool yes)
 {
-    return !yes ? "-" : strcmp(nl_langinfo(CODESET), "UTF-8") == 0 ? "✓" : "yes";
+    return yes ? "✓" : "-";
 }
 
 json_t *out_json_text(const char *text)

@@ -28,7 +28,7 @@ void out_pair(const char *name, const char *fmt, ...) TMX_PRINTF(2, 3);
 /* Times as 2026-11-24T10:00:00.000Z; "" for 0. The text lives until the next call but seven. */
 const char *out_time(uint64_t ms);
 const char *out_id(const uint8_t id[16]);
-/* "yes" for verified, as a tick where the terminal can. */
+/* A tick for what is verified. */
 const char *out_tick(bool yes);
 
 json_t *out_json_text(const char *text);

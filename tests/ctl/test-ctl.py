@@ -38,7 +38,7 @@ def run(program, folder, arguments, answer, heard):
         listener.listen(1)
         thread = threading.Thread(target=serve, args=(listener, answer, heard), daemon=True)
         thread.start()
-    environment = {"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"], "COLUMNS": "120"}
+    environment = {"LC_ALL": "C", "PATH": os.environ["PATH"], "COLUMNS": "120"}
     for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
         if name in os.environ:
             environment[name] = os.environ[name]

@@ -68,15 +68,17 @@ refused 1 "lower-case" init --federation Test --keys 2 --threshold 2 other
 
 # --- members
 for member in FR DE; do
-    works request --member $member --name "Administration $member" --keys "keys-$member" --out $member.request
+    works request --member $member --name "Verwaltung für $member" --keys "keys-$member" --out $member.request
     works admit --dir fed $member.request --types CD001C,CD003C --roles DEP,DES --until 2035-01-01
 done
 says "2 members"
+LC_ALL=C works show --dir fed   # where the environment knows no UTF-8
+says "Verwaltung für FR"
 for key in signing curve witness last-resort archive label; do
     mode 400 keys-DE/$key.key
 done
 cp DE.request before
-works request --member DE --name "Administration DE" --keys keys-DE --out DE.request
+works request --member DE --name "Verwaltung für DE" --keys keys-DE --out DE.request
 cmp -s before DE.request || die "a second request with the same keys differs"
 refused 1 "2 to 8 characters" request --member d --name x --keys keys-x --out x.request
 # the code in a request changed on the way
@@ -180,7 +182,7 @@ says "$key(revoked)"
 works revoke --dir fed FR
 refused 1 "admitted again with new keys" reinstate --dir fed FR
 refused 1 "needs new ones" admit --dir fed FR.request
-works request --member FR --name "Administration FR" --keys keys-FR-new --out FR.request
+works request --member FR --name "Verwaltung für FR" --keys keys-FR-new --out FR.request
 works admit --dir fed FR.request
 works sign --dir fed --key fed/authority-1.key --key fed/authority-3.key
 says "serial 3"
