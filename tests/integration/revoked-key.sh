@@ -32,7 +32,7 @@ mv "$old" "$root/old.key"
 "$AUTHORITY" request --member DE --name "Customs administration of DE" --keys "$FED/DE/keys" --out "$root/more.tmx" >/dev/null &&
     "$AUTHORITY" admit "$root/more.tmx" --dir "$FED/authority" >/dev/null && fed_sign || fail "no second key"
 mv "$old" "$root/new.key"
-cp "$root/old.key" "$old"
+cp -f "$root/old.key" "$old"
 fed_start_broker && fed_start_node DE || exit 1
 await linked || fail "DE does not reach the broker with its first key"
 
@@ -46,7 +46,7 @@ await refused || fail "the revoked key was not refused"
 linked && fail "the revoked key is admitted"
 
 fed_stop DE
-cp "$root/new.key" "$old"
+cp -f "$root/new.key" "$old"   # 0400: not written over but by root
 fed_start_node DE || exit 1
 await linked || fail "DE does not reach the broker with its other key"
 echo "one key revoked, the other one good"
