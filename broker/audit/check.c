@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Reads an export and checks it: checkpoint, directories, entries, tiles, root.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -13,19 +12,16 @@
 #include <tmx/tree.h>
 
 #include "check.h"
+#include "directories.h"
 #include "export_dir.h"
 #include "table.h"
-
-#define AUTHORITY_FILE_MAX 8192u
-#define DIRECTORIES_MAX 4096u
 
 struct tmx_check {
     int fd;
     struct tmx_audit *audit;
     struct tmx_tree *tree;
     struct tmx_checkpoint head;
-    struct tmx_directory *directories[DIRECTORIES_MAX]; /* ascending by serial */
-    size_t n_directories;
+    struct tmx_audit_directories *directories;
     /* Tiles the export lacks or has wrong, as they must be: later checks then speak of the entries alone. */
     struct tmx_audit_table own_tiles; /* (level, n) -> uint8_t * */
     int failed;                       /* an error inside a callback */
@@ -54,9 +50,7 @@ struct tmx_check *tmx_check_free(struct tmx_check *c)
         free(*(uint8_t **)value);
     }
     tmx_audit_table_deinit(&c->own_tiles);
-    for (size_t i = 0; i < c->n_directories; i++) {
-        tmx_directory_free(c->directories[i]);
-    }
+    tmx_audit_directories_free(c->directories);
     tmx_tree_free(c->tree);
     tmx_audit_free(c->audit);
     if (c->fd >= 0) {
@@ -66,134 +60,26 @@ struct tmx_check *tmx_check_free(struct tmx_check *c)
     return NULL;
 }
 
-/* --- directories ---------------------------------------------------------------------------------------------- */
+static void directory_fault(void *ctx, const char *text)
+{
+    struct tmx_check *c = ctx;
+
+    tmx_audit_fault(c->audit, AUDIT_DIRECTORY, AUDIT_NO_INDEX, "%s", text);
+}
 
 static const struct tmx_directory *find_directory(void *ctx, uint64_t serial)
 {
     const struct tmx_check *c = ctx;
 
-    for (size_t i = c->n_directories; i-- > 0;) {
-        if (tmx_directory_serial(c->directories[i]) == serial) {
-            return c->directories[i];
-        }
-    }
-    return NULL;
-}
-
-static int read_authority(const char *file, struct tmx_authority *ret_authority, const char **ret_what)
-{
-    uint8_t *data;
-    size_t size;
-    int r = tmx_export_read(AT_FDCWD, file, AUTHORITY_FILE_MAX, &data, &size);
-
-    if (r < 0) {
-        *ret_what = "cannot read the authority file";
-        return r;
-    }
-    if (!tmx_authority_parse(TMX_BYTES(data, size), ret_authority)) {
-        *ret_what = "the authority file is not one: \"threshold K\", then one key per line";
-        r = -EINVAL;
-    }
-    free(data);
-    return r;
-}
-
-static int compare_serials(const void *a, const void *b)
-{
-    const uint64_t left = *(const uint64_t *)a;
-    const uint64_t right = *(const uint64_t *)b;
-
-    return (left > right) - (left < right);
-}
-
-/* The serials for which the export has a file. */
-static size_t list_serials(struct tmx_check *c, uint64_t serials[DIRECTORIES_MAX])
-{
-    const int fd = openat(c->fd, "directories", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    size_t n = 0;
-
-    if (dir == NULL) {
-        tmx_audit_fault(c->audit, AUDIT_DIRECTORY, AUDIT_NO_INDEX, "the export has no folder \"directories\"");
-        return 0;
-    }
-    for (const struct dirent *d = readdir(dir); d != NULL && n < DIRECTORIES_MAX; d = readdir(dir)) {
-        uint64_t serial;
-
-        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0) {
-            continue;
-        }
-        if (tmx_parse_u64(tmx_bytes_str(d->d_name), UINT64_MAX, &serial)) {
-            serials[n++] = serial;
-        } else {
-            tmx_audit_fault(c->audit, AUDIT_DIRECTORY, AUDIT_NO_INDEX, "directories holds a file that is no serial");
-        }
-    }
-    closedir(dir);
-    qsort(serials, n, sizeof serials[0], compare_serials);
-    return n;
-}
-
-/* Each directory is signed by the authority that the one before it names; the first by the pinned one. */
-static int load_directories(struct tmx_check *c, const struct tmx_authority *pinned)
-{
-    static uint64_t serials[DIRECTORIES_MAX];
-    const size_t n = list_serials(c, serials);
-
-    for (size_t i = 0; i < n; i++) {
-        const struct tmx_directory *before = c->n_directories == 0 ? NULL : c->directories[c->n_directories - 1];
-        struct tmx_directory *d = NULL;
-        char path[EXPORT_PATH_MAX];
-        uint8_t *data;
-        size_t size;
-        int r;
-
-        snprintf(path, sizeof path, "directories/%llu", (unsigned long long)serials[i]);
-        r = tmx_export_read(c->fd, path, TMX_DIRECTORY_MAX, &data, &size);
-        if (r < 0) {
-            tmx_audit_fault(c->audit, AUDIT_DIRECTORY, AUDIT_NO_INDEX, "%s: %s", path, strerror(-r));
-            continue;
-        }
-        r = tmx_directory_load(TMX_BYTES(data, size), pinned, before, &d);
-        free(data);
-        if (r < 0) {
-            return r;
-        }
-        if (r != TMX_DIRECTORY_OK) {
-            tmx_audit_fault(c->audit, AUDIT_DIRECTORY, AUDIT_NO_INDEX, "%s: %s", path, tmx_directory_error_text(r));
-        } else if (tmx_directory_serial(d) != serials[i]) {
-            tmx_audit_fault(c->audit, AUDIT_DIRECTORY, AUDIT_NO_INDEX, "%s holds another serial", path);
-            tmx_directory_free(d);
-        } else {
-            c->directories[c->n_directories++] = d;
-        }
-    }
-    return 0;
-}
-
-/* --- checkpoint ----------------------------------------------------------------------------------------------- */
-
-/* The shard in "tmx.<federation>/log/<shard>"; empty when it is not such an origin. */
-static struct tmx_bytes shard_of(const char *origin)
-{
-    const char *slash = strrchr(origin, '/');
-
-    return slash == NULL || strlen(slash + 1) > TMX_SHARD_MAX ? TMX_BYTES_NULL : tmx_bytes_str(slash + 1);
+    return tmx_audit_directories_find(c->directories, serial);
 }
 
 static bool head_verifies(const struct tmx_check *c, struct tmx_bytes note)
 {
+    const struct tmx_verify_key *key = tmx_audit_log_key(c->directories, c->head.origin);
     struct tmx_checkpoint head;
 
-    /* The newest directory that lists the log; an old shard may be listed in older ones only. */
-    for (size_t i = c->n_directories; i-- > 0;) {
-        const struct tmx_verify_key *key = tmx_directory_log_key(c->directories[i], shard_of(c->head.origin));
-
-        if (key != NULL) {
-            return tmx_checkpoint_verify(note, key, &head);
-        }
-    }
-    return false;
+    return key != NULL && tmx_checkpoint_verify(note, key, &head);
 }
 
 /* Reads the head as it stands there; the caller frees *ret_note and verifies it once it has the directories. */
@@ -208,7 +94,7 @@ static int read_head(struct tmx_check *c, uint8_t **ret_note, size_t *ret_size, 
         return r;
     }
     if (!tmx_note_split(TMX_BYTES(*ret_note, *ret_size), &text, &lines) || !tmx_checkpoint_parse(text, &c->head) ||
-        shard_of(c->head.origin).size == 0) {
+        tmx_audit_shard(c->head.origin).size == 0) {
         *ret_what = "the checkpoint is no signed checkpoint";
         free(*ret_note);
         return -EINVAL;
@@ -471,7 +357,7 @@ static int check_open(struct tmx_check *c, const char *dir, const char *authorit
     uint8_t hash_key[16];
     uint8_t *note;
     size_t size;
-    int r = read_authority(authority_file, &authority, ret_what);
+    int r = tmx_audit_authority(authority_file, &authority, ret_what);
 
     if (r < 0) {
         return r;
@@ -490,10 +376,10 @@ static int check_open(struct tmx_check *c, const char *dir, const char *authorit
     tmx_audit_table_init(&c->own_tiles, sizeof(uint8_t *), hash_key);
     r = tmx_tree_new(read_tile, &c->tree);
     if (r == 0) {
-        r = tmx_audit_new(shard_of(c->head.origin), hash_key, find_directory, root_at, c, &c->audit);
+        r = tmx_audit_new(tmx_audit_shard(c->head.origin), hash_key, find_directory, root_at, c, &c->audit);
     }
     if (r == 0) {
-        r = load_directories(c, &authority);
+        r = tmx_audit_directories_load(c->fd, &authority, directory_fault, c, &c->directories);
     }
     if (r == 0) {
         r = check_log(c, TMX_BYTES(note, size), ret_what);

@@ -3,17 +3,12 @@
  */
 #include <argp.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <tmx/text.h>
 
-#include "check.h"
-#include "export.h"
-#include "summary.h"
-
-#define EXIT_OK 0
-#define EXIT_FAILED 1
-#define EXIT_USAGE 64
+#include "commands.h"
 
 /* Found by libc by its name. */
 __attribute__((visibility("default"))) const char *argp_program_version = "tmx-audit " TMX_VERSION;
@@ -24,66 +19,92 @@ static const char doc[] =
     "earlier export of the same log is continued; one that the broker now contradicts is left as it is.\n\n"
     "verify recomputes the tree from the entries, compares every tile, verifies the checkpoint, the directories and "
     "every signature, and replays the rules of the log (proto/README.md, LOG-6).\n\n"
+    "prove writes the proof that an entry is in the log, for others' tools (c2sp.org/tlog-proof). compare says whether two "
+    "exports, or an export and a checkpoint, are one history, and writes the proof of a fork when they are not.\n\n"
     "The authority file holds the keys of the federation authority, obtained from it and not from the export: a line "
     "\"threshold K\", then one key per line (name+id+base64).\n\n"
     "Exit status: 0 done, or everything holds; 1 it does not, or could not be done; 64 usage.";
 
-enum option_key {
-    OPTION_AUTHORITY = 0x100,
-    OPTION_JSON,
-    OPTION_SOCKET,
-};
-
 static const struct argp_option options[] = {
-    { "authority", OPTION_AUTHORITY, "FILE", 0, "keys of the federation authority (verify)", 0 },
-    { "json", OPTION_JSON, NULL, 0, "print one JSON document (verify)", 0 },
+    { "authority", OPTION_AUTHORITY, "FILE", 0, "keys of the federation authority (verify, prove, compare)", 0 },
+    { "json", OPTION_JSON, NULL, 0, "print one JSON document (verify, compare)", 0 },
+    { "out", OPTION_OUT, "FILE", 0, "where the proof goes (prove, compare)", 0 },
     { "socket", OPTION_SOCKET, "PATH", 0, "the broker's control socket (export)", 0 },
     { 0 },
 };
 
-struct arguments {
-    const char *command;
-    const char *dir;
-    const char *authority;
-    const char *socket;
-    bool json;
+struct command {
+    const char *name;
+    const char *operands[2]; /* what each is */
+    unsigned required;       /* enum option_key */
+    unsigned allowed;
+    int (*run)(const struct arguments *a);
 };
 
-static const char *const commands[] = { "export", "verify" };
+static const struct command commands[] = {
+    { "export", { "the directory of the export" }, OPTION_SOCKET, OPTION_SOCKET, tmx_run_export },
+    { "verify", { "the directory of the export" }, OPTION_AUTHORITY, OPTION_AUTHORITY | OPTION_JSON, tmx_run_verify },
+    { "prove",
+      { "the directory of the export", "the index of the entry" },
+      OPTION_AUTHORITY,
+      OPTION_AUTHORITY | OPTION_OUT,
+      tmx_run_prove },
+    { "compare",
+      { "an export or a checkpoint", "the other export or checkpoint" },
+      OPTION_AUTHORITY,
+      OPTION_AUTHORITY | OPTION_JSON | OPTION_OUT,
+      tmx_run_compare },
+};
+
+static const struct command *find_command(const char *name, struct argp_state *state)
+{
+    const char *names[TMX_N(commands)];
+    const char *near;
+
+    for (size_t i = 0; i < TMX_N(commands); i++) {
+        if (strcmp(name, commands[i].name) == 0) {
+            return &commands[i];
+        }
+        names[i] = commands[i].name;
+    }
+    near = tmx_nearest(name, names, TMX_N(names));
+    argp_error(state, near == NULL ? "unknown command \"%s\"" : "unknown command \"%s\": did you mean \"%s\"?", name,
+               near);
+    return NULL;
+}
 
 static void check_arguments(const struct arguments *a, struct argp_state *state)
 {
-    bool known = false;
+    const struct command *c = a->command;
 
-    if (a->command == NULL) {
-        argp_error(state, "a command is missing: export or verify");
-    }
-    for (size_t i = 0; i < TMX_N(commands); i++) {
-        known = known || strcmp(a->command, commands[i]) == 0;
-    }
-    if (!known) {
-        const char *near = tmx_nearest(a->command, commands, TMX_N(commands));
-
-        argp_error(state, near == NULL ? "unknown command \"%s\"" : "unknown command \"%s\": did you mean \"%s\"?",
-                   a->command, near);
-    }
-    if (a->dir == NULL) {
-        argp_error(state, "the directory of the export is missing");
-    }
-    if (strcmp(a->command, "export") == 0) {
-        if (a->socket == NULL) {
-            argp_error(state, "--socket PATH is missing: where the broker answers");
-        }
-        if (a->authority != NULL || a->json) {
-            argp_error(state, "--authority and --json belong to verify");
-        }
+    if (c == NULL) {
+        argp_error(state, "a command is missing: export, verify, prove or compare");
         return;
     }
-    if (a->socket != NULL) {
-        argp_error(state, "--socket belongs to export: verify asks nobody");
+    if (a->n_operands < TMX_N(c->operands) && c->operands[a->n_operands] != NULL) {
+        argp_error(state, "%s: %s is missing", c->name, c->operands[a->n_operands]);
     }
-    if (a->authority == NULL) {
-        argp_error(state, "--authority FILE is missing: an export cannot vouch for its own keys");
+    if ((c->required & ~a->given & OPTION_SOCKET) != 0) {
+        argp_error(state, "%s: --socket PATH is missing: where the broker answers", c->name);
+    }
+    if ((c->required & ~a->given & OPTION_AUTHORITY) != 0) {
+        argp_error(state, "%s: --authority FILE is missing: an export cannot vouch for its own keys", c->name);
+    }
+    for (const struct argp_option *o = options; o->name != NULL; o++) {
+        if ((a->given & ~c->allowed & (unsigned)o->key) != 0) {
+            argp_error(state, "%s has no option --%s", c->name, o->name);
+        }
+    }
+}
+
+static void take_operand(struct arguments *a, char *arg, struct argp_state *state)
+{
+    if (a->command == NULL) {
+        a->command = find_command(arg, state);
+    } else if (a->n_operands < TMX_N(a->operands) && a->command->operands[a->n_operands] != NULL) {
+        a->operands[a->n_operands++] = arg;
+    } else {
+        argp_error(state, "too many arguments: \"%s\"", arg);
     }
 }
 
@@ -94,18 +115,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case OPTION_AUTHORITY:
         a->authority = arg;
-        return 0;
+        break;
     case OPTION_JSON:
-        a->json = true;
-        return 0;
+        break;
     case OPTION_SOCKET:
         a->socket = arg;
-        return 0;
+        break;
+    case OPTION_OUT:
+        a->out = arg;
+        break;
     case ARGP_KEY_ARG:
-        if (state->arg_num >= 2) {
-            argp_error(state, "too many arguments: \"%s\"", arg);
-        }
-        *(state->arg_num == 0 ? &a->command : &a->dir) = arg;
+        take_operand(a, arg, state);
         return 0;
     case ARGP_KEY_END:
         check_arguments(a, state);
@@ -113,53 +133,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
-}
-
-static int verify(const struct arguments *a)
-{
-    struct tmx_check *c;
-    const char *what;
-    bool ok;
-    int r = tmx_check_export(a->dir, a->authority, &c, &what);
-
-    if (r < 0) {
-        fprintf(stderr, "tmx-audit: %s: %s\n", what, strerror(-r));
-        return EXIT_FAILED;
-    }
-    ok = tmx_audit_ok(tmx_check_audit(c));
-    if (a->json) {
-        r = tmx_summary_json(c, stdout);
-    } else {
-        tmx_summary_print(c, stdout);
-    }
-    tmx_check_free(c);
-    if (r < 0 || fflush(stdout) != 0) {
-        fprintf(stderr, "tmx-audit: cannot write the result\n");
-        return EXIT_FAILED;
-    }
-    return ok ? EXIT_OK : EXIT_FAILED;
-}
-
-static int export(const struct arguments *a)
-{
-    struct tmx_checkpoint head;
-    char why[EXPORT_WHY_MAX];
-    int r = tmx_export_run(a->socket, a->dir, &head, why);
-
-    if (r < 0) {
-        fprintf(stderr, "tmx-audit: %s: %s\n", why, strerror(-r));
-        return EXIT_FAILED;
-    }
-    printf("%s: %llu entries\n", head.origin, (unsigned long long)head.size);
-    return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+    a->given |= (unsigned)key;
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = { options, parse, "export DIR --socket PATH\nverify DIR --authority FILE",
-                                      doc,     NULL,  NULL,
-                                      NULL };
-    struct arguments a = { .json = false };
+    static const struct argp argp = { options, parse,
+                                      "export DIR --socket PATH\nverify DIR --authority FILE\n"
+                                      "prove DIR INDEX --authority FILE\ncompare A B --authority FILE",
+                                      doc, NULL, NULL, NULL };
+    struct arguments a = { .command = NULL };
 
     argp_err_exit_status = EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0) {
@@ -169,5 +153,5 @@ int main(int argc, char **argv)
         fprintf(stderr, "tmx-audit: the cryptographic library does not start\n");
         return EXIT_FAILED;
     }
-    return strcmp(a.command, "export") == 0 ? export(&a) : verify(&a);
+    return a.command->run(&a);
 }

@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,81 +24,7 @@
 #include "../../broker/audit/export.h"
 #include "../../broker/audit/export_dir.h"
 #include "../../broker/audit/writer.h"
-#include "log_book.h"
-
-static char folder[] = "/tmp/tmx-test-export-XXXXXX";
-static char authority_file[64];
-static int folder_fd;
-
-static int remove_path(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    return remove(path);
-}
-
-static void write_checkpoint(uint64_t size, const struct tmx_hash *root, const uint8_t secret[64])
-{
-    struct tmx_checkpoint head = { .size = size, .root = *root };
-    struct tmx_writer origin = tmx_writer_init(head.origin, sizeof head.origin - 1);
-    uint8_t note[TMX_CHECKPOINT_MAX];
-    struct tmx_writer w = TMX_WRITER_OF(note);
-    struct tmx_verify_key key;
-
-    tmx_log_origin(book->federation.name, tmx_bytes_str(book->federation.shard), &origin);
-    assert_true(tmx_verify_key_init(tmx_written(&origin), TMX_NOTE_ED25519, book->federation.log_public, &key));
-    tmx_checkpoint_sign(&head, &key, secret, &w);
-    assert_int_equal(tmx_export_write(folder_fd, "checkpoint", tmx_written(&w)), 0);
-}
-
-static void write_authority(const struct tmx_authority *authority)
-{
-    uint8_t text[1024];
-    struct tmx_writer w = TMX_WRITER_OF(text);
-
-    tmx_authority_format(authority, &w);
-    assert_int_equal(tmx_export_write(folder_fd, "authority", tmx_written(&w)), 0);
-}
-
-/* The honest log and messages up to `size` entries, exported. */
-static void make_export(size_t size)
-{
-    struct tmx_export_writer *w;
-    Tmx__Head seen = TMX__HEAD__INIT;
-    struct tmx_hash root;
-    struct mail m;
-
-    book_honest();
-    seen.shard = book_str(book->federation.shard);
-    while (book->n < size) {
-        book_compose(&m, "FR", "CH", NULL);
-        /* New heads, and in the last entry an old one, whose tiles nobody has in memory any more. */
-        seen.size = book->n + 1 < size ? book->n : 100;
-        seen.root = book_bin(book->roots[seen.size].b, TMX_HASH_SIZE);
-        m.header.seen = book->n > 100 ? &seen : NULL;
-        book_accept(&m);
-    }
-    strcpy(folder + strlen(folder) - 6, "XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    folder_fd = open(folder, O_RDONLY | O_DIRECTORY);
-    assert_true(folder_fd >= 0);
-    assert_int_equal(tmx_export_writer_new(folder_fd, &w), 0);
-    for (size_t i = 0; i < book->n; i++) {
-        assert_int_equal(tmx_export_add(w, book->entries[i]), 0);
-    }
-    assert_int_equal(tmx_export_finish(w, &root), 0);
-    tmx_export_writer_free(w);
-    assert_true(tmx_hash_eq(&root, &book->roots[book->n]));
-    assert_int_equal(
-        tmx_export_write(folder_fd, "directories/1", TMX_BYTES(book->directory_files[0], book->directory_sizes[0])), 0);
-    write_authority(&book->federation.authority);
-    write_checkpoint(book->n, &root, book->federation.log_secret);
-    snprintf(authority_file, sizeof authority_file, "%s/authority", folder);
-}
-
-static int remove_export(void **state)
-{
-    close(folder_fd);
-    return nftw(folder, remove_path, 8, FTW_DEPTH | FTW_PHYS) == 0 && book_teardown(state) == 0 ? 0 : -1;
-}
+#include "export_fixture.h"
 
 /* Bit c set: class c has a fault. */
 static unsigned check_folder(void)
@@ -116,29 +41,6 @@ static unsigned check_folder(void)
     assert_int_equal(classes == 0, tmx_audit_ok(tmx_check_audit(c)));
     tmx_check_free(c);
     return classes;
-}
-
-static void bend_file(const char *path, size_t at, uint8_t bits)
-{
-    uint8_t *data;
-    size_t size;
-
-    assert_int_equal(tmx_export_read(folder_fd, path, EXPORT_BUNDLE_MAX, &data, &size), 0);
-    assert_true(at < size);
-    data[at] ^= bits;
-    assert_int_equal(tmx_export_write(folder_fd, path, TMX_BYTES(data, size)), 0);
-    free(data);
-}
-
-/* The first `size` bytes of a file under another name. */
-static void copy_part(const char *from, const char *to, size_t size)
-{
-    uint8_t *data;
-    size_t all;
-
-    assert_int_equal(tmx_export_read(folder_fd, from, EXPORT_BUNDLE_MAX, &data, &all), 0);
-    assert_int_equal(tmx_export_write(folder_fd, to, TMX_BYTES(data, size < all ? size : all)), 0);
-    free(data);
 }
 
 static void test_export_sizes(void **state)

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the commands do and print.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <tmx/text.h>
+
+#include "check.h"
+#include "commands.h"
+#include "compare.h"
+#include "export.h"
+#include "prove.h"
+#include "summary.h"
+
+int tmx_run_verify(const struct arguments *a)
+{
+    struct tmx_check *c;
+    const char *what;
+    bool ok;
+    int r = tmx_check_export(a->operands[0], a->authority, &c, &what);
+
+    if (r < 0) {
+        fprintf(stderr, "tmx-audit: %s: %s\n", what, strerror(-r));
+        return EXIT_FAILED;
+    }
+    ok = tmx_audit_ok(tmx_check_audit(c));
+    if ((a->given & OPTION_JSON) != 0) {
+        r = tmx_summary_json(c, stdout);
+    } else {
+        tmx_summary_print(c, stdout);
+    }
+    tmx_check_free(c);
+    if (r < 0 || fflush(stdout) != 0) {
+        fprintf(stderr, "tmx-audit: cannot write the result\n");
+        return EXIT_FAILED;
+    }
+    return ok ? EXIT_OK : EXIT_FAILED;
+}
+
+int tmx_run_export(const struct arguments *a)
+{
+    struct tmx_checkpoint head;
+    char why[EXPORT_WHY_MAX];
+    int r = tmx_export_run(a->socket, a->operands[0], &head, why);
+
+    if (r < 0) {
+        fprintf(stderr, "tmx-audit: %s: %s\n", why, strerror(-r));
+        return EXIT_FAILED;
+    }
+    printf("%s: %llu entries\n", head.origin, (unsigned long long)head.size);
+    return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+/* To the file of --out, or without it to standard output. */
+static int write_out(const struct arguments *a, struct tmx_bytes data)
+{
+    FILE *out = a->out == NULL ? stdout : fopen(a->out, "w");
+    bool written = out != NULL && fwrite(data.data, 1, data.size, out) == data.size && fflush(out) == 0;
+
+    if (out != NULL && out != stdout && fclose(out) != 0) {
+        written = false;
+    }
+    if (!written) {
+        fprintf(stderr, "tmx-audit: cannot write %s: %s\n", a->out == NULL ? "the proof" : a->out, strerror(errno));
+    }
+    return written ? EXIT_OK : EXIT_FAILED;
+}
+
+static int complain(const char *why)
+{
+    fprintf(stderr, "tmx-audit: %s\n", why);
+    return EXIT_FAILED;
+}
+
+int tmx_run_prove(const struct arguments *a)
+{
+    static uint8_t proof[PROOF_MAX];
+    struct tmx_writer w = TMX_WRITER_OF(proof);
+    struct tmx_authority authority;
+    struct tmx_history h = { .path = NULL };
+    char why[HISTORY_WHY_MAX];
+    const char *what;
+    uint64_t index;
+    int r;
+
+    if (!tmx_parse_u64(tmx_bytes_str(a->operands[1]), UINT64_MAX, &index)) {
+        fprintf(stderr, "tmx-audit: prove: \"%s\" is no index: a number, 0 for the first entry\n", a->operands[1]);
+        return EXIT_USAGE;
+    }
+    r = tmx_audit_authority(a->authority, &authority, &what);
+    if (r < 0) {
+        return complain(what);
+    }
+    r = tmx_history_open(a->operands[0], &authority, &h, why);
+    if (r == 0 && h.directories == NULL) {
+        snprintf(why, sizeof why, "%s: a checkpoint alone proves no entry: name the export", h.path);
+        r = -EINVAL;
+    }
+    if (r == 0) {
+        r = tmx_history_verify_head(&h, h.directories, why);
+    }
+    if (r == 0) {
+        r = tmx_prove(&h, index, &w, why);
+    }
+    r = r < 0 ? complain(why) : write_out(a, tmx_written(&w));
+    tmx_history_close(&h);
+    return r;
+}
+
+static void print_history(const struct tmx_history *h)
+{
+    printf("%-11s %s, %" PRIu64 " entries\n", h->fd < 0 ? "checkpoint" : "export", h->path, h->head.size);
+}
+
+static void print_comparison(const struct tmx_history *shorter, const struct tmx_history *longer,
+                             const struct tmx_comparison *c)
+{
+    printf("log         %s\n", shorter->head.origin);
+    print_history(shorter);
+    print_history(longer);
+    if (!c->fork) {
+        printf("verdict     consistent: %s\n",
+               shorter->head.size == longer->head.size ? "the same entries" : "the longer continues the shorter");
+        return;
+    }
+    printf("verdict     FORK: the log signed two histories\n");
+    if (c->located) {
+        printf("            they differ from entry %" PRIu64 " on\n", c->index);
+    }
+}
+
+static json_t *history_json(const struct tmx_history *h)
+{
+    char root[TMX_BASE64_SIZE(TMX_HASH_SIZE)];
+
+    tmx_base64(TMX_BYTES_OF(h->head.root.b), root);
+    return json_pack("{s:s, s:s, s:I, s:s}", "kind", h->fd < 0 ? "checkpoint" : "export", "path", h->path, "size",
+                     (json_int_t)h->head.size, "root", root);
+}
+
+static int print_json(const struct tmx_history *shorter, const struct tmx_history *longer,
+                      const struct tmx_comparison *c)
+{
+    json_t *all = json_pack("{s:s, s:s, s:o, s:o, s:o}", "verdict", c->fork ? "fork" : "consistent", "origin",
+                            shorter->head.origin, "shorter", history_json(shorter), "longer", history_json(longer),
+                            "first_difference",
+                            c->located ? json_integer((json_int_t)c->index) : json_null());
+    int r;
+
+    if (all == NULL) {
+        return -ENOMEM;
+    }
+    r = json_dumpf(all, stdout, JSON_INDENT(2)) < 0 || fputc('\n', stdout) == EOF ? -EIO : 0;
+    json_decref(all);
+    return r;
+}
+
+/* A fork is what the command was asked to find: the proof goes to the file. */
+static int report_fork(const struct arguments *a, const struct tmx_history *shorter, const struct tmx_history *longer,
+                       const struct tmx_comparison *c)
+{
+    static uint8_t proof[FORK_PROOF_MAX];
+    struct tmx_writer w = TMX_WRITER_OF(proof);
+
+    if (a->out == NULL) {
+        fprintf(stderr, "tmx-audit: keep both; --out FILE writes the proof, for whoever has the log's key\n");
+        return EXIT_FAILED;
+    }
+    tmx_fork_proof(shorter, longer, c, &w);
+    (void)write_out(a, tmx_written(&w));
+    return EXIT_FAILED;
+}
+
+static int compare(const struct arguments *a, struct tmx_history *shorter, struct tmx_history *longer)
+{
+    const struct tmx_audit_directories *keys = shorter->directories != NULL ? shorter->directories
+                                                                            : longer->directories;
+    struct tmx_comparison c;
+    char why[HISTORY_WHY_MAX];
+    int r = 0;
+
+    if (keys == NULL) {
+        return complain("compare: one of the two must be an export: its directories hold the log's key");
+    }
+    r = tmx_history_verify_head(shorter, shorter->directories != NULL ? shorter->directories : keys, why);
+    if (r == 0) {
+        r = tmx_history_verify_head(longer, longer->directories != NULL ? longer->directories : keys, why);
+    }
+    if (r == 0) {
+        r = tmx_compare(shorter, longer, &c, why);
+    }
+    if (r < 0) {
+        return complain(why);
+    }
+    if ((a->given & OPTION_JSON) != 0) {
+        r = print_json(shorter, longer, &c);
+    } else {
+        print_comparison(shorter, longer, &c);
+    }
+    if (r < 0 || fflush(stdout) != 0) {
+        return complain("cannot write the result");
+    }
+    return c.fork ? report_fork(a, shorter, longer, &c) : EXIT_OK;
+}
+
+int tmx_run_compare(const struct arguments *a)
+{
+    struct tmx_history h[2] = { { .path = NULL }, { .path = NULL } };
+    struct tmx_authority authority;
+    char why[HISTORY_WHY_MAX];
+    const char *what;
+    size_t shorter;
+    int r = tmx_audit_authority(a->authority, &authority, &what);
+
+    if (r < 0) {
+        return complain(what);
+    }
+    for (size_t i = 0; r == 0 && i < TMX_N(h); i++) {
+        r = tmx_history_open(a->operands[i], &authority, &h[i], why);
+    }
+    /* Of heads of one size the export is the longer: it has the tiles. */
+    shorter = h[0].head.size < h[1].head.size || (h[0].head.size == h[1].head.size && h[0].fd < 0) ? 0 : 1;
+    r = r < 0 ? complain(why) : compare(a, &h[shorter], &h[1 - shorter]);
+    tmx_history_close(&h[0]);
+    tmx_history_close(&h[1]);
+    return r;
+}

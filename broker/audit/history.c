@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Reading what proofs are made of.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <tmx/tree.h>
+
+#include "export_dir.h"
+#include "history.h"
+
+#define TILE_HEIGHT 8u
+
+static int fail(char why[HISTORY_WHY_MAX], int error, const char *path, const char *what)
+{
+    snprintf(why, HISTORY_WHY_MAX, "%s: %s", path, what);
+    return error;
+}
+
+static void directory_fault(void *ctx, const char *text)
+{
+    char *first = ctx;
+
+    if (first[0] == '\0') {
+        snprintf(first, HISTORY_WHY_MAX, "%s", text);
+    }
+}
+
+static int open_export(struct tmx_history *h, const struct tmx_authority *pinned, char why[HISTORY_WHY_MAX])
+{
+    char wrong[HISTORY_WHY_MAX] = "";
+    int r;
+
+    h->fd = open(h->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (h->fd < 0) {
+        return fail(why, -errno, h->path, "cannot open the export");
+    }
+    r = tmx_audit_directories_load(h->fd, pinned, directory_fault, wrong, &h->directories);
+    if (r < 0) {
+        return fail(why, r, h->path, "out of memory");
+    }
+    if (wrong[0] != '\0') {
+        return fail(why, -EBADMSG, h->path, wrong);
+    }
+    r = tmx_export_read(h->fd, "checkpoint", TMX_NOTE_MAX, &h->note, &h->note_size);
+    return r < 0 ? fail(why, r, h->path, "cannot read the export's checkpoint") : 0;
+}
+
+static int open_any(struct tmx_history *h, const struct tmx_authority *pinned, char why[HISTORY_WHY_MAX])
+{
+    struct tmx_bytes text;
+    struct tmx_bytes lines;
+    struct stat st;
+    int r;
+
+    if (stat(h->path, &st) < 0) {
+        return fail(why, -errno, h->path, "no export and no checkpoint can be opened here");
+    }
+    if (S_ISDIR(st.st_mode)) {
+        r = open_export(h, pinned, why);
+    } else {
+        r = tmx_export_read(AT_FDCWD, h->path, TMX_NOTE_MAX, &h->note, &h->note_size);
+        r = r < 0 ? fail(why, r, h->path, "cannot read the checkpoint") : 0;
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (!tmx_note_split(TMX_BYTES(h->note, h->note_size), &text, &lines) || !tmx_checkpoint_parse(text, &h->head)) {
+        return fail(why, -EBADMSG, h->path, "the checkpoint is no signed checkpoint");
+    }
+    return 0;
+}
+
+int tmx_history_open(const char *path, const struct tmx_authority *pinned, struct tmx_history *ret_history,
+                     char ret_why[HISTORY_WHY_MAX])
+{
+    struct tmx_history h = { .path = path, .fd = -1 };
+    int r = open_any(&h, pinned, ret_why);
+
+    if (r < 0) {
+        tmx_history_close(&h);
+        return r;
+    }
+    *ret_history = h;
+    return 0;
+}
+
+void tmx_history_close(struct tmx_history *h)
+{
+    if (h->path != NULL) {
+        tmx_audit_directories_free(h->directories);
+        free(h->note);
+        if (h->fd >= 0) {
+            close(h->fd);
+        }
+        *h = (struct tmx_history){ .path = NULL };
+    }
+}
+
+int tmx_history_verify_head(const struct tmx_history *h, const struct tmx_audit_directories *keys,
+                            char ret_why[HISTORY_WHY_MAX])
+{
+    const struct tmx_verify_key *key = tmx_audit_log_key(keys, h->head.origin);
+    struct tmx_checkpoint head;
+
+    if (key == NULL) {
+        return fail(ret_why, -EBADMSG, h->path, "no directory lists the log of its checkpoint");
+    }
+    if (!tmx_checkpoint_verify(TMX_BYTES(h->note, h->note_size), key, &head)) {
+        return fail(ret_why, -EBADMSG, h->path, "the log did not sign its checkpoint");
+    }
+    return 0;
+}
+
+/* How many hashes, or entries, of level's tile n there are in a log of this size. */
+static unsigned tile_width(uint64_t size, unsigned tile_level, uint64_t n)
+{
+    const uint64_t count = size >> (TILE_HEIGHT * tile_level);
+
+    return n < count / TMX_TILE_WIDTH ? TMX_TILE_WIDTH
+           : n == count / TMX_TILE_WIDTH ? (unsigned)(count % TMX_TILE_WIDTH)
+                                         : 0;
+}
+
+bool tmx_history_fetch(void *ctx, unsigned level, uint64_t index, struct tmx_hash *ret_hash)
+{
+    const struct tmx_history *h = ctx;
+    const unsigned row = level % TILE_HEIGHT;
+    const size_t count = (size_t)1 << row;
+    const size_t first = (size_t)(index << row) % TMX_TILE_WIDTH;
+    struct tmx_export_name name = { .level = level / TILE_HEIGHT, .n = index >> (TILE_HEIGHT - row) };
+    struct tmx_hash part[TMX_TILE_WIDTH / 2];
+    char path[EXPORT_PATH_MAX];
+    uint8_t *tile;
+    size_t size;
+
+    name.width = tile_width(h->head.size, name.level, name.n);
+    if (h->fd < 0 || name.level >= TMX_TREE_TILE_LEVELS || first + count > name.width) {
+        return false;
+    }
+    tmx_export_path(&name, path);
+    if (tmx_export_read(h->fd, path, TMX_TILE_SIZE, &tile, &size) < 0) {
+        return false;
+    }
+    if (size != (size_t)name.width * TMX_HASH_SIZE) {
+        free(tile);
+        return false;
+    }
+    memcpy(part, tile + first * TMX_HASH_SIZE, count * TMX_HASH_SIZE);
+    free(tile);
+    for (size_t n = count; n > 1; n /= 2) {
+        for (size_t i = 0; i < n / 2; i++) {
+            part[i] = tmx_merkle_node(&part[2 * i], &part[2 * i + 1]);
+        }
+    }
+    *ret_hash = part[0];
+    return true;
+}
+
+int tmx_history_entry(const struct tmx_history *h, uint64_t index, uint8_t **ret_entry, size_t *ret_size)
+{
+    const struct tmx_export_name name = { .entries = true,
+                                          .n = index / TMX_TILE_WIDTH,
+                                          .width = tile_width(h->head.size, 0, index / TMX_TILE_WIDTH) };
+    struct tmx_bytes entry = TMX_BYTES_NULL;
+    struct tmx_reader reader;
+    char path[EXPORT_PATH_MAX];
+    bool failed = false;
+    uint8_t *bundle;
+    size_t size;
+    int r;
+
+    tmx_export_path(&name, path);
+    r = tmx_export_read(h->fd, path, EXPORT_BUNDLE_MAX, &bundle, &size);
+    if (r < 0) {
+        return r;
+    }
+    reader = tmx_reader_init(TMX_BYTES(bundle, size));
+    r = index >= h->head.size ? -EBADMSG : 0;
+    for (uint64_t i = 0; r == 0 && i <= index % TMX_TILE_WIDTH; i++) {
+        r = tmx_export_next_entry(&reader, &entry, &failed) ? 0 : -EBADMSG;
+    }
+    if (r == 0) {
+        *ret_entry = malloc(entry.size + 1);
+        *ret_size = entry.size;
+        r = *ret_entry == NULL ? -ENOMEM : 0;
+    }
+    if (r == 0) {
+        memcpy(*ret_entry, entry.data, entry.size);
+    }
+    free(bundle);
+    return r;
+}
