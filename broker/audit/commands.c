@@ -41,7 +41,7 @@ int tmx_run_verify(const struct arguments *a)
     return ok ? EXIT_OK : EXIT_FAILED;
 }
 
-int tmx_run_export(const struct arguments *a)
+static int export_from_broker(const struct arguments *a)
 {
     struct tmx_checkpoint head;
     char why[EXPORT_WHY_MAX];
@@ -53,6 +53,14 @@ int tmx_run_export(const struct arguments *a)
     }
     printf("%s: %llu entries\n", head.origin, (unsigned long long)head.size);
     return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+/* From the broker, or as it is there already; and then, if asked, to be read. */
+int tmx_run_export(const struct arguments *a)
+{
+    int r = a->socket != NULL ? export_from_broker(a) : EXIT_OK;
+
+    return r == EXIT_OK && (a->given & OPTION_FORMAT) != 0 ? tmx_audit_list(a) : r;
 }
 
 /* To the file of --out, or without it to standard output. */
@@ -70,20 +78,45 @@ static int write_out(const struct arguments *a, struct tmx_bytes data)
     return written ? EXIT_OK : EXIT_FAILED;
 }
 
-static int complain(const char *why)
+int tmx_audit_complain(const char *why)
 {
     fprintf(stderr, "tmx-audit: %s\n", why);
     return EXIT_FAILED;
+}
+
+int tmx_audit_open(const struct arguments *a, struct tmx_history *ret_history)
+{
+    struct tmx_authority authority;
+    char why[HISTORY_WHY_MAX];
+    const char *what;
+    int r = tmx_audit_authority(a->authority, &authority, &what);
+
+    if (r < 0) {
+        return tmx_audit_complain(what);
+    }
+    r = tmx_history_open(a->operands[0], &authority, ret_history, why);
+    if (r < 0) {
+        return tmx_audit_complain(why);
+    }
+    if (ret_history->directories == NULL) {
+        snprintf(why, sizeof why, "%s: a checkpoint alone holds no entry: name the export", ret_history->path);
+        r = -EINVAL;
+    } else {
+        r = tmx_history_verify_head(ret_history, ret_history->directories, why);
+    }
+    if (r < 0) {
+        tmx_history_close(ret_history);
+        return tmx_audit_complain(why);
+    }
+    return EXIT_OK;
 }
 
 int tmx_run_prove(const struct arguments *a)
 {
     static uint8_t proof[PROOF_MAX];
     struct tmx_writer w = TMX_WRITER_OF(proof);
-    struct tmx_authority authority;
-    struct tmx_history h = { .path = NULL };
     char why[HISTORY_WHY_MAX];
-    const char *what;
+    struct tmx_history h;
     uint64_t index;
     int r;
 
@@ -91,22 +124,12 @@ int tmx_run_prove(const struct arguments *a)
         fprintf(stderr, "tmx-audit: prove: \"%s\" is no index: a number, 0 for the first entry\n", a->operands[1]);
         return EXIT_USAGE;
     }
-    r = tmx_audit_authority(a->authority, &authority, &what);
-    if (r < 0) {
-        return complain(what);
+    r = tmx_audit_open(a, &h);
+    if (r != EXIT_OK) {
+        return r;
     }
-    r = tmx_history_open(a->operands[0], &authority, &h, why);
-    if (r == 0 && h.directories == NULL) {
-        snprintf(why, sizeof why, "%s: a checkpoint alone proves no entry: name the export", h.path);
-        r = -EINVAL;
-    }
-    if (r == 0) {
-        r = tmx_history_verify_head(&h, h.directories, why);
-    }
-    if (r == 0) {
-        r = tmx_prove(&h, index, &w, why);
-    }
-    r = r < 0 ? complain(why) : write_out(a, tmx_written(&w));
+    r = tmx_prove(&h, index, &w, why);
+    r = r < 0 ? tmx_audit_complain(why) : write_out(a, tmx_written(&w));
     tmx_history_close(&h);
     return r;
 }
@@ -133,6 +156,18 @@ static void print_comparison(const struct tmx_history *shorter, const struct tmx
     }
 }
 
+int tmx_audit_print_json(json_t *document)
+{
+    int r;
+
+    if (document == NULL) {
+        return -ENOMEM;
+    }
+    r = json_dumpf(document, stdout, JSON_INDENT(2)) < 0 || fputc('\n', stdout) == EOF ? -EIO : 0;
+    json_decref(document);
+    return r;
+}
+
 static json_t *history_json(const struct tmx_history *h)
 {
     char root[TMX_BASE64_SIZE(TMX_HASH_SIZE)];
@@ -149,14 +184,8 @@ static int print_json(const struct tmx_history *shorter, const struct tmx_histor
                             shorter->head.origin, "shorter", history_json(shorter), "longer", history_json(longer),
                             "first_difference",
                             c->located ? json_integer((json_int_t)c->index) : json_null());
-    int r;
 
-    if (all == NULL) {
-        return -ENOMEM;
-    }
-    r = json_dumpf(all, stdout, JSON_INDENT(2)) < 0 || fputc('\n', stdout) == EOF ? -EIO : 0;
-    json_decref(all);
-    return r;
+    return tmx_audit_print_json(all);
 }
 
 /* A fork is what the command was asked to find: the proof goes to the file. */
@@ -184,7 +213,7 @@ static int compare(const struct arguments *a, struct tmx_history *shorter, struc
     int r = 0;
 
     if (keys == NULL) {
-        return complain("compare: one of the two must be an export: its directories hold the log's key");
+        return tmx_audit_complain("compare: one of the two must be an export: its directories hold the log's key");
     }
     r = tmx_history_verify_head(shorter, shorter->directories != NULL ? shorter->directories : keys, why);
     if (r == 0) {
@@ -194,7 +223,7 @@ static int compare(const struct arguments *a, struct tmx_history *shorter, struc
         r = tmx_compare(shorter, longer, &c, why);
     }
     if (r < 0) {
-        return complain(why);
+        return tmx_audit_complain(why);
     }
     if ((a->given & OPTION_JSON) != 0) {
         r = print_json(shorter, longer, &c);
@@ -202,7 +231,7 @@ static int compare(const struct arguments *a, struct tmx_history *shorter, struc
         print_comparison(shorter, longer, &c);
     }
     if (r < 0 || fflush(stdout) != 0) {
-        return complain("cannot write the result");
+        return tmx_audit_complain("cannot write the result");
     }
     return c.fork ? report_fork(a, shorter, longer, &c) : EXIT_OK;
 }
@@ -217,14 +246,14 @@ int tmx_run_compare(const struct arguments *a)
     int r = tmx_audit_authority(a->authority, &authority, &what);
 
     if (r < 0) {
-        return complain(what);
+        return tmx_audit_complain(what);
     }
     for (size_t i = 0; r == 0 && i < TMX_N(h); i++) {
         r = tmx_history_open(a->operands[i], &authority, &h[i], why);
     }
     /* Of heads of one size the export is the longer: it has the tiles. */
     shorter = h[0].head.size < h[1].head.size || (h[0].head.size == h[1].head.size && h[0].fd < 0) ? 0 : 1;
-    r = r < 0 ? complain(why) : compare(a, &h[shorter], &h[1 - shorter]);
+    r = r < 0 ? tmx_audit_complain(why) : compare(a, &h[shorter], &h[1 - shorter]);
     tmx_history_close(&h[0]);
     tmx_history_close(&h[1]);
     return r;

@@ -4,30 +4,54 @@
  */
 #pragma once
 
-#include <stddef.h>
+#include <jansson.h>
+
+#include "history.h"
+#include "readable.h"
 
 #define EXIT_OK 0
 #define EXIT_FAILED 1
 #define EXIT_USAGE 64
+
+#define OPERANDS_MAX 3u
 
 enum option_key { /* one bit each, above the characters */
     OPTION_AUTHORITY = 0x100,
     OPTION_JSON = 0x200,
     OPTION_SOCKET = 0x400,
     OPTION_OUT = 0x800,
+    OPTION_FORMAT = 0x1000,
+    OPTION_FROM = 0x2000,
+    OPTION_TO = 0x4000,
+    OPTION_MEMBER = 0x8000,
+    OPTION_TYPE = 0x10000,
+    OPTION_OUTCOME = 0x20000,
 };
 
 struct arguments {
     const struct command *command;
-    const char *operands[2];
+    const char *operands[OPERANDS_MAX];
     size_t n_operands;
     unsigned given; /* enum option_key */
     const char *authority;
     const char *socket;
     const char *out; /* NULL: standard output */
+    enum tmx_readable_format format;
+    struct tmx_audit_filter filter;
 };
 
 int tmx_run_export(const struct arguments *a);
 int tmx_run_verify(const struct arguments *a);
 int tmx_run_prove(const struct arguments *a);
 int tmx_run_compare(const struct arguments *a);
+int tmx_run_gaps(const struct arguments *a);
+int tmx_run_reconcile(const struct arguments *a);
+
+/* What commands share. */
+int tmx_audit_complain(const char *why); /* EXIT_FAILED */
+/* Opens the export that is the first operand and verifies its head. EXIT_OK, or complains. */
+int tmx_audit_open(const struct arguments *a, struct tmx_history *ret_history);
+/* Prints a document and ends it. */
+int tmx_audit_print_json(json_t *document);
+/* The readable log of the export. */
+int tmx_audit_list(const struct arguments *a);

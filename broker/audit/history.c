@@ -116,10 +116,9 @@ int tmx_history_verify_head(const struct tmx_history *h, const struct tmx_audit_
     return 0;
 }
 
-/* How many hashes, or entries, of level's tile n there are in a log of this size. */
-static unsigned tile_width(uint64_t size, unsigned tile_level, uint64_t n)
+unsigned tmx_history_width(const struct tmx_history *h, unsigned tile_level, uint64_t n)
 {
-    const uint64_t count = size >> (TILE_HEIGHT * tile_level);
+    const uint64_t count = h->head.size >> (TILE_HEIGHT * tile_level);
 
     return n < count / TMX_TILE_WIDTH ? TMX_TILE_WIDTH
            : n == count / TMX_TILE_WIDTH ? (unsigned)(count % TMX_TILE_WIDTH)
@@ -138,7 +137,7 @@ bool tmx_history_fetch(void *ctx, unsigned level, uint64_t index, struct tmx_has
     uint8_t *tile;
     size_t size;
 
-    name.width = tile_width(h->head.size, name.level, name.n);
+    name.width = tmx_history_width(h, name.level, name.n);
     if (h->fd < 0 || name.level >= TMX_TREE_TILE_LEVELS || first + count > name.width) {
         return false;
     }
@@ -159,39 +158,4 @@ bool tmx_history_fetch(void *ctx, unsigned level, uint64_t index, struct tmx_has
     }
     *ret_hash = part[0];
     return true;
-}
-
-int tmx_history_entry(const struct tmx_history *h, uint64_t index, uint8_t **ret_entry, size_t *ret_size)
-{
-    const struct tmx_export_name name = { .entries = true,
-                                          .n = index / TMX_TILE_WIDTH,
-                                          .width = tile_width(h->head.size, 0, index / TMX_TILE_WIDTH) };
-    struct tmx_bytes entry = TMX_BYTES_NULL;
-    struct tmx_reader reader;
-    char path[EXPORT_PATH_MAX];
-    bool failed = false;
-    uint8_t *bundle;
-    size_t size;
-    int r;
-
-    tmx_export_path(&name, path);
-    r = tmx_export_read(h->fd, path, EXPORT_BUNDLE_MAX, &bundle, &size);
-    if (r < 0) {
-        return r;
-    }
-    reader = tmx_reader_init(TMX_BYTES(bundle, size));
-    r = index >= h->head.size ? -EBADMSG : 0;
-    for (uint64_t i = 0; r == 0 && i <= index % TMX_TILE_WIDTH; i++) {
-        r = tmx_export_next_entry(&reader, &entry, &failed) ? 0 : -EBADMSG;
-    }
-    if (r == 0) {
-        *ret_entry = malloc(entry.size + 1);
-        *ret_size = entry.size;
-        r = *ret_entry == NULL ? -ENOMEM : 0;
-    }
-    if (r == 0) {
-        memcpy(*ret_entry, entry.data, entry.size);
-    }
-    free(bundle);
-    return r;
 }

@@ -31,5 +31,5 @@ int tmx_history_verify_head(const struct tmx_history *h, const struct tmx_audit_
 
 /* The hash of a perfect subtree, from the hash tiles: tmx_merkle_fetch_fn, ctx is the history. */
 bool tmx_history_fetch(void *ctx, unsigned level, uint64_t index, struct tmx_hash *ret_hash);
-/* The bytes of an entry, malloc'ed. -ENOENT …, -EBADMSG: the bundle is malformed. */
-int tmx_history_entry(const struct tmx_history *h, uint64_t index, uint8_t **ret_entry, size_t *ret_size) TMX_MUST_CHECK;
+/* How many hashes tile n of a level has in a log of this size; of level 0: how many entries bundle n has. 0: none. */
+unsigned tmx_history_width(const struct tmx_history *h, unsigned tile_level, uint64_t n);

@@ -21,28 +21,45 @@ static const char doc[] =
     "every signature, and replays the rules of the log (proto/README.md, LOG-6).\n\n"
     "prove writes the proof that an entry is in the log, for others' tools (c2sp.org/tlog-proof). compare says whether two "
     "exports, or an export and a checkpoint, are one history, and writes the proof of a fork when they are not.\n\n"
+    "export --format prints the log of an export to be read, as far as --from, --to, --member, --type and --outcome choose. "
+    "gaps says whether a number of a sender to a recipient is missing. reconcile says what two members sent each other in "
+    "a time and what became of it; with --format, each delivery.\n\n"
     "The authority file holds the keys of the federation authority, obtained from it and not from the export: a line "
     "\"threshold K\", then one key per line (name+id+base64).\n\n"
     "Exit status: 0 done, or everything holds; 1 it does not, or could not be done; 64 usage.";
 
 static const struct argp_option options[] = {
-    { "authority", OPTION_AUTHORITY, "FILE", 0, "keys of the federation authority (verify, prove, compare)", 0 },
-    { "json", OPTION_JSON, NULL, 0, "print one JSON document (verify, compare)", 0 },
-    { "out", OPTION_OUT, "FILE", 0, "where the proof goes (prove, compare)", 0 },
-    { "socket", OPTION_SOCKET, "PATH", 0, "the broker's control socket (export)", 0 },
+    { "authority", OPTION_AUTHORITY, "FILE", 0, "keys of the federation authority", 0 },
+    { "format", OPTION_FORMAT, "csv|jsonl", 0, "print the log to be read, a line for each entry and recipient", 0 },
+    { "from", OPTION_FROM, "TIME", 0, "only from this time on: 2026-11-24 or 2026-11-24T10:00:00Z", 0 },
+    { "json", OPTION_JSON, NULL, 0, "print one JSON document", 0 },
+    { "member", OPTION_MEMBER, "CODE", 0, "only what this member signed, sent or receives", 0 },
+    { "out", OPTION_OUT, "FILE", 0, "where the proof goes", 0 },
+    { "outcome", OPTION_OUTCOME, "WORD", 0,
+      "only this: accepted, arrived, delivered, refused, expired, exception or rejected", 0 },
+    { "socket", OPTION_SOCKET, "PATH", 0, "the broker's control socket", 0 },
+    { "to", OPTION_TO, "TIME", 0, "only before this time", 0 },
+    { "type", OPTION_TYPE, "TYPE", 0, "only messages of this type", 0 },
     { 0 },
 };
 
+#define OPTIONS_TIME (OPTION_FROM | OPTION_TO)
+#define OPTIONS_FILTER (OPTIONS_TIME | OPTION_MEMBER | OPTION_TYPE | OPTION_OUTCOME)
+
 struct command {
     const char *name;
-    const char *operands[2]; /* what each is */
-    unsigned required;       /* enum option_key */
+    const char *operands[OPERANDS_MAX]; /* what each is */
+    unsigned required;                  /* enum option_key */
     unsigned allowed;
     int (*run)(const struct arguments *a);
 };
 
 static const struct command commands[] = {
-    { "export", { "the directory of the export" }, OPTION_SOCKET, OPTION_SOCKET, tmx_run_export },
+    { "export",
+      { "the directory of the export" },
+      0,
+      OPTION_SOCKET | OPTION_FORMAT | OPTION_AUTHORITY | OPTIONS_FILTER,
+      tmx_run_export },
     { "verify", { "the directory of the export" }, OPTION_AUTHORITY, OPTION_AUTHORITY | OPTION_JSON, tmx_run_verify },
     { "prove",
       { "the directory of the export", "the index of the entry" },
@@ -54,6 +71,12 @@ static const struct command commands[] = {
       OPTION_AUTHORITY,
       OPTION_AUTHORITY | OPTION_JSON | OPTION_OUT,
       tmx_run_compare },
+    { "gaps", { "the directory of the export" }, OPTION_AUTHORITY, OPTION_AUTHORITY | OPTION_JSON, tmx_run_gaps },
+    { "reconcile",
+      { "the directory of the export", "the code of a member", "the code of the other member" },
+      OPTION_AUTHORITY,
+      OPTION_AUTHORITY | OPTION_JSON | OPTION_FORMAT | OPTIONS_TIME,
+      tmx_run_reconcile },
 };
 
 static const struct command *find_command(const char *name, struct argp_state *state)
@@ -73,23 +96,41 @@ static const struct command *find_command(const char *name, struct argp_state *s
     return NULL;
 }
 
+/* export asks the broker, or prints what is there, or both. */
+static void check_export(const struct arguments *a, struct argp_state *state)
+{
+    const unsigned reading = OPTION_FORMAT | OPTION_AUTHORITY | OPTIONS_FILTER;
+
+    if (a->command->run != tmx_run_export) {
+        return;
+    }
+    if ((a->given & (OPTION_SOCKET | OPTION_FORMAT)) == 0) {
+        argp_error(state, "export: --socket PATH is missing: where the broker answers (or --format, to read what is "
+                          "exported already)");
+    }
+    if ((a->given & reading) != 0 && (a->given & OPTION_FORMAT) == 0) {
+        argp_error(state, "export: --authority and what chooses lines belong to --format");
+    }
+    if ((a->given & OPTION_FORMAT) != 0 && a->authority == NULL) {
+        argp_error(state, "export: --format needs --authority FILE: an export cannot vouch for its own keys");
+    }
+}
+
 static void check_arguments(const struct arguments *a, struct argp_state *state)
 {
     const struct command *c = a->command;
 
     if (c == NULL) {
-        argp_error(state, "a command is missing: export, verify, prove or compare");
+        argp_error(state, "a command is missing: export, verify, prove, compare, gaps or reconcile");
         return;
     }
     if (a->n_operands < TMX_N(c->operands) && c->operands[a->n_operands] != NULL) {
         argp_error(state, "%s: %s is missing", c->name, c->operands[a->n_operands]);
     }
-    if ((c->required & ~a->given & OPTION_SOCKET) != 0) {
-        argp_error(state, "%s: --socket PATH is missing: where the broker answers", c->name);
-    }
     if ((c->required & ~a->given & OPTION_AUTHORITY) != 0) {
         argp_error(state, "%s: --authority FILE is missing: an export cannot vouch for its own keys", c->name);
     }
+    check_export(a, state);
     for (const struct argp_option *o = options; o->name != NULL; o++) {
         if ((a->given & ~c->allowed & (unsigned)o->key) != 0) {
             argp_error(state, "%s has no option --%s", c->name, o->name);
@@ -108,6 +149,32 @@ static void take_operand(struct arguments *a, char *arg, struct argp_state *stat
     }
 }
 
+static uint64_t take_time(const char *option, const char *arg, struct argp_state *state)
+{
+    uint64_t ms = 0;
+
+    if (!tmx_parse_time(tmx_bytes_str(arg), &ms)) {
+        argp_error(state, "%s: \"%s\" is no time: write 2026-11-24 or 2026-11-24T10:00:00Z", option, arg);
+    }
+    return ms;
+}
+
+static const char *take_outcome(const char *arg, struct argp_state *state)
+{
+    size_t n = 0;
+    const char *near;
+
+    for (; tmx_audit_outcomes[n] != NULL; n++) {
+        if (strcmp(arg, tmx_audit_outcomes[n]) == 0) {
+            return arg;
+        }
+    }
+    near = tmx_nearest(arg, tmx_audit_outcomes, n);
+    argp_error(state, near == NULL ? "--outcome: there is none \"%s\"" : "--outcome: there is none \"%s\": did you mean \"%s\"?",
+               arg, near);
+    return NULL;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
@@ -123,6 +190,26 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case OPTION_OUT:
         a->out = arg;
+        break;
+    case OPTION_FORMAT:
+        if (!tmx_readable_parse(arg, &a->format)) {
+            argp_error(state, "--format: csv or jsonl, not \"%s\"", arg);
+        }
+        break;
+    case OPTION_FROM:
+        a->filter.from_ms = take_time("--from", arg, state);
+        break;
+    case OPTION_TO:
+        a->filter.to_ms = take_time("--to", arg, state);
+        break;
+    case OPTION_MEMBER:
+        a->filter.member = arg;
+        break;
+    case OPTION_TYPE:
+        a->filter.message_type = arg;
+        break;
+    case OPTION_OUTCOME:
+        a->filter.outcome = take_outcome(arg, state);
         break;
     case ARGP_KEY_ARG:
         take_operand(a, arg, state);
@@ -141,7 +228,8 @@ int main(int argc, char **argv)
 {
     static const struct argp argp = { options, parse,
                                       "export DIR --socket PATH\nverify DIR --authority FILE\n"
-                                      "prove DIR INDEX --authority FILE\ncompare A B --authority FILE",
+                                      "prove DIR INDEX --authority FILE\ncompare A B --authority FILE\n"
+                                      "gaps DIR --authority FILE\nreconcile DIR MEMBER MEMBER --authority FILE",
                                       doc, NULL, NULL, NULL };
     struct arguments a = { .command = NULL };
 

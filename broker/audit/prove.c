@@ -2,11 +2,11 @@
  * Inclusion proofs.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <tmx/text.h>
 
+#include "entries.h"
 #include "prove.h"
 
 static int fail(char why[HISTORY_WHY_MAX], int error, const struct tmx_history *h, uint64_t index, const char *what)
@@ -37,8 +37,8 @@ int tmx_prove(struct tmx_history *h, uint64_t index, struct tmx_writer *w, char 
 {
     struct tmx_proof path;
     struct tmx_hash leaf;
-    uint8_t *entry;
-    size_t size;
+    struct tmx_entries *entries = NULL;
+    struct tmx_bytes entry;
     int r;
 
     assert(h->fd >= 0);
@@ -47,18 +47,22 @@ int tmx_prove(struct tmx_history *h, uint64_t index, struct tmx_writer *w, char 
                  (unsigned long long)index, (unsigned long long)h->head.size);
         return -ERANGE;
     }
-    r = tmx_history_entry(h, index, &entry, &size);
+    r = tmx_entries_new(h, &entries);
+    if (r == 0) {
+        r = tmx_entries_get(entries, index, &entry);
+    }
     if (r < 0) {
+        tmx_entries_free(entries);
         return fail(ret_why, r, h, index, "cannot be read from its bundle");
     }
-    leaf = tmx_merkle_leaf(TMX_BYTES(entry, size));
-    if (size > TMX_ENTRY_MAX || !tmx_merkle_path(index, h->head.size, tmx_history_fetch, h, &path) ||
+    leaf = tmx_merkle_leaf(entry);
+    if (entry.size > TMX_ENTRY_MAX || !tmx_merkle_path(index, h->head.size, tmx_history_fetch, h, &path) ||
         !tmx_merkle_verify_path(index, h->head.size, &leaf, TMX_BYTES(path.hash, path.n * TMX_HASH_SIZE),
                                 &h->head.root)) {
         r = fail(ret_why, -EBADMSG, h, index, "does not lead to the signed root: tmx-audit verify says what is wrong");
     } else {
-        write_proof(w, h, index, TMX_BYTES(entry, size), &path);
+        write_proof(w, h, index, entry, &path);
     }
-    free(entry);
+    tmx_entries_free(entries);
     return r;
 }

@@ -9,10 +9,6 @@
 
 #include "summary.h"
 
-static const char *const kind_names[AUDIT_KINDS] = {
-    "malformed", "shard-start", "directory", "prekeys",          "acceptance",   "report",       "expired", "exception",
-    "refusal",   "start",       "operator",  "carried-delivery", "carried-pair", "resubmission", "erased",
-};
 static const char *const outcome_names[] = { "", "coa", "cod-positive", "cod-negative", "expired", "exception" };
 
 static void print_counts(const struct tmx_audit_summary *s, FILE *out)
@@ -20,7 +16,7 @@ static void print_counts(const struct tmx_audit_summary *s, FILE *out)
     fprintf(out, "entries     %" PRIu64 "\n", s->entries);
     for (size_t k = 1; k < AUDIT_KINDS; k++) {
         if (s->kinds[k] > 0) {
-            fprintf(out, "  %-18s %" PRIu64 "\n", kind_names[k], s->kinds[k]);
+            fprintf(out, "  %-18s %" PRIu64 "\n", tmx_audit_kind_name((unsigned)k), s->kinds[k]);
         }
     }
     fprintf(out, "deliveries  %" PRIu64 "\n", s->deliveries);
@@ -114,7 +110,7 @@ int tmx_summary_json(const struct tmx_check *c, FILE *out)
     int r;
 
     for (size_t k = 0; k < AUDIT_KINDS; k++) {
-        (void)json_object_set_new(kinds, kind_names[k], json_integer((json_int_t)s->kinds[k]));
+        (void)json_object_set_new(kinds, tmx_audit_kind_name((unsigned)k), json_integer((json_int_t)s->kinds[k]));
     }
     (void)json_object_set_new(deliveries, "all", json_integer((json_int_t)s->deliveries));
     (void)json_object_set_new(deliveries, "queued", json_integer((json_int_t)s->queued));

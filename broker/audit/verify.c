@@ -38,6 +38,17 @@ const char *tmx_audit_class_meaning(enum tmx_audit_class c)
     return classes[c].meaning;
 }
 
+static const char *const kind_names[AUDIT_KINDS] = {
+    "malformed", "shard-start", "directory", "prekeys",          "acceptance",   "report",       "expired", "exception",
+    "refusal",   "start",       "operator",  "carried-delivery", "carried-pair", "resubmission", "erased",
+};
+
+const char *tmx_audit_kind_name(unsigned kind)
+{
+    assert(kind < AUDIT_KINDS);
+    return kind_names[kind];
+}
+
 __attribute__((format(printf, 4, 0))) static void note_fault(struct tmx_audit *a, enum tmx_audit_class c,
                                                              uint64_t index, const char *fmt, va_list args)
 {

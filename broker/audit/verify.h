@@ -36,6 +36,7 @@ enum tmx_audit_class {
 #undef X
         AUDIT_N_CLASSES
 };
+const char *tmx_audit_kind_name(unsigned kind); /* of enum Tmx__EntryKind, as the auditor's commands write it */
 const char *tmx_audit_class_name(enum tmx_audit_class c);
 const char *tmx_audit_class_meaning(enum tmx_audit_class c);
 
