@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What verify.c and deliveries.c share.
+ * What the files of the audit share: verify.c (order, faults, the way of an entry), verify_signed.c, verify_kinds.c,
+ * deliveries.c.
  */
 #pragma once
 
@@ -13,6 +14,12 @@ struct tmx_audit_member {
     uint64_t signed_bodies;
 };
 
+/* What a batch number of a member stands for. */
+struct tmx_audit_batch {
+    uint32_t size;
+    struct tmx_hash root;
+};
+
 struct tmx_audit {
     uint8_t shard[TMX_SHARD_MAX];
     size_t shard_size;
@@ -22,7 +29,7 @@ struct tmx_audit {
     struct tmx_audit_summary summary;
     struct tmx_arena arena; /* of one entry */
     struct tmx_batch_cache batches_seen;
-    struct tmx_audit_table batches; /* (member, batch_no) -> struct batch */
+    struct tmx_audit_table batches; /* (member, batch_no) -> struct tmx_audit_batch */
     struct tmx_audit_table pairs;   /* (sender, recipient) -> last seq */
     struct tmx_audit_table ids;     /* (sender, message id) -> struct known */
     struct tmx_audit_table places;  /* (shard, index) of an acceptance -> struct message * */
@@ -48,6 +55,14 @@ void tmx_audit_step_fault(const struct tmx_audit_step *s, enum tmx_audit_class c
     TMX_PRINTF(3, 4);
 /* (member or shard, padded) || (16 bytes) */
 struct tmx_audit_key tmx_audit_key_of(struct tmx_bytes name, struct tmx_bytes rest);
+
+/* The entry's signature over its body; -ENOMEM. */
+int tmx_audit_signature(const struct tmx_audit_step *s) TMX_MUST_CHECK;
+/* A head of this shard must be one of its heads; one of another shard cannot be checked here. */
+void tmx_audit_seen(const struct tmx_audit_step *s, const Tmx__Head *seen);
+bool tmx_audit_kind_known(unsigned kind);
+/* What its kind asks of the entry; -ENOMEM. */
+int tmx_audit_kind(const struct tmx_audit_step *s) TMX_MUST_CHECK;
 
 void tmx_audit_messages_free(struct tmx_audit *a);
 /* Each: -ENOMEM. */

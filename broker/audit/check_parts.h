@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What check.c and check_tiles.c share.
+ */
+#pragma once
+
+#include <tmx/tree.h>
+
+#include "check.h"
+#include "directories.h"
+#include "table.h"
+
+struct tmx_check {
+    int fd;
+    struct tmx_audit *audit;
+    struct tmx_tree *tree;
+    struct tmx_checkpoint head;
+    struct tmx_audit_directories *directories;
+    /* Tiles the export lacks or has wrong, as they must be: later checks then speak of the entries alone. */
+    struct tmx_audit_table own_tiles; /* (level, n) -> uint8_t * */
+    int failed;                       /* an error inside a callback */
+};
+
+/* tmx_tree_full_tile_fn, tmx_tree_read_tile_fn; ctx is the check. */
+void tmx_check_full_tile(void *ctx, unsigned level, uint64_t n, const uint8_t tile[TMX_TILE_SIZE]);
+bool tmx_check_read_tile(void *ctx, unsigned level, uint64_t n, uint8_t ret_tile[TMX_TILE_SIZE]);
+/* The partial tiles, once all entries are in the tree. */
+void tmx_check_edge(struct tmx_check *c);
+/* tmx_export_file_fn: every file under tile/ has a place in a log of this size. */
+int tmx_check_stray(void *ctx, const char *path);

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What an entry of each kind has to hold beyond form, order and signature. LOG-6
+ */
+#include <sodium.h>
+#include <string.h>
+
+#include <tmx/code.h>
+
+#include "state.h"
+
+/* What a signed body may claim of the directory: nothing later than what was in force when it was logged. DIR-6 */
+static void check_body_serial(const struct tmx_audit_step *s, uint64_t serial)
+{
+    if (serial > s->e->directory_serial) {
+        tmx_audit_step_fault(s, AUDIT_DIRECTORY, "the signer knew directory %llu, the log only %llu",
+                             (unsigned long long)serial, (unsigned long long)s->e->directory_serial);
+    }
+}
+
+static void check_member(const struct tmx_audit_step *s, struct tmx_bytes in_body)
+{
+    if (!tmx_bytes_eq(tmx_pb(s->e->member), in_body)) {
+        tmx_audit_step_fault(s, AUDIT_IDENTITY, "the entry names %.*s, the body %.*s", (int)s->e->member.len,
+                             (const char *)s->e->member.data, (int)in_body.size, (const char *)in_body.data);
+    }
+}
+
+/* The text is the last checkpoint of the shard before, signed by that log. */
+static int on_shard_start(const struct tmx_audit_step *s)
+{
+    const struct tmx_directory *d = s->a->directory(s->a->ctx, s->e->directory_serial);
+    const struct tmx_bytes note = tmx_pb(s->e->text);
+    const struct tmx_verify_key *key = NULL;
+    struct tmx_checkpoint old;
+    struct tmx_bytes text;
+    struct tmx_bytes lines;
+    const char *slash;
+
+    s->a->carries = note.size > 0;
+    if (note.size == 0) {
+        return 0;
+    }
+    if (!tmx_note_split(note, &text, &lines) || !tmx_checkpoint_parse(text, &old)) {
+        tmx_audit_step_fault(s, AUDIT_SHARD, "the text is no checkpoint");
+        return 0;
+    }
+    slash = strrchr(old.origin, '/');
+    if (d != NULL && slash != NULL) {
+        key = tmx_directory_log_key(d, tmx_bytes_str(slash + 1));
+    }
+    if (key == NULL || !tmx_checkpoint_verify(note, key, &old)) {
+        tmx_audit_step_fault(s, AUDIT_SHARD, "the checkpoint of the shard before does not verify");
+    }
+    return 0;
+}
+
+static int on_directory(const struct tmx_audit_step *s)
+{
+    const struct tmx_directory *d = s->a->directory(s->a->ctx, s->e->number);
+    uint8_t digest[TMX_HASH_SIZE];
+
+    if (s->e->number <= s->a->in_force) {
+        tmx_audit_step_fault(s, AUDIT_DIRECTORY, "serial %llu after %llu", (unsigned long long)s->e->number,
+                             (unsigned long long)s->a->in_force);
+    }
+    s->a->in_force = s->e->number;
+    if (d == NULL) {
+        tmx_audit_step_fault(s, AUDIT_DIRECTORY, "directory %llu is not in the export, or not valid",
+                             (unsigned long long)s->e->number);
+        return 0;
+    }
+    crypto_generichash(digest, sizeof digest, tmx_directory_file(d).data, tmx_directory_file(d).size, NULL, 0);
+    if (memcmp(digest, s->e->digest.data, sizeof digest) != 0) {
+        tmx_audit_step_fault(s, AUDIT_DIRECTORY, "directory %llu is another file than the one logged",
+                             (unsigned long long)s->e->number);
+    }
+    return 0;
+}
+
+static int on_prekeys(const struct tmx_audit_step *s)
+{
+    struct tmx_audit_key key;
+    Tmx__PrekeySet *set;
+    const unsigned code = tmx_prekeys_parse(tmx_pb(s->e->body), &s->a->arena, &set);
+    uint64_t *last;
+    void *value;
+    bool new;
+    int r;
+
+    if (code != TMX_CODE_OK) {
+        tmx_audit_step_fault(s, AUDIT_FORMAT, "prekey set: %s", tmx_code_name(code));
+        return 0;
+    }
+    check_member(s, tmx_pb(set->member));
+    check_body_serial(s, set->directory_serial);
+    key = tmx_audit_key_of(tmx_pb(set->member), TMX_BYTES_NULL);
+    r = tmx_audit_table_put(&s->a->prekeys, &key, &value, &new);
+    if (r < 0) {
+        return r;
+    }
+    last = value;
+    if (set->set_serial <= *last) {
+        tmx_audit_step_fault(s, AUDIT_SEQUENCE, "prekey set %llu after %llu", (unsigned long long)set->set_serial,
+                             (unsigned long long)*last);
+    }
+    *last = set->set_serial;
+    return 0;
+}
+
+/* The sender is active; every recipient is listed and not revoked. */
+static void check_admission(const struct tmx_audit_step *s, const Tmx__Header *h)
+{
+    const struct tmx_directory *d = s->a->directory(s->a->ctx, s->e->directory_serial);
+    const Tmx__Member *m = d == NULL ? NULL : tmx_directory_member(d, tmx_pb(h->sender));
+
+    if (d == NULL) {
+        return;
+    }
+    if (m == NULL || m->status != TMX__MEMBER_STATUS__MEMBER_ACTIVE) {
+        tmx_audit_step_fault(s, AUDIT_ADMISSION, "the sender %.*s is not active", (int)h->sender.len,
+                             (const char *)h->sender.data);
+    } else if (!tmx_directory_type_allowed(m, tmx_pb(h->message_type))) {
+        tmx_audit_step_fault(s, AUDIT_ADMISSION, "%.*s may not send %.*s", (int)h->sender.len,
+                             (const char *)h->sender.data, (int)h->message_type.len,
+                             (const char *)h->message_type.data);
+    }
+    for (size_t i = 0; i < h->n_recipients; i++) {
+        const ProtobufCBinaryData to = h->recipients[i]->member;
+
+        m = tmx_directory_member(d, tmx_pb(to));
+        if (m == NULL || m->status == TMX__MEMBER_STATUS__MEMBER_REVOKED) {
+            tmx_audit_step_fault(s, AUDIT_ADMISSION, "the recipient %.*s is not listed, or revoked", (int)to.len,
+                                 (const char *)to.data);
+        }
+    }
+}
+
+static int on_header(const struct tmx_audit_step *s)
+{
+    const bool resubmission = s->e->kind == TMX__ENTRY_KIND__ENTRY_RESUBMISSION;
+    Tmx__Header *h;
+    const unsigned code = tmx_header_parse(tmx_pb(s->e->body), &s->a->arena, &h);
+
+    s->a->carry_over = true;
+    if (code != TMX_CODE_OK) {
+        tmx_audit_step_fault(s, AUDIT_FORMAT, "header: %s", tmx_code_name(code));
+        return 0;
+    }
+    check_member(s, tmx_pb(h->sender));
+    check_body_serial(s, h->directory_serial);
+    tmx_audit_seen(s, h->seen);
+    if (resubmission && !s->a->carries) {
+        tmx_audit_step_fault(s, AUDIT_SHARD, "a resubmission in a shard that follows none");
+    }
+    if (!resubmission) {
+        check_admission(s, h);
+    }
+    return tmx_audit_accept(s, h, resubmission);
+}
+
+static int on_report(const struct tmx_audit_step *s)
+{
+    const Tmx__LogRef *ref = s->e->reference;
+    Tmx__Report *report;
+    const unsigned code = tmx_report_parse(tmx_pb(s->e->body), &s->a->arena, &report);
+
+    s->a->carry_over = true;
+    if (code != TMX_CODE_OK) {
+        tmx_audit_step_fault(s, AUDIT_FORMAT, "report: %s", tmx_code_name(code));
+        return 0;
+    }
+    check_member(s, tmx_pb(report->recipient));
+    check_body_serial(s, report->directory_serial);
+    tmx_audit_seen(s, report->seen);
+    /* A report made under an earlier shard names the acceptance there; the entry names what stands for it here. */
+    const bool here = tmx_bytes_eq(tmx_pb(ref->shard), tmx_pb(report->acceptance->shard));
+    if ((here && ref->index != report->acceptance->index) || (!here && !s->a->carries)) {
+        tmx_audit_step_fault(s, AUDIT_REFERENCE, "the entry and its report name different acceptances");
+        return 0;
+    }
+    tmx_audit_report(s, report);
+    return 0;
+}
+
+/* A refused body may claim anything; only what it consumes is checked. */
+static int on_refusal(const struct tmx_audit_step *s)
+{
+    const bool consumed = s->e->number == 1;
+    const bool header = tmx_body_kind(tmx_pb(s->e->body)) == TMX__KIND__KIND_HEADER;
+    Tmx__Header *h;
+    unsigned code;
+
+    s->a->carry_over = true;
+    if (!header) {
+        if (consumed) {
+            tmx_audit_step_fault(s, AUDIT_SEQUENCE, "numbers consumed by what is no header");
+        }
+        return 0;
+    }
+    code = tmx_header_parse(tmx_pb(s->e->body), &s->a->arena, &h);
+    if (code != TMX_CODE_OK) {
+        tmx_audit_step_fault(s, AUDIT_FORMAT, "refused header: %s", tmx_code_name(code));
+        return 0;
+    }
+    check_member(s, tmx_pb(h->sender));
+    return consumed ? tmx_audit_refuse(s, h) : 0;
+}
+
+static int on_broker_outcome(const struct tmx_audit_step *s)
+{
+    s->a->carry_over = true;
+    tmx_audit_broker_outcome(s);
+    return 0;
+}
+
+static int on_erased(const struct tmx_audit_step *s)
+{
+    tmx_audit_erased(s);
+    return 0;
+}
+
+static int on_carry(const struct tmx_audit_step *s)
+{
+    if (!s->a->carries || s->a->carry_over) {
+        tmx_audit_step_fault(s, AUDIT_SHARD,
+                             "something is carried, but not at the start of a shard that follows another");
+    }
+    return s->e->kind == TMX__ENTRY_KIND__ENTRY_CARRY_PAIR ? tmx_audit_carry_pair(s) : tmx_audit_carry_delivery(s);
+}
+
+static int on_plain(const struct tmx_audit_step *s)
+{
+    return 0;
+}
+
+typedef int on_entry_fn(const struct tmx_audit_step *s);
+static on_entry_fn *const handlers[AUDIT_KINDS] = {
+    [TMX__ENTRY_KIND__ENTRY_SHARD_START] = on_shard_start,
+    [TMX__ENTRY_KIND__ENTRY_DIRECTORY] = on_directory,
+    [TMX__ENTRY_KIND__ENTRY_PREKEYS] = on_prekeys,
+    [TMX__ENTRY_KIND__ENTRY_ACCEPTANCE] = on_header,
+    [TMX__ENTRY_KIND__ENTRY_REPORT] = on_report,
+    [TMX__ENTRY_KIND__ENTRY_EXPIRED] = on_broker_outcome,
+    [TMX__ENTRY_KIND__ENTRY_EXCEPTION] = on_broker_outcome,
+    [TMX__ENTRY_KIND__ENTRY_REFUSAL] = on_refusal,
+    [TMX__ENTRY_KIND__ENTRY_START] = on_plain,
+    [TMX__ENTRY_KIND__ENTRY_OPERATOR] = on_plain,
+    [TMX__ENTRY_KIND__ENTRY_CARRY_DELIVERY] = on_carry,
+    [TMX__ENTRY_KIND__ENTRY_CARRY_PAIR] = on_carry,
+    [TMX__ENTRY_KIND__ENTRY_RESUBMISSION] = on_header,
+    [TMX__ENTRY_KIND__ENTRY_ERASED] = on_erased,
+};
+
+bool tmx_audit_kind_known(unsigned kind)
+{
+    return kind < AUDIT_KINDS && handlers[kind] != NULL;
+}
+
+int tmx_audit_kind(const struct tmx_audit_step *s)
+{
+    return handlers[s->e->kind](s);
+}
