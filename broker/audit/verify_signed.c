@@ -26,22 +26,17 @@ static void count_member(struct tmx_audit *a, struct tmx_bytes code)
     a->members[at].signed_bodies++;
 }
 
-static int check_batch(const struct tmx_audit_step *s, const struct tmx_signature *signature)
+static int check_batch(const struct tmx_audit_step *s, const struct tmx_signature *signature,
+                       const struct tmx_hash *root)
 {
-    const struct tmx_hash leaf = tmx_merkle_leaf(tmx_pb(s->e->body));
     uint8_t number[8];
     struct tmx_writer w = TMX_WRITER_OF(number);
     struct tmx_audit_key key;
     struct tmx_audit_batch *batch;
-    struct tmx_hash root;
     void *value;
     bool new;
     int r;
 
-    if (!tmx_merkle_path_root(signature->index, signature->size, &leaf,
-                              TMX_BYTES(signature->path, signature->path_n * TMX_HASH_SIZE), &root)) {
-        return 0;
-    }
     tmx_write_u64(&w, signature->batch_no);
     key = tmx_audit_key_of(tmx_pb(s->e->member), TMX_BYTES_OF(number));
     r = tmx_audit_table_put(&s->a->batches, &key, &value, &new);
@@ -50,8 +45,8 @@ static int check_batch(const struct tmx_audit_step *s, const struct tmx_signatur
     }
     batch = value;
     if (new) {
-        *batch = (struct tmx_audit_batch){ .size = signature->size, .root = root };
-    } else if (batch->size != signature->size || !tmx_hash_eq(&batch->root, &root)) {
+        *batch = (struct tmx_audit_batch){ .size = signature->size, .root = *root };
+    } else if (batch->size != signature->size || !tmx_hash_eq(&batch->root, root)) {
         tmx_audit_step_fault(s, AUDIT_BATCH, "%.*s signed batch %llu over two roots", (int)s->e->member.len,
                              (const char *)s->e->member.data, (unsigned long long)signature->batch_no);
     }
@@ -63,6 +58,7 @@ int tmx_audit_signature(const struct tmx_audit_step *s)
     const struct tmx_directory *d = s->a->directory(s->a->ctx, s->e->directory_serial);
     const struct tmx_verify_key *key;
     struct tmx_signature signature;
+    struct tmx_hash root;
 
     if (!tmx_signature_from_pb(s->e->signature, &signature)) {
         tmx_audit_step_fault(s, AUDIT_FORMAT, "malformed signature");
@@ -80,13 +76,13 @@ int tmx_audit_signature(const struct tmx_audit_step *s)
                              (unsigned long long)s->e->directory_serial);
         return 0;
     }
-    if (!tmx_batch_verify(tmx_pb(s->e->body), &signature, key, &s->a->batches_seen)) {
+    if (!tmx_batch_verify_root(tmx_pb(s->e->body), &signature, key, &s->a->batches_seen, &root)) {
         tmx_audit_step_fault(s, AUDIT_SIGNATURE, "the signature of %.*s does not verify", (int)s->e->member.len,
                              (const char *)s->e->member.data);
         return 0;
     }
     count_member(s->a, tmx_pb(s->e->member));
-    return check_batch(s, &signature);
+    return check_batch(s, &signature, &root);
 }
 
 void tmx_audit_seen(const struct tmx_audit_step *s, const Tmx__Head *seen)

@@ -24,10 +24,11 @@ void tmx_batch_sign(const struct tmx_bytes *bodies, size_t n, uint64_t batch_no,
                     const uint8_t secret[64], struct tmx_signature *ret_signatures);
 
 /* Remembers verified batches (key with its name, batch_no, size, root, signature), so that a batch costs one
- * Ed25519 check.
+ * Ed25519 check; and the nodes above the body verified last, so that its neighbours need no hash for those they share.
  * Zero-initialise. Bounded: direct-mapped, newest wins. */
 #define TMX_BATCH_CACHE 256u
 struct tmx_batch_cache {
+    struct tmx_merkle_memo memo;
     struct tmx_batch_seen {
         bool used;
         struct tmx_verify_key key;
@@ -41,3 +42,7 @@ struct tmx_batch_cache {
 /* Verifies `signature` over `body`; `cache` may be NULL. Never true for another key, body, index or path. */
 bool tmx_batch_verify(struct tmx_bytes body, const struct tmx_signature *signature, const struct tmx_verify_key *key,
                       struct tmx_batch_cache *cache) TMX_MUST_CHECK;
+/* The same, and the root that was signed. */
+bool tmx_batch_verify_root(struct tmx_bytes body, const struct tmx_signature *signature,
+                           const struct tmx_verify_key *key, struct tmx_batch_cache *cache,
+                           struct tmx_hash *ret_root) TMX_MUST_CHECK;

@@ -59,6 +59,9 @@ struct tmx_merkle_memo {
 /* The same answer as verify_path, sooner where neighbours are verified one after the other. */
 bool tmx_merkle_verify_next(struct tmx_merkle_memo *memo, uint64_t index, uint64_t size, const struct tmx_hash *leaf,
                             struct tmx_bytes path, const struct tmx_hash *root) TMX_MUST_CHECK;
+/* Computes the root a path leads to, sooner where neighbours follow each other; false when its length does not fit. */
+bool tmx_merkle_next_root(struct tmx_merkle_memo *memo, uint64_t index, uint64_t size, const struct tmx_hash *leaf,
+                          struct tmx_bytes path, struct tmx_hash *ret_root) TMX_MUST_CHECK;
 /* Computes the root a path leads to; false when its length does not fit. */
 bool tmx_merkle_path_root(uint64_t index, uint64_t size, const struct tmx_hash *leaf, struct tmx_bytes path,
                           struct tmx_hash *ret_root) TMX_MUST_CHECK;

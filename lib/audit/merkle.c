@@ -236,6 +236,12 @@ static bool path_root(struct tmx_merkle_memo *memo, uint64_t index, uint64_t siz
     return true;
 }
 
+bool tmx_merkle_next_root(struct tmx_merkle_memo *memo, uint64_t index, uint64_t size, const struct tmx_hash *leaf,
+                          struct tmx_bytes path, struct tmx_hash *ret_root)
+{
+    return path_root(memo, index, size, leaf, path, ret_root);
+}
+
 bool tmx_merkle_path_root(uint64_t index, uint64_t size, const struct tmx_hash *leaf, struct tmx_bytes path,
                           struct tmx_hash *ret_root)
 {

@@ -64,8 +64,25 @@ static bool same_batch(const struct tmx_batch_seen *seen, const struct tmx_signa
            strcmp(seen->key.name, key->name) == 0;
 }
 
+static bool path_root(const struct tmx_signature *s, const struct tmx_hash *leaf, struct tmx_batch_cache *cache,
+                      struct tmx_hash *ret_root)
+{
+    const struct tmx_bytes path = TMX_BYTES(s->path, s->path_n * TMX_HASH_SIZE);
+
+    return cache == NULL ? tmx_merkle_path_root(s->index, s->size, leaf, path, ret_root)
+                         : tmx_merkle_next_root(&cache->memo, s->index, s->size, leaf, path, ret_root);
+}
+
 bool tmx_batch_verify(struct tmx_bytes body, const struct tmx_signature *signature, const struct tmx_verify_key *key,
                       struct tmx_batch_cache *cache)
+{
+    struct tmx_hash root;
+
+    return tmx_batch_verify_root(body, signature, key, cache, &root);
+}
+
+bool tmx_batch_verify_root(struct tmx_bytes body, const struct tmx_signature *signature,
+                           const struct tmx_verify_key *key, struct tmx_batch_cache *cache, struct tmx_hash *ret_root)
 {
     uint8_t buffer[TEXT_MAX];
     struct tmx_writer w = TMX_WRITER_OF(buffer);
@@ -75,10 +92,10 @@ bool tmx_batch_verify(struct tmx_bytes body, const struct tmx_signature *signatu
 
     if (key->type != TMX_NOTE_ED25519 || signature->key_id != key->id || signature->size < 1 ||
         signature->size > TMX_BATCH_MAX || signature->path_n > TMX_BATCH_PATH_MAX ||
-        !tmx_merkle_path_root(signature->index, signature->size, &leaf,
-                              TMX_BYTES(signature->path, signature->path_n * TMX_HASH_SIZE), &root)) {
+        !path_root(signature, &leaf, cache, &root)) {
         return false;
     }
+    *ret_root = root;
     if (slot != NULL && same_batch(slot, signature, key, &root)) {
         return true;
     }
