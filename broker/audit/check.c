@@ -11,6 +11,7 @@
 #include <tmx/text.h>
 
 #include "check_parts.h"
+#include "crew.h"
 #include "export_dir.h"
 
 const struct tmx_audit *tmx_check_audit(const struct tmx_check *c)
@@ -97,66 +98,61 @@ static bool root_at(void *ctx, uint64_t size, struct tmx_hash *ret_root)
 
 /* --- entries -------------------------------------------------------------------------------------------------- */
 
-static int check_bundle(struct tmx_check *c, const struct tmx_export_name *name, struct tmx_bytes bundle,
-                        bool *ret_whole)
+static int check_bundle(struct tmx_check *c, const struct tmx_bundle *b)
 {
-    struct tmx_reader r = tmx_reader_init(bundle);
-    struct tmx_bytes entry;
-    bool failed;
-    unsigned n = 0;
+    for (unsigned i = 0; i < b->entries; i++) {
+        int r = tmx_audit_next(c->audit, b->entry[i], &b->prepared[i]);
 
-    while (tmx_export_next_entry(&r, &entry, &failed) && n < name->width) {
-        const struct tmx_hash leaf = tmx_merkle_leaf(entry);
-        int e = tmx_audit_entry(c->audit, entry);
-
-        if (e < 0) {
-            return e;
+        if (r == 0) {
+            tmx_tree_append(c->tree, &b->prepared[i].leaf, tmx_check_full_tile, c);
+            r = c->failed;
         }
-        tmx_tree_append(c->tree, &leaf, tmx_check_full_tile, c);
-        if (c->failed < 0) {
-            return c->failed;
-        }
-        n++;
-    }
-    *ret_whole = n == name->width && tmx_reader_done(&r);
-    return 0;
-}
-
-/* All entries up to the head's size, or up to the first bundle that cannot be read. */
-static int check_entries(struct tmx_check *c)
-{
-    bool whole = true;
-
-    for (uint64_t at = 0; whole && at < c->head.size; at += TMX_TILE_WIDTH) {
-        const uint64_t left = c->head.size - at;
-        const struct tmx_export_name name = { .entries = true,
-                                              .n = at / TMX_TILE_WIDTH,
-                                              .width = left < TMX_TILE_WIDTH ? (unsigned)left : TMX_TILE_WIDTH };
-        char path[EXPORT_PATH_MAX];
-        uint8_t *data;
-        size_t size;
-        int r;
-
-        tmx_export_path(&name, path);
-        r = tmx_export_read(c->fd, path, EXPORT_BUNDLE_MAX, &data, &size);
-        if (r < 0) {
-            tmx_audit_fault(c->audit, AUDIT_ENTRIES, at, "%s: %s; nothing after it was checked", path, strerror(-r));
-            return 0;
-        }
-        r = check_bundle(c, &name, TMX_BYTES(data, size), &whole);
-        free(data);
         if (r < 0) {
             return r;
         }
-        if (!whole) {
-            tmx_audit_fault(c->audit, AUDIT_ENTRIES, tmx_tree_size(c->tree),
-                            "%s does not hold %u whole entries; nothing after it was checked", path, name.width);
-        }
     }
     return 0;
 }
 
-static int check_log(struct tmx_check *c, struct tmx_bytes note, const char **ret_what)
+/* A bundle that is not as it must be: nothing after it is checked. */
+static void bundle_fault(struct tmx_check *c, const struct tmx_bundle *b)
+{
+    const struct tmx_export_name name = { .entries = true, .n = b->n, .width = b->width };
+    char path[EXPORT_PATH_MAX];
+
+    tmx_export_path(&name, path);
+    if (b->error < 0) {
+        tmx_audit_fault(c->audit, AUDIT_ENTRIES, b->n * TMX_TILE_WIDTH, "%s: %s; nothing after it was checked", path,
+                        strerror(-b->error));
+    } else {
+        tmx_audit_fault(c->audit, AUDIT_ENTRIES, tmx_tree_size(c->tree),
+                        "%s does not hold %u whole entries; nothing after it was checked", path, b->width);
+    }
+}
+
+/* All entries up to the head's size, or up to the first bundle that is not whole. */
+static int check_entries(struct tmx_check *c, unsigned jobs)
+{
+    const struct tmx_bundle *b;
+    struct tmx_crew *crew;
+    bool whole = true;
+    int r = tmx_crew_new(c->fd, c->head.size, jobs, find_directory, c, &crew);
+
+    if (r < 0) {
+        return r;
+    }
+    while (r == 0 && whole && (b = tmx_crew_next(crew)) != NULL) {
+        r = check_bundle(c, b);
+        whole = b->error == 0 && b->whole;
+        if (r == 0 && !whole) {
+            bundle_fault(c, b);
+        }
+    }
+    tmx_crew_free(crew);
+    return r;
+}
+
+static int check_log(struct tmx_check *c, struct tmx_bytes note, unsigned jobs, const char **ret_what)
 {
     struct tmx_hash root;
     int r;
@@ -166,7 +162,7 @@ static int check_log(struct tmx_check *c, struct tmx_bytes note, const char **re
         tmx_audit_fault(c->audit, AUDIT_CHECKPOINT, AUDIT_NO_INDEX, "no directory lists a key of %s that signed it",
                         c->head.origin);
     }
-    r = check_entries(c);
+    r = check_entries(c, jobs);
     if (r < 0) {
         return r;
     }
@@ -186,7 +182,8 @@ static int check_log(struct tmx_check *c, struct tmx_bytes note, const char **re
     return r;
 }
 
-static int check_open(struct tmx_check *c, const char *dir, const char *authority_file, const char **ret_what)
+static int check_open(struct tmx_check *c, const char *dir, const char *authority_file, unsigned jobs,
+                      const char **ret_what)
 {
     struct tmx_authority authority;
     uint8_t hash_key[16];
@@ -217,13 +214,14 @@ static int check_open(struct tmx_check *c, const char *dir, const char *authorit
         r = tmx_audit_directories_load(c->fd, &authority, directory_fault, c, &c->directories);
     }
     if (r == 0) {
-        r = check_log(c, TMX_BYTES(note, size), ret_what);
+        r = check_log(c, TMX_BYTES(note, size), jobs, ret_what);
     }
     free(note);
     return r;
 }
 
-int tmx_check_export(const char *dir, const char *authority_file, struct tmx_check **ret_check, const char **ret_what)
+int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs, struct tmx_check **ret_check,
+                     const char **ret_what)
 {
     struct tmx_check *c = calloc(1, sizeof *c);
     int r;
@@ -233,7 +231,7 @@ int tmx_check_export(const char *dir, const char *authority_file, struct tmx_che
         return -ENOMEM;
     }
     c->fd = -1;
-    r = check_open(c, dir, authority_file, ret_what);
+    r = check_open(c, dir, authority_file, jobs, ret_what);
     if (r < 0) {
         tmx_check_free(c);
         return r;

@@ -21,7 +21,7 @@ int tmx_run_verify(const struct arguments *a)
     struct tmx_check *c;
     const char *what;
     bool ok;
-    int r = tmx_check_export(a->operands[0], a->authority, &c, &what);
+    int r = tmx_check_export(a->operands[0], a->authority, a->jobs, &c, &what);
 
     if (r < 0) {
         fprintf(stderr, "tmx-audit: %s: %s\n", what, strerror(-r));

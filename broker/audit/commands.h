@@ -26,6 +26,7 @@ enum option_key { /* one bit each, above the characters */
     OPTION_MEMBER = 0x8000,
     OPTION_TYPE = 0x10000,
     OPTION_OUTCOME = 0x20000,
+    OPTION_JOBS = 0x40000,
 };
 
 struct arguments {
@@ -36,6 +37,7 @@ struct arguments {
     const char *authority;
     const char *socket;
     const char *out; /* NULL: standard output */
+    unsigned jobs;
     enum tmx_readable_format format;
     struct tmx_audit_filter filter;
 };

@@ -5,10 +5,12 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <tmx/text.h>
 
 #include "commands.h"
+#include "crew.h"
 
 /* Found by libc by its name. */
 __attribute__((visibility("default"))) const char *argp_program_version = "tmx-audit " TMX_VERSION;
@@ -32,6 +34,7 @@ static const struct argp_option options[] = {
     { "authority", OPTION_AUTHORITY, "FILE", 0, "keys of the federation authority", 0 },
     { "format", OPTION_FORMAT, "csv|jsonl", 0, "print the log to be read, a line for each entry and recipient", 0 },
     { "from", OPTION_FROM, "TIME", 0, "only from this time on: 2026-11-24 or 2026-11-24T10:00:00Z", 0 },
+    { "jobs", OPTION_JOBS, "N", 0, "on so many threads (verify); as many as there are processors", 0 },
     { "json", OPTION_JSON, NULL, 0, "print one JSON document", 0 },
     { "member", OPTION_MEMBER, "CODE", 0, "only what this member signed, sent or receives", 0 },
     { "out", OPTION_OUT, "FILE", 0, "where the proof goes", 0 },
@@ -60,7 +63,8 @@ static const struct command commands[] = {
       0,
       OPTION_SOCKET | OPTION_FORMAT | OPTION_AUTHORITY | OPTIONS_FILTER,
       tmx_run_export },
-    { "verify", { "the directory of the export" }, OPTION_AUTHORITY, OPTION_AUTHORITY | OPTION_JSON, tmx_run_verify },
+    { "verify", { "the directory of the export" }, OPTION_AUTHORITY, OPTION_AUTHORITY | OPTION_JSON | OPTION_JOBS,
+      tmx_run_verify },
     { "prove",
       { "the directory of the export", "the index of the entry" },
       OPTION_AUTHORITY,
@@ -175,6 +179,24 @@ static const char *take_outcome(const char *arg, struct argp_state *state)
     return NULL;
 }
 
+static unsigned take_jobs(const char *arg, struct argp_state *state)
+{
+    uint64_t jobs = 0;
+
+    if (!tmx_parse_u64(tmx_bytes_str(arg), CREW_JOBS_MAX, &jobs) || jobs == 0) {
+        argp_error(state, "--jobs: \"%s\" is no number from 1 to %u", arg, CREW_JOBS_MAX);
+    }
+    return (unsigned)jobs;
+}
+
+/* As many threads as there are processors to run them. */
+static unsigned processors(void)
+{
+    const long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n < 1 ? 1 : n > (long)CREW_JOBS_MAX ? CREW_JOBS_MAX : (unsigned)n;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *a = state->input;
@@ -201,6 +223,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case OPTION_TO:
         a->filter.to_ms = take_time("--to", arg, state);
+        break;
+    case OPTION_JOBS:
+        a->jobs = take_jobs(arg, state);
         break;
     case OPTION_MEMBER:
         a->filter.member = arg;
@@ -231,7 +256,7 @@ int main(int argc, char **argv)
                                       "prove DIR INDEX --authority FILE\ncompare A B --authority FILE\n"
                                       "gaps DIR --authority FILE\nreconcile DIR MEMBER MEMBER --authority FILE",
                                       doc, NULL, NULL, NULL };
-    struct arguments a = { .command = NULL };
+    struct arguments a = { .command = NULL, .jobs = processors() };
 
     argp_err_exit_status = EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0) {

@@ -9,6 +9,8 @@
 #include "table.h"
 #include "verify.h"
 
+#define AUDIT_ARENA_SIZE (512u << 10) /* an entry, its body and their signatures, unpacked */
+
 struct tmx_audit_member {
     char code[TMX_MEMBER_MAX + 1];
     uint64_t signed_bodies;
@@ -28,7 +30,7 @@ struct tmx_audit {
     void *ctx;
     struct tmx_audit_summary summary;
     struct tmx_arena arena; /* of one entry */
-    struct tmx_batch_cache batches_seen;
+    struct tmx_audit_preparer *preparer; /* of tmx_audit_entry */
     struct tmx_audit_table batches; /* (member, batch_no) -> struct tmx_audit_batch */
     struct tmx_audit_table pairs;   /* (sender, recipient) -> last seq */
     struct tmx_audit_table ids;     /* (sender, message id) -> struct known */
@@ -49,6 +51,7 @@ struct tmx_audit_step {
     struct tmx_audit *a;
     uint64_t index;
     const Tmx__LogEntry *e;
+    const struct tmx_audit_prepared *prepared;
 };
 
 void tmx_audit_step_fault(const struct tmx_audit_step *s, enum tmx_audit_class c, const char *fmt, ...)
@@ -56,7 +59,7 @@ void tmx_audit_step_fault(const struct tmx_audit_step *s, enum tmx_audit_class c
 /* (member or shard, padded) || (16 bytes) */
 struct tmx_audit_key tmx_audit_key_of(struct tmx_bytes name, struct tmx_bytes rest);
 
-/* The entry's signature over its body; -ENOMEM. */
+/* What was found of the entry's signature over its body; -ENOMEM. */
 int tmx_audit_signature(const struct tmx_audit_step *s) TMX_MUST_CHECK;
 /* A head of this shard must be one of its heads; one of another shard cannot be checked here. */
 void tmx_audit_seen(const struct tmx_audit_step *s, const Tmx__Head *seen);

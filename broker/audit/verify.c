@@ -12,8 +12,6 @@
 
 #include "state.h"
 
-#define ARENA_SIZE (512u << 10) /* an entry, its body and their signatures, unpacked */
-
 static const struct {
     const char *name;
     const char *meaning;
@@ -90,7 +88,12 @@ int tmx_audit_new(struct tmx_bytes shard, const uint8_t hash_key[16], tmx_audit_
 {
     struct tmx_audit *a = calloc(1, sizeof *a);
 
-    if (a == NULL || tmx_arena_init(&a->arena, ARENA_SIZE) < 0) {
+    if (a == NULL || tmx_arena_init(&a->arena, AUDIT_ARENA_SIZE) < 0) {
+        free(a);
+        return -ENOMEM;
+    }
+    if (tmx_audit_preparer_new(directory, ctx, &a->preparer) < 0) {
+        tmx_arena_deinit(&a->arena);
         free(a);
         return -ENOMEM;
     }
@@ -118,6 +121,7 @@ struct tmx_audit *tmx_audit_free(struct tmx_audit *a)
         tmx_audit_table_deinit(&a->ids);
         tmx_audit_table_deinit(&a->places);
         tmx_audit_table_deinit(&a->prekeys);
+        tmx_audit_preparer_free(a->preparer);
         tmx_arena_deinit(&a->arena);
         free(a);
     }
@@ -193,7 +197,15 @@ static void check_place(const struct tmx_audit_step *s)
 
 int tmx_audit_entry(struct tmx_audit *a, struct tmx_bytes entry)
 {
-    struct tmx_audit_step s = { .a = a, .index = a->summary.entries++ };
+    struct tmx_audit_prepared prepared;
+
+    tmx_audit_prepare(a->preparer, entry, &prepared);
+    return tmx_audit_next(a, entry, &prepared);
+}
+
+int tmx_audit_next(struct tmx_audit *a, struct tmx_bytes entry, const struct tmx_audit_prepared *prepared)
+{
+    struct tmx_audit_step s = { .a = a, .index = a->summary.entries++, .prepared = prepared };
     Tmx__LogEntry *e;
     unsigned code;
     int r = 0;

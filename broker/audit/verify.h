@@ -63,12 +63,40 @@ typedef const struct tmx_directory *tmx_audit_directory_fn(void *ctx, uint64_t s
 /* The root of the first `size` entries, size <= the entries checked so far. False when it cannot be had. */
 typedef bool tmx_audit_root_fn(void *ctx, uint64_t size, struct tmx_hash *ret_root);
 
+/* What of an entry does not depend on those before it: any order and any thread will do, with a preparer each. It is
+ * also most of the work. */
+enum tmx_audit_verdict {
+    AUDIT_UNSIGNED,
+    AUDIT_MALFORMED_SIGNATURE,
+    AUDIT_NO_DIRECTORY, /* to verify with */
+    AUDIT_NO_KEY,       /* active in that directory */
+    AUDIT_BAD_SIGNATURE,
+    AUDIT_GOOD_SIGNATURE,
+};
+struct tmx_audit_prepared {
+    struct tmx_hash leaf;
+    enum tmx_audit_verdict verdict;
+    uint32_t key_id;
+    uint64_t batch_no;
+    uint32_t batch_size;
+    struct tmx_hash batch_root; /* of a good signature */
+};
+struct tmx_audit_preparer;
+/* `directory` is called on the thread that prepares. -ENOMEM. */
+int tmx_audit_preparer_new(tmx_audit_directory_fn *directory, void *ctx,
+                           struct tmx_audit_preparer **ret_preparer) TMX_MUST_CHECK;
+struct tmx_audit_preparer *tmx_audit_preparer_free(struct tmx_audit_preparer *p);
+void tmx_audit_prepare(struct tmx_audit_preparer *p, struct tmx_bytes entry, struct tmx_audit_prepared *ret_prepared);
+
 struct tmx_audit;
 /* `shard` as in the checkpoint's origin; hash_key keys the tables. -ENOMEM. */
 int tmx_audit_new(struct tmx_bytes shard, const uint8_t hash_key[16], tmx_audit_directory_fn *directory,
                   tmx_audit_root_fn *root, void *ctx, struct tmx_audit **ret_audit) TMX_MUST_CHECK;
 struct tmx_audit *tmx_audit_free(struct tmx_audit *a);
-/* The next entry. -ENOMEM. */
+/* The next entry, prepared by a preparer with the same directories. -ENOMEM. */
+int tmx_audit_next(struct tmx_audit *a, struct tmx_bytes entry, const struct tmx_audit_prepared *prepared)
+    TMX_MUST_CHECK;
+/* Both at once. -ENOMEM. */
 int tmx_audit_entry(struct tmx_audit *a, struct tmx_bytes entry) TMX_MUST_CHECK;
 /* Notes a fault found elsewhere, at `index` or AUDIT_NO_INDEX. */
 void tmx_audit_fault(struct tmx_audit *a, enum tmx_audit_class c, uint64_t index, const char *fmt, ...)
