@@ -174,7 +174,7 @@ static int entry_lines(struct walk *w, uint64_t index, struct tmx_bytes entry)
     w->line.code = e->code == 0 ? "" : tmx_code_name(e->code);
     w->line.consumed = e->kind == TMX__ENTRY_KIND__ENTRY_REFUSAL && e->number == 1;
     SET_TEXT(w->line.member, e->member);
-    switch (e->kind) {
+    switch ((unsigned)e->kind) {
     case TMX__ENTRY_KIND__ENTRY_ACCEPTANCE:
     case TMX__ENTRY_KIND__ENTRY_RESUBMISSION:
         return header_lines(w, e, "accepted");
@@ -193,13 +193,6 @@ static int entry_lines(struct walk *w, uint64_t index, struct tmx_bytes entry)
         SET_TEXT(w->line.sender, e->member);
         w->line.seq = e->number;
         return plain_line(w, e);
-    case TMX__ENTRY_KIND__ENTRY_NONE:
-    case TMX__ENTRY_KIND__ENTRY_SHARD_START:
-    case TMX__ENTRY_KIND__ENTRY_DIRECTORY:
-    case TMX__ENTRY_KIND__ENTRY_PREKEYS:
-    case TMX__ENTRY_KIND__ENTRY_START:
-    case TMX__ENTRY_KIND__ENTRY_OPERATOR:
-    case TMX__ENTRY_KIND__ENTRY_ERASED:
     default:
         return plain_line(w, e);
     }
