@@ -48,9 +48,9 @@ class Peer:
         self.monitor = self.socket.get_monitor_socket()
         self.socket.connect(endpoint)
 
-    def event(self, wanted, unwanted=0):
+    def event(self, wanted, unwanted=0, seconds=DEADLINE_S):
         """True when a wanted event comes; False when an unwanted one does, or nothing."""
-        limit = time.monotonic() + DEADLINE_S
+        limit = time.monotonic() + seconds
         while time.monotonic() < limit:
             if self.monitor.poll(100):
                 event = recv_monitor_message(self.monitor)['event']
@@ -78,7 +78,8 @@ def bombs(peer):
             if ended:
                 return
         peer.send([part])
-        peer.event(zmq.EVENT_DISCONNECTED)
+        # A gate at its cap may only end the connection, and what is sent while it comes back is dropped: again, soon.
+        peer.event(zmq.EVENT_DISCONNECTED, seconds=1)
 
 
 def connections(endpoint):
