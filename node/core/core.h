@@ -102,6 +102,7 @@ struct node_state {
     uint64_t directory_heard;
     uint64_t leased, held;                 /* messages in these states */
     uint64_t open;                         /* deliveries, sent and received, of the messages in INDEX_OPEN */
+    uint64_t waiting_largest;              /* payload bytes: none of OUT_PAYLOAD has more */
     bool distrust;
     bool rebuild;                          /* NODE-10: signs nothing until feed_next reaches rebuild_to */
     uint64_t rebuild_to;                   /* UINT64_MAX: not known yet; 0: this spool never was rebuilt */
@@ -194,6 +195,7 @@ struct tmx_node {
     uint64_t next_due_ms;                  /* wall: first row of DUE, at the latest */
     uint64_t lost;                         /* messages found lost by this rebuild and without outcome */
     uint64_t submit_left, arrive_left;     /* bytes the spool may take in; UINT64_MAX: any */
+    uint64_t turn_bytes;                   /* payload bytes that one turn seals */
     uint64_t wanted_bytes;                 /* the least that found no room in it; 0 = nothing did */
     uint64_t room_asked_ms;                /* mono: when a session was last opened for it; 0 = never */
     unsigned looks_left;                   /* rows that queries may still look at in this turn */
@@ -291,9 +293,11 @@ void node_step_add(struct tmx_node *n, enum tmx_node_direction direction, const 
                    const struct node_step *step);
 
 /* disk.c */
-void node_disk_tell(struct tmx_node *n, uint64_t submit_bytes, uint64_t arrive_bytes);
+void node_disk_tell(struct tmx_node *n, const struct tmx_node_event *ev);
 /* Is there room? Then it is taken. */
 bool node_disk_submit(struct tmx_node *n, uint64_t payload_bytes, size_t recipients);
+/* For a while two copies are here: of the payload being sealed, of the container whose chunks are complete. */
+uint64_t node_disk_moving(const struct tmx_node *n);
 bool node_disk_arrive(struct tmx_node *n, const Tmx__Header *h, uint64_t index);
 
 /* sign.c */

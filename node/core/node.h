@@ -79,6 +79,7 @@ struct tmx_node_event {
     struct tmx_bytes file;                 /* DIRECTORY */
     uint8_t message_id[TMX_ID_SIZE];       /* RELEASE */
     uint64_t submit_bytes, arrive_bytes;   /* DISK: of submissions; of deliveries */
+    uint64_t turn_bytes;                   /* DISK: what one turn may write of what is there already */
     bool busy;                             /* LINK_BUSY: nothing new until it is not */
 };
 
@@ -153,6 +154,7 @@ struct tmx_node_state_view {
     uint64_t reports_open;         /* signed reports without verified leaf */
     uint64_t offered, leased, held;
     uint64_t open;                 /* deliveries of messages, sent and received, that have not every outcome */
+    uint64_t moving_bytes;         /* for what is here already: the spool must have that much free */
     uint64_t blocked;              /* wait for an earlier one of their movement */
     uint64_t alarms;               /* raised since start */
     uint64_t alarm_rows;           /* kept for an operator */

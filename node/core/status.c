@@ -32,6 +32,7 @@ int tmx_node_state(struct tmx_node *n, struct tmx_node_state_view *ret_view)
     v.offered = stat.rows[TMX_NT_IN_READY];
     v.leased = n->state.leased;
     v.open = n->state.open;
+    v.moving_bytes = node_disk_moving(n);
     v.held = n->state.held;
     v.blocked = stat.rows[TMX_NT_IN_WAIT];
     v.alarm_rows = stat.rows[TMX_NT_ALARM];

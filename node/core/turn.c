@@ -109,7 +109,7 @@ static void step(struct tmx_node *n, const struct tmx_node_event *ev)
         node_link_message(n, ev);
         break;
     case TMX_NODE_DISK:
-        node_disk_tell(n, ev->submit_bytes, ev->arrive_bytes);
+        node_disk_tell(n, ev);
         break;
     case TMX_NODE_LINK_BUSY:
         n->busy = ev->busy;
@@ -266,7 +266,7 @@ static int recover(struct tmx_node *n)
     n->state_dirty = n->state_dirty || !known;
     n->next_due_ms = 0;
     n->sign_due = n->stage_look = n->leases_look = true;
-    n->submit_left = n->arrive_left = UINT64_MAX;   /* until it is told */
+    n->submit_left = n->arrive_left = n->turn_bytes = UINT64_MAX;   /* until it is told */
     node_members_sync(n);
     if (n->state_dirty) {
         node_state_write(n);

@@ -343,6 +343,7 @@ static size_t node_events(struct sim *s, struct sim_node *sn, struct tmx_node_ev
         e->busy = ev->flag;
         e->submit_bytes = ev->flag ? 0 : UINT64_MAX;
         e->arrive_bytes = ev->flag ? SIM_FULL_BYTES : UINT64_MAX;
+        e->turn_bytes = ev->flag ? 0 : UINT64_MAX;
         e->route = ev->kind == SIM_APP ? TMX_BYTES(ev->route, 1) : TMX_BYTES_NULL;
         e->n_frames = ev->n_frames;
         e->frames = ev->frames;
