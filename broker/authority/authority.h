@@ -53,6 +53,7 @@ int run_add_log(struct tool *t);
 int run_add_gate(struct tool *t);
 int run_catalogue(struct tool *t);
 int run_policy(struct tool *t);
+int run_policy_majority(struct tool *t);
 int run_authority(struct tool *t);
 int run_renew(struct tool *t);
 int run_sign(struct tool *t);

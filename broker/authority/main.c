@@ -122,6 +122,8 @@ static const struct command {
     { "catalogue", "FILE", REQUIRED, "Records version and digest of the message catalogue.", dir_options, { 0 },
       run_catalogue },
     { "policy", "FILE", REQUIRED, "Records the witness policy.", dir_options, { 0 }, run_policy },
+    { "policy-majority", "", NONE, "Records a policy: more than half of the members' witness keys.", dir_options, { 0 },
+      run_policy_majority },
     { "authority", "FILE", REQUIRED, "Changes the authority's keys to those of an authority.pub.", dir_options, { 0 },
       run_authority },
     { "renew", "", NONE, "The same content again under the next serial, for another term.", dir_options, { 0 },

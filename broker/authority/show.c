@@ -20,8 +20,11 @@ void key_short_id(const char *federation, enum key_use use, struct tmx_bytes mem
     uint8_t hash[32];
     struct tmx_verify_key v;
     struct tmx_writer w = TMX_WRITER_OF(name);
-    tmx_write_fmt(&w, "tmx.%s/%s/%.*s", federation, use == KEY_WITNESS ? "witness" : "node", (int)member.size,
-                  (const char *)member.data);
+    if (use == KEY_WITNESS) {
+        tmx_witness_key_name(federation, member, &w);
+    } else {
+        tmx_node_key_name(federation, member, &w);
+    }
     if (use != KEY_X25519 && key.size == 32 &&
         tmx_verify_key_init(tmx_written(&w), use == KEY_WITNESS ? TMX_NOTE_COSIGNATURE : TMX_NOTE_ED25519, key.data,
                             &v)) {

@@ -12,12 +12,14 @@
  *   sent.c      leaves about own messages           timers.c    expiry, leases, retention, clock
  *   pump.c      frames out                          members.c   directory
  *   reports.c   reports made                        rebuild.c   behind the log, new shard
+ *   witness.c   cosigning heads, cosigned heads
  */
 #pragma once
 
 #include <tmx/code.h>
 #include <tmx/envelope.h>
 #include <tmx/seal.h>
+#include <tmx/witness.h>
 
 #include "application.pb-c.h"
 #include "link.pb-c.h"
@@ -144,6 +146,9 @@ struct tmx_node {
     struct tmx_node_config config;
     uint8_t member[TMX_MEMBER_MAX];
     struct tmx_verify_key sign_key;
+    struct tmx_verify_key witness_key;     /* with config.witness_secret */
+    struct tmx_checkpoint cosigned;        /* the newest head of this shard that the quorum cosigned; size 0 = none */
+    struct tmx_quorum cosigned_quorum;
     struct tmx_spool *spool;
     int fault;                             /* first error: ends the turn and the process */
     bool in_turn;                          /* rows were written in this turn */
@@ -378,6 +383,11 @@ void node_sent_refused(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx_
 void node_sent_report(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry,
                       const Tmx__Report *report);
 void node_sent_ended(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry);
+
+/* witness.c */
+int node_witness_start(struct tmx_node *n);
+void node_witness_in(struct tmx_node *n, struct tmx_bytes body);
+void node_cosigned_in(struct tmx_node *n, const Tmx__CosignedHead *cosigned, struct tmx_bytes note);
 
 /* reports.c: reports this node makes, and their leaves. */
 void node_report_make(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_in *row,

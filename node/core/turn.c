@@ -271,7 +271,8 @@ static int recover(struct tmx_node *n)
     if (n->state_dirty) {
         node_state_write(n);
     }
-    return n->fault;
+    r = node_witness_start(n);
+    return n->fault != 0 ? n->fault : r;
 }
 
 int tmx_node_new(struct tmx_spool *spool, const struct tmx_node_config *config, uint64_t mono_ms, uint64_t wall_us,
