@@ -34,6 +34,7 @@ struct tool {
     uint64_t threshold;
     uint64_t valid_days;
     bool json;
+    bool vkeys;
     const char *key_files[TMX_AUTHORITY_KEYS_MAX];
     size_t n_key_files;
     const char *gates[TMX_MEMBERS_MAX];

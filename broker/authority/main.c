@@ -38,6 +38,7 @@ enum option_key {
     OPTION_KEY_FILE,
     OPTION_AUTHORITY,
     OPTION_IN_FORCE,
+    OPTION_VKEYS,
     OPTION_JSON,
 };
 
@@ -91,6 +92,7 @@ static const struct argp_option show_options[] = {
     DIR_OPTION,
     { "authority", OPTION_AUTHORITY, "FILE", 0, "check it against these pinned keys (authority.pub)", 0 },
     { "in-force", OPTION_IN_FORCE, "FILE", 0, "check it as the successor of this directory", 0 },
+    { "vkeys", OPTION_VKEYS, NULL, 0, "print the keys that sign, for other verifiers; needs --authority", 0 },
     { "json", OPTION_JSON, NULL, 0, "print one JSON document", 0 },
     { 0 },
 };
@@ -225,6 +227,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         return 0;
     case OPTION_JSON:
         t->json = true;
+        return 0;
+    case OPTION_VKEYS:
+        t->vkeys = true;
         return 0;
     case OPTION_KEY_FILE:
         if (t->n_key_files == TMX_N(t->key_files)) {

@@ -148,6 +148,10 @@ int run_show(struct tool *t)
     if (t->in_force != NULL && t->authority == NULL) {
         return fail("--in-force needs --authority: the pinned keys decide what was in force");
     }
+    if (t->vkeys && (t->authority == NULL || t->json)) {
+        return fail(t->json ? "--vkeys and --json exclude each other"
+                            : "--vkeys needs --authority: the pinned keys vouch for those of the directory");
+    }
     if (t->authority != NULL && v.s == NULL) {
         return fail("%s: cannot be checked, since it is not signed yet: sign it, or name a signed directory", v.path);
     }
@@ -161,7 +165,11 @@ int run_show(struct tool *t)
     for (size_t i = 0; i < v.n_signatures; i++) {
         judge_signature(&v, t->authority != NULL ? &pinned : NULL, v.s->signatures[i], &v.signatures[i]);
     }
-    if (t->json) {
+    if (t->vkeys) {
+        if (v.verdict == TMX_DIRECTORY_OK) {
+            return show_vkeys(&v);
+        }
+    } else if (t->json) {
         show_json(&v);
     } else {
         show_tables(&v);
