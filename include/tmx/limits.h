@@ -88,6 +88,9 @@
 #define TMX_TREE_DEPTH_MAX 48u         /* hashes of an inclusion proof: 2^48 entries */
 #define TMX_CHECKPOINT_MAX 1024u       /* text and log signature, no cosignatures */
 #define TMX_NOTE_MAX 65536u
+#define TMX_WITNESSES_MAX 64u          /* of a policy; other verifiers take 100 signature lines */
+#define TMX_POLICY_GROUPS_MAX 64u
+#define TMX_POLICY_NAME_MAX 64u
 #define TMX_TILE_WIDTH 256u
 #define TMX_TILE_SIZE (TMX_TILE_WIDTH * TMX_HASH_SIZE)
 

@@ -38,6 +38,16 @@ bool tmx_note_split(struct tmx_bytes note, struct tmx_bytes *ret_text, struct tm
 /* True when a line of `key` verifies over the text; a line of that key that does not verify fails the note. */
 bool tmx_note_verify(struct tmx_bytes note, const struct tmx_verify_key *key, struct tmx_bytes *ret_text) TMX_MUST_CHECK;
 
+/* cosignature/v1 (c2sp.org/tlog-cosignature): a witness says that at `time_s` (seconds since 1970) the checkpoint of
+ * this text was the largest consistent one it had seen. Adds one line; the key is of type TMX_NOTE_COSIGNATURE. */
+void tmx_cosignature_add_line(struct tmx_writer *w, struct tmx_bytes text, uint64_t time_s,
+                              const struct tmx_verify_key *key, const uint8_t secret[64]);
+enum tmx_cosignature { TMX_COSIGNATURE_NONE, TMX_COSIGNATURE_OK, TMX_COSIGNATURE_BAD };
+/* What the note's lines of this key say: no line; one that verifies, and its time (of several the earliest); one that
+ * does not. */
+enum tmx_cosignature tmx_cosignature_verify(struct tmx_bytes note, const struct tmx_verify_key *key,
+                                            uint64_t *ret_time_s) TMX_MUST_CHECK;
+
 struct tmx_checkpoint {
     char origin[TMX_KEYNAME_MAX + 1];
     uint64_t size;

@@ -12,6 +12,8 @@
 #define DASH "\xe2\x80\x94 " /* em dash and space: how a signature line starts */
 #define ID_SIZE 4u
 #define SIGNATURE_SIZE 64u
+#define TIME_SIZE 8u
+#define COSIGNED_MAX (TMX_CHECKPOINT_MAX + 64u) /* a checkpoint's text behind the two lines of a cosignature */
 #define LINES_MAX 100u           /* signature lines; the bound of golang.org/x/mod too */
 #define LINE_SIGNATURE_MAX 8192u /* decoded; room for signatures of types not known here */
 
@@ -111,6 +113,35 @@ void tmx_note_add_line(struct tmx_writer *w, struct tmx_bytes text, const struct
     assert(key->type == TMX_NOTE_ED25519);
     tmx_write_u32(&id, key->id);
     crypto_sign_detached(signature + ID_SIZE, NULL, text.data, text.size, secret);
+    tmx_base64(TMX_BYTES_OF(signature), base64);
+    tmx_write_fmt(w, DASH "%s %s\n", key->name, base64);
+}
+
+/* What a cosignature signs; false when the text is too long for a checkpoint. */
+static bool cosigned_bytes(struct tmx_bytes text, uint64_t time_s, struct tmx_writer *w)
+{
+    tmx_write_fmt(w, "cosignature/v1\ntime %llu\n", (unsigned long long)time_s);
+    tmx_write_bytes(w, text);
+    return !w->failed;
+}
+
+void tmx_cosignature_add_line(struct tmx_writer *w, struct tmx_bytes text, uint64_t time_s,
+                              const struct tmx_verify_key *key, const uint8_t secret[64])
+{
+    uint8_t bytes[COSIGNED_MAX];
+    uint8_t signature[ID_SIZE + TIME_SIZE + SIGNATURE_SIZE];
+    char base64[TMX_BASE64_SIZE(sizeof signature)];
+    struct tmx_writer signed_bytes = TMX_WRITER_OF(bytes);
+    struct tmx_writer head = tmx_writer_init(signature, ID_SIZE + TIME_SIZE);
+
+    assert(key->type == TMX_NOTE_COSIGNATURE);
+    if (!cosigned_bytes(text, time_s, &signed_bytes)) {
+        w->failed = true;
+        return;
+    }
+    tmx_write_u32(&head, key->id);
+    tmx_write_u64(&head, time_s);
+    crypto_sign_detached(signature + ID_SIZE + TIME_SIZE, NULL, bytes, signed_bytes.used, secret);
     tmx_base64(TMX_BYTES_OF(signature), base64);
     tmx_write_fmt(w, DASH "%s %s\n", key->name, base64);
 }
@@ -245,4 +276,46 @@ bool tmx_note_verify(struct tmx_bytes note, const struct tmx_verify_key *key, st
         *ret_text = text;
     }
     return verified;
+}
+
+static bool cosignature_ok(struct tmx_bytes signature, struct tmx_bytes text, const struct tmx_verify_key *key,
+                           uint64_t *ret_time_s)
+{
+    uint8_t bytes[COSIGNED_MAX];
+    struct tmx_writer signed_bytes = TMX_WRITER_OF(bytes);
+    struct tmx_reader r = tmx_reader_init(signature);
+
+    *ret_time_s = tmx_read_u64(&r);
+    return r.left == SIGNATURE_SIZE && cosigned_bytes(text, *ret_time_s, &signed_bytes) &&
+           crypto_sign_verify_detached(r.at, bytes, signed_bytes.used, key->key) == 0;
+}
+
+enum tmx_cosignature tmx_cosignature_verify(struct tmx_bytes note, const struct tmx_verify_key *key,
+                                            uint64_t *ret_time_s)
+{
+    enum tmx_cosignature found = TMX_COSIGNATURE_NONE;
+    struct tmx_bytes text;
+    struct tmx_bytes lines;
+    struct line line;
+    uint64_t time_s;
+
+    if (key->type != TMX_NOTE_COSIGNATURE || !tmx_note_split(note, &text, &lines)) {
+        return TMX_COSIGNATURE_BAD;
+    }
+    while (lines.size > 0) {
+        if (!read_line(&lines, &line)) {
+            return TMX_COSIGNATURE_BAD;
+        }
+        if (line.key_id != key->id || !tmx_bytes_eq(line.name, tmx_bytes_str(key->name))) {
+            continue;
+        }
+        if (!cosignature_ok(line.signature, text, key, &time_s)) {
+            return TMX_COSIGNATURE_BAD;
+        }
+        if (found == TMX_COSIGNATURE_NONE || time_s < *ret_time_s) {
+            *ret_time_s = time_s;
+        }
+        found = TMX_COSIGNATURE_OK;
+    }
+    return found;
 }
