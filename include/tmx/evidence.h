@@ -10,8 +10,9 @@
 #include "evidence.pb-c.h"
 
 #define TMX_EVIDENCE_VERSION 1u
-/* An arena that holds any bundle of that size, unpacked, or that refuses it. */
-#define TMX_EVIDENCE_ARENA(file_size) ((file_size) + (8u << 20))
+/* The size of an arena that holds any bundle of that size, unpacked. */
+#define TMX_EVIDENCE_ARENA(file_size) \
+    ((size_t)(file_size) + ((file_size) < (128u << 10) ? 64u * (size_t)(file_size) + 4096u : (size_t)8u << 20))
 
 /* TMX_CODE_OK; TMX_CODE_TOO_LARGE: the file or a part is above its limit; TMX_CODE_BAD_VERSION; TMX_CODE_MALFORMED. Then
  * *ret_what says what of it, a static text. The result lives in the arena. */

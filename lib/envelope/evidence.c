@@ -74,7 +74,7 @@ unsigned tmx_evidence_parse(struct tmx_bytes file, struct tmx_arena *arena, Tmx_
         return bad(TMX_CODE_TOO_LARGE, "the file", ret_what);
     }
     if (version == 0) {
-        return bad(TMX_CODE_MALFORMED, "the file: it does not begin as a bundle does", ret_what);
+        return bad(TMX_CODE_MALFORMED, "it does not begin as one does", ret_what);
     }
     if (version != TMX_EVIDENCE_VERSION) {
         return bad(TMX_CODE_BAD_VERSION, "the file", ret_what);
@@ -83,7 +83,7 @@ unsigned tmx_evidence_parse(struct tmx_bytes file, struct tmx_arena *arena, Tmx_
     if (code == TMX_CODE_OK) {
         code = parts_valid(e, ret_what);
     } else {
-        *ret_what = "the file: it begins as a bundle does, and is cut short or damaged";
+        *ret_what = "it begins as one does, and is cut short or damaged";
     }
     if (code == TMX_CODE_OK) {
         *ret_evidence = e;
