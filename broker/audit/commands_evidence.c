@@ -30,9 +30,10 @@ static int write_payload(const struct arguments *a, const struct tmx_evidence *v
         return tmx_audit_complain("the payload is not written: the bundle has a fault");
     }
     if (v->content_state != EVIDENCE_OPENED) {
-        return tmx_audit_complain(v->content_state == EVIDENCE_NOT_DISCLOSED
-                                      ? "there is no payload to write: the bundle does not disclose the content key"
-                                      : "there is no payload to write: the container is missing, name it with --container");
+        return tmx_audit_complain(
+            v->content_state == EVIDENCE_NOT_DISCLOSED
+                ? "there is no payload to write: the bundle does not disclose the content key"
+                : "there is no payload to write: the container is missing, name it with --container");
     }
     fd = open(a->payload_out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600); /* it was sealed: not for everybody */
     out = fd < 0 ? NULL : fdopen(fd, "w");

@@ -22,7 +22,8 @@ int tmx_evidence_fault(struct tmx_evidence *v, unsigned rule, const char *part, 
     return FAULT;
 }
 
-int tmx_evidence_leaf_fault(struct tmx_evidence *v, unsigned rule, const struct tmx_evidence_leaf *l, const char *fmt, ...)
+int tmx_evidence_leaf_fault(struct tmx_evidence *v, unsigned rule, const struct tmx_evidence_leaf *l, const char *fmt,
+                            ...)
 {
     char part[EVIDENCE_PART_MAX];
     const int at = snprintf(part, sizeof part, "leaf %zu", (size_t)(l - v->leaves));
@@ -40,7 +41,7 @@ int tmx_evidence_leaf_fault(struct tmx_evidence *v, unsigned rule, const struct 
     return FAULT;
 }
 
-/* --- form ----------------------------------------------------------------------------------------------------- */
+/* --- form ------------------------------------------------------------------------------------------------------- */
 
 /* What else somebody may have at hand: nothing, or what it is. */
 static const char *other_file(struct tmx_bytes file)
@@ -208,7 +209,7 @@ static int check_witnesses(struct tmx_evidence *v)
     return r;
 }
 
-/* --- all of it ---------------------------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------------------------- */
 
 static int check(struct tmx_evidence *v, struct tmx_bytes file, const struct tmx_authority *pinned,
                  struct tmx_bytes beside)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a bundle proves of its message: the checks of proto/README.md, section Evidence bundle, in their order, up to the
- * first fault. Pure: no file, no clock.
+ * What a bundle proves of its message: the checks of proto/README.md, section Evidence bundle, in their order, up to
+ * the first fault. Pure: no file, no clock.
  */
 #pragma once
 
@@ -55,8 +55,8 @@ enum tmx_evidence_content {
 };
 
 struct tmx_evidence {
-    unsigned rule;                 /* 0: no fault; n: EVI-n is broken, and only the next two are to be used */
-    char part[EVIDENCE_PART_MAX];  /* of the bundle */
+    unsigned rule;                  /* 0: no fault; n: EVI-n is broken, and only the next two are to be used */
+    char part[EVIDENCE_PART_MAX];   /* of the bundle */
     char fault[EVIDENCE_FAULT_MAX]; /* what it is, and what it should be */
 
     struct tmx_arena arena;  /* the bundle unpacked */
@@ -70,24 +70,24 @@ struct tmx_evidence {
     const struct tmx_evidence_leaf *subject; /* whose body is the header */
     const Tmx__Header *header;
     uint8_t header_digest[TMX_HASH_SIZE];
-    bool admitted;                           /* the subject is an acceptance, not a refusal */
-    size_t n_deliveries;                     /* as in the header */
+    bool admitted;       /* the subject is an acceptance, not a refusal */
+    size_t n_deliveries; /* as in the header */
     struct tmx_evidence_delivery deliveries[TMX_RECIPIENTS_MAX];
-    struct tmx_bytes container;              /* empty: neither in the bundle nor beside it */
+    struct tmx_bytes container; /* empty: neither in the bundle nor beside it */
     enum tmx_evidence_content content_state;
-    const Tmx__Content *content;             /* EVIDENCE_OPENED; payload is malloc'ed */
+    const Tmx__Content *content; /* EVIDENCE_OPENED; payload is malloc'ed */
     uint8_t *payload;
     size_t payload_size;
 };
 
-/* Checks a bundle. `beside`: the container that came beside it, or without data; it has to live as long as the result. -ENOMEM. A
- * fault is no error: see `rule`. */
+/* Checks a bundle. `beside`: the container that came beside it, or without data; it has to live as long as the result.
+ * -ENOMEM. A fault is no error: see `rule`. */
 int tmx_evidence_check(struct tmx_bytes file, const struct tmx_authority *pinned, struct tmx_bytes beside,
                        struct tmx_evidence **ret_evidence) TMX_MUST_CHECK;
 struct tmx_evidence *tmx_evidence_free(struct tmx_evidence *v);
 
-/* What holds of a delivery: "accepted", "arrived", "delivered", "refused", "expired", "exception", or "rejected" when the
- * message was refused at admission. */
+/* What holds of a delivery: "accepted", "arrived", "delivered", "refused", "expired", "exception", or "rejected" when
+ * the message was refused at admission. */
 const char *tmx_evidence_state(const struct tmx_evidence *v, const struct tmx_evidence_delivery *d);
 /* The same of one leaf: "" when it says nothing of a delivery. */
 const char *tmx_evidence_says(const struct tmx_evidence_leaf *l);

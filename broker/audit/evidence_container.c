@@ -41,7 +41,8 @@ static bool is_published(const struct tmx_evidence *v, const Tmx__Recipient *to,
         }
         for (size_t k = 0; k < l->prekeys->n_keys; k++) {
             const Tmx__Prekey *key = l->prekeys->keys[k];
-            const bool in_time = resubmitted || key->until_ms >= s->e->time_ms || s->e->time_ms - key->until_ms < SLOT_GRACE_MS;
+            const bool in_time =
+                resubmitted || key->until_ms >= s->e->time_ms || s->e->time_ms - key->until_ms < SLOT_GRACE_MS;
 
             if (in_time && is_key_id(id, key->key)) {
                 return true;
@@ -55,7 +56,7 @@ static enum tmx_evidence_slot slot_of(const struct tmx_evidence *v, const Tmx__R
 {
     const Tmx__Member *m = tmx_directory_member(v->subject->directory, tmx_pb(to->member));
 
-    return is_published(v, to, id)                         ? EVIDENCE_SLOT_PUBLISHED
+    return is_published(v, to, id)                          ? EVIDENCE_SLOT_PUBLISHED
            : m != NULL && is_key_id(id, m->last_resort_key) ? EVIDENCE_SLOT_LAST_RESORT
                                                             : EVIDENCE_SLOT_UNKNOWN;
 }
@@ -123,7 +124,8 @@ static int open_container(struct tmx_evidence *v)
     }
     r = tmx_seal_open_disclosed(v->container, &ctx, v->pb->content_key.data, plaintext, &size)
             ? take_content(v, TMX_BYTES(plaintext, size))
-            : tmx_evidence_fault(v, 11, "content key", "the container does not open with it: it was sealed with another");
+            : tmx_evidence_fault(v, 11, "content key",
+                                 "the container does not open with it: it was sealed with another");
     sodium_memzero(plaintext, v->container.size);
     free(plaintext);
     return r;

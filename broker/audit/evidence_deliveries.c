@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What became of each delivery of a bundle's message, shard by shard: what the leaves refer to, and the states they lead
- * through. EVI-7, EVI-8
+ * What became of each delivery of a bundle's message, shard by shard: what the leaves refer to, and the states they
+ * lead through. EVI-7, EVI-8
  */
 #include <string.h>
 
@@ -37,7 +37,7 @@ static bool same_place(const Tmx__LogRef *a, const Tmx__LogRef *b)
     return a->index == b->index && same(a->shard, b->shard);
 }
 
-/* --- what they refer to: EVI-7 --------------------------------------------------------------------------------------- */
+/* --- what they refer to: EVI-7 ---------------------------------------------------------------------------------- */
 
 /* The admission of the bundle in a shard, or NULL. */
 static const struct tmx_evidence_leaf *admission_in(const struct tmx_evidence *v, ProtobufCBinaryData shard)
@@ -53,12 +53,14 @@ static const struct tmx_evidence_leaf *admission_in(const struct tmx_evidence *v
 /* A place in another shard than the leaf's is where the bundle says that the message was accepted there. */
 static int check_elsewhere(struct tmx_evidence *v, const struct tmx_evidence_leaf *l, const Tmx__LogRef *ref)
 {
-    const struct tmx_evidence_leaf *there = ref == NULL || tmx_evidence_is_of(ref, l) ? NULL : admission_in(v, ref->shard);
+    const struct tmx_evidence_leaf *there =
+        ref == NULL || tmx_evidence_is_of(ref, l) ? NULL : admission_in(v, ref->shard);
 
     if (there != NULL && there->pb->index != ref->index) {
-        return tmx_evidence_leaf_fault(v, 7, l, "it names entry %llu of %.*s, where the message was accepted at entry %llu",
-                                       (unsigned long long)ref->index, (int)ref->shard.len, (const char *)ref->shard.data,
-                                       (unsigned long long)there->pb->index);
+        return tmx_evidence_leaf_fault(v, 7, l,
+                                       "it names entry %llu of %.*s, where the message was accepted at entry %llu",
+                                       (unsigned long long)ref->index, (int)ref->shard.len,
+                                       (const char *)ref->shard.data, (unsigned long long)there->pb->index);
     }
     return 0;
 }
@@ -102,8 +104,9 @@ static int check_reference(struct tmx_evidence *v, struct chapter *c, const stru
         names = same_place(ref, c->place);
     }
     if (!names) {
-        return tmx_evidence_leaf_fault(v, 7, l, "it names entry %llu of %.*s, which is not the acceptance of the message",
-                                       (unsigned long long)ref->index, (int)ref->shard.len, (const char *)ref->shard.data);
+        return tmx_evidence_leaf_fault(
+            v, 7, l, "it names entry %llu of %.*s, which is not the acceptance of the message",
+            (unsigned long long)ref->index, (int)ref->shard.len, (const char *)ref->shard.data);
     }
     return check_elsewhere(v, l, ref);
 }
@@ -113,20 +116,21 @@ static int check_signed_reference(struct tmx_evidence *v, const struct chapter *
                                   const struct tmx_evidence_leaf *l)
 {
     const Tmx__LogRef *ref = l->report->acceptance;
-    const bool accepted_here = d->carry == NULL && c->admission != NULL &&
-                               c->admission->e->kind == TMX__ENTRY_KIND__ENTRY_ACCEPTANCE;
+    const bool accepted_here =
+        d->carry == NULL && c->admission != NULL && c->admission->e->kind == TMX__ENTRY_KIND__ENTRY_ACCEPTANCE;
 
     if (same(ref->shard, l->e->reference->shard) ? ref->index != l->e->reference->index : accepted_here) {
         return tmx_evidence_leaf_fault(v, 7, l, "its signer names entry %llu of %.*s as the acceptance",
-                                       (unsigned long long)ref->index, (int)ref->shard.len, (const char *)ref->shard.data);
+                                       (unsigned long long)ref->index, (int)ref->shard.len,
+                                       (const char *)ref->shard.data);
     }
     return check_elsewhere(v, l, ref);
 }
 
-/* --- what became of it: EVI-8 -------------------------------------------------------------------------------------------- */
+/* --- what became of it: EVI-8 ----------------------------------------------------------------------------------- */
 
-static int move(struct tmx_evidence *v, struct in_shard *d, const struct tmx_evidence_leaf *l, enum tmx_audit_state from,
-                enum tmx_audit_state to)
+static int move(struct tmx_evidence *v, struct in_shard *d, const struct tmx_evidence_leaf *l,
+                enum tmx_audit_state from, enum tmx_audit_state to)
 {
     /* The CoA may not be in the bundle. */
     if (d->state != from && !(d->state == AUDIT_QUEUED && from == AUDIT_ARRIVED)) {
@@ -150,7 +154,8 @@ static int on_report(struct tmx_evidence *v, struct chapter *c, struct in_shard 
     return r < 0 ? r : move(v, d, l, from, to);
 }
 
-static int on_broker_end(struct tmx_evidence *v, struct chapter *c, struct in_shard *d, const struct tmx_evidence_leaf *l)
+static int on_broker_end(struct tmx_evidence *v, struct chapter *c, struct in_shard *d,
+                         const struct tmx_evidence_leaf *l)
 {
     const Tmx__Member *recipient = tmx_directory_member(l->directory, tmx_pb(l->e->recipient));
     enum tmx_audit_state from;

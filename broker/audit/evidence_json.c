@@ -61,12 +61,13 @@ static json_t *leaf_json(const struct tmx_evidence_leaf *l)
     const bool reported = l->e->kind == TMX__ENTRY_KIND__ENTRY_REPORT;
     const bool signed_ = l->e->signature != NULL;
     const uint64_t own_ms = l->report != NULL ? l->report->time_ms : l->header != NULL ? l->header->sent_ms : 0;
-    json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:b}", "kind",
-                          tmx_audit_kind_name(l->e->kind), "says", tmx_evidence_says(l), "log", l->head->checkpoint.origin,
-                          "index", (json_int_t)l->pb->index, "time", time_json(l->e->time_ms), "directory",
-                          (json_int_t)l->e->directory_serial, "checkpoint", (json_int_t)l->pb->checkpoint, "signer",
-                          signed_ ? text_json(l->e->member) : json_null(), "key_id", signed_ ? key_json(l) : json_null(),
-                          "signed", own_ms != 0 ? time_json(own_ms) : json_null(), "doubtful", (int)l->doubtful);
+    json_t *o =
+        json_pack("{s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:b}", "kind", tmx_audit_kind_name(l->e->kind),
+                  "says", tmx_evidence_says(l), "log", l->head->checkpoint.origin, "index", (json_int_t)l->pb->index,
+                  "time", time_json(l->e->time_ms), "directory", (json_int_t)l->e->directory_serial, "checkpoint",
+                  (json_int_t)l->pb->checkpoint, "signer", signed_ ? text_json(l->e->member) : json_null(), "key_id",
+                  signed_ ? key_json(l) : json_null(), "signed", own_ms != 0 ? time_json(own_ms) : json_null(),
+                  "doubtful", (int)l->doubtful);
 
     put_code(o, reported ? l->report->code : l->e->kind == TMX__ENTRY_KIND__ENTRY_CARRY_DELIVERY ? 0 : l->e->code);
     (void)json_object_set_new(o, "attachment", json_boolean(l->pb->attachment.len > 0));
@@ -136,9 +137,9 @@ static json_t *heads_json(const struct tmx_evidence *v)
 
         (void)json_array_append_new(
             list, json_pack("{s:s, s:I, s:o, s:I, s:I, s:b, s:o}", "log", h->checkpoint.origin, "size",
-                            (json_int_t)h->checkpoint.size, "root", hex_json(TMX_BYTES_OF(h->checkpoint.root.b)), "witnesses",
-                            (json_int_t)q->witnesses, "of", (json_int_t)h->n_witnesses, "quorum", (int)q->reached,
-                            "quorum_at", q->reached ? time_json(q->reached_s * 1000) : json_null()));
+                            (json_int_t)h->checkpoint.size, "root", hex_json(TMX_BYTES_OF(h->checkpoint.root.b)),
+                            "witnesses", (json_int_t)q->witnesses, "of", (json_int_t)h->n_witnesses, "quorum",
+                            (int)q->reached, "quorum_at", q->reached ? time_json(q->reached_s * 1000) : json_null()));
     }
     return list;
 }
@@ -160,10 +161,10 @@ static json_t *content_json(const struct tmx_evidence *v)
     crypto_hash_sha256(sha256, v->payload, v->payload_size);
     tmx_digest(TMX_BYTES(v->payload, v->payload_size), blake2b);
     more = json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "bytes", (json_int_t)v->payload_size, "sha256",
-                     hex_json(TMX_BYTES_OF(sha256)), "blake2b", hex_json(TMX_BYTES_OF(blake2b)), "mrn", text_json(c->mrn),
-                     "lrn", text_json(c->lrn), "business_id", text_json(c->business_id), "business_correlation",
-                     text_json(c->business_correlation), "media_type", text_json(c->media_type), "file_name",
-                     text_json(c->file_name));
+                     hex_json(TMX_BYTES_OF(sha256)), "blake2b", hex_json(TMX_BYTES_OF(blake2b)), "mrn",
+                     text_json(c->mrn), "lrn", text_json(c->lrn), "business_id", text_json(c->business_id),
+                     "business_correlation", text_json(c->business_correlation), "media_type", text_json(c->media_type),
+                     "file_name", text_json(c->file_name));
     (void)json_object_update(o, more);
     json_decref(more);
     return o;
@@ -184,13 +185,14 @@ static json_t *verdict_json(const struct tmx_evidence *v)
     tmx_id_text(h->message_id.data, id);
     tmx_evidence_proves(v, append_sentence, proves);
     tmx_evidence_leaves_open(v, append_sentence, open);
-    return json_pack("{s:s, s:n, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "verdict",
-                     "proved", "fault", "federation", tmx_directory_federation(v->subject->directory), "message_id", id, "type",
-                     text_json(h->message_type), "sender", member_json(v, h->sender), "sent", time_json(h->sent_ms), "expires",
-                     time_json(h->expires_ms), "header_digest", hex_json(TMX_BYTES_OF(v->header_digest)), "container_digest",
-                     hex_json(tmx_pb(h->container_digest)), "container_bytes", (json_int_t)h->container_bytes, "container",
-                     (int)(v->container.size > 0), "admissions", admissions_json(v), "deliveries", deliveries_json(v),
-                     "checkpoints", heads_json(v), "content", content_json(v), "proves", proves, "does_not_prove", open);
+    return json_pack(
+        "{s:s, s:n, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "verdict",
+        "proved", "fault", "federation", tmx_directory_federation(v->subject->directory), "message_id", id, "type",
+        text_json(h->message_type), "sender", member_json(v, h->sender), "sent", time_json(h->sent_ms), "expires",
+        time_json(h->expires_ms), "header_digest", hex_json(TMX_BYTES_OF(v->header_digest)), "container_digest",
+        hex_json(tmx_pb(h->container_digest)), "container_bytes", (json_int_t)h->container_bytes, "container",
+        (int)(v->container.size > 0), "admissions", admissions_json(v), "deliveries", deliveries_json(v), "checkpoints",
+        heads_json(v), "content", content_json(v), "proves", proves, "does_not_prove", open);
 }
 
 static json_t *fault_json(const struct tmx_evidence *v)
@@ -200,8 +202,8 @@ static json_t *fault_json(const struct tmx_evidence *v)
 
     snprintf(rule, sizeof rule, "EVI-%u", v->rule);
     tmx_printable(tmx_bytes_str(v->fault), text, sizeof text);
-    return json_pack("{s:s, s:{s:s, s:s, s:s}}", "verdict", "fault", "fault", "requirement", rule, "part", v->part, "text",
-                     text);
+    return json_pack("{s:s, s:{s:s, s:s, s:s}}", "verdict", "fault", "fault", "requirement", rule, "part", v->part,
+                     "text", text);
 }
 
 int tmx_evidence_json(const struct tmx_evidence *v, FILE *out)

@@ -117,7 +117,7 @@ int tmx_evidence_leaves(struct tmx_evidence *v)
     return r;
 }
 
-/* --- signatures --------------------------------------------------------------------------------------------------- */
+/* --- signatures ------------------------------------------------------------------------------------------------- */
 
 /* Unpacks the body; *ret_signer is who it says signed it. A reason code. */
 static unsigned parse_body(struct tmx_evidence *v, struct tmx_evidence_leaf *l, struct tmx_bytes *ret_signer)
@@ -162,8 +162,8 @@ static int check_verdict(struct tmx_evidence *v, const struct tmx_evidence_leaf 
     case AUDIT_GOOD_SIGNATURE:
         return 0;
     case AUDIT_NO_KEY:
-        return tmx_evidence_leaf_fault(v, 5, l, "%.*s has no active key %08x in directory %llu, which was in force", size,
-                                       member, l->prepared.key_id, (unsigned long long)l->e->directory_serial);
+        return tmx_evidence_leaf_fault(v, 5, l, "%.*s has no active key %08x in directory %llu, which was in force",
+                                       size, member, l->prepared.key_id, (unsigned long long)l->e->directory_serial);
     case AUDIT_UNSIGNED:
     case AUDIT_MALFORMED_SIGNATURE:
     case AUDIT_NO_DIRECTORY:
@@ -205,8 +205,9 @@ static int check_seen(struct tmx_evidence *v, const struct tmx_evidence_leaf *l,
 
         if (h->checkpoint.size == seen->size && tmx_bytes_eq(h->shard, tmx_pb(seen->shard)) &&
             memcmp(h->checkpoint.root.b, seen->root.data, TMX_HASH_SIZE) != 0) {
-            return tmx_evidence_leaf_fault(v, 5, l, "its signer was shown another root at %llu entries than checkpoint %zu "
-                                                    "has: the log is forked, keep this bundle",
+            return tmx_evidence_leaf_fault(v, 5, l,
+                                           "its signer was shown another root at %llu entries than checkpoint %zu "
+                                           "has: the log is forked, keep this bundle",
                                            (unsigned long long)seen->size, i);
         }
     }
@@ -240,7 +241,8 @@ static bool no_later(const struct tmx_directory *d, const Tmx__LogIndex *since, 
 /* Whether any directory here says that the signer's key was compromised by then. */
 static bool is_doubtful(const struct tmx_evidence *v, const struct tmx_evidence_leaf *l)
 {
-    const struct tmx_verify_key *key = tmx_directory_signing_key(l->directory, tmx_pb(l->e->member), l->prepared.key_id);
+    const struct tmx_verify_key *key =
+        tmx_directory_signing_key(l->directory, tmx_pb(l->e->member), l->prepared.key_id);
 
     for (size_t i = 0; i < tmx_audit_directories_count(v->directories); i++) {
         const struct tmx_directory *d = tmx_audit_directories_at(v->directories, i);
@@ -271,7 +273,8 @@ static int check_body(struct tmx_evidence *v, struct tmx_evidence_leaf *l)
     }
     code = parse_body(v, l, &signer);
     if (code != TMX_CODE_OK) {
-        return tmx_evidence_leaf_fault(v, 5, l, "what was signed breaks the rules of its kind (%s)", tmx_code_name(code));
+        return tmx_evidence_leaf_fault(v, 5, l, "what was signed breaks the rules of its kind (%s)",
+                                       tmx_code_name(code));
     }
     if (!tmx_bytes_eq(signer, tmx_pb(l->e->member))) {
         return tmx_evidence_leaf_fault(v, 5, l, "it is signed by %.*s, and says %.*s", (int)l->e->member.len,

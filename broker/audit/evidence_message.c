@@ -28,7 +28,7 @@ struct tmx_evidence_delivery *tmx_evidence_find(struct tmx_evidence *v, struct t
     return NULL;
 }
 
-/* --- which message: EVI-6 ----------------------------------------------------------------------------------------- */
+/* --- which message: EVI-6 --------------------------------------------------------------------------------------- */
 
 static const struct tmx_evidence_leaf *find_subject(const struct tmx_evidence *v)
 {
@@ -52,7 +52,8 @@ static int take_subject(struct tmx_evidence *v)
     const struct tmx_evidence_leaf *l = find_subject(v);
 
     if (l == NULL) {
-        return tmx_evidence_fault(v, 6, "leaves", "none is an acceptance or a refusal of a message: there is no header");
+        return tmx_evidence_fault(v, 6, "leaves",
+                                  "none is an acceptance or a refusal of a message: there is no header");
     }
     v->subject = l;
     v->header = l->header;
@@ -73,7 +74,8 @@ static int about_admission(struct tmx_evidence *v, const struct tmx_evidence_lea
     char text[AUDIT_ADMISSION_MAX];
 
     if (!same(l->e->body, v->subject->e->body)) {
-        return tmx_evidence_leaf_fault(v, 6, l, "its header is another than that of leaf %zu: one message has one header",
+        return tmx_evidence_leaf_fault(v, 6, l,
+                                       "its header is another than that of leaf %zu: one message has one header",
                                        (size_t)(v->subject - v->leaves));
     }
     if (l->e->kind == TMX__ENTRY_KIND__ENTRY_ACCEPTANCE && !tmx_audit_admissible(l->directory, l->header, text)) {
@@ -96,7 +98,8 @@ static int about_report(struct tmx_evidence *v, const struct tmx_evidence_leaf *
     }
     if (d == NULL || d->to->seq != r->seq) {
         return tmx_evidence_leaf_fault(v, 6, l, "%.*s is no recipient of the message under number %llu",
-                                       (int)r->recipient.len, (const char *)r->recipient.data, (unsigned long long)r->seq);
+                                       (int)r->recipient.len, (const char *)r->recipient.data,
+                                       (unsigned long long)r->seq);
     }
     return 0;
 }
@@ -127,7 +130,7 @@ static int about_delivery(struct tmx_evidence *v, const struct tmx_evidence_leaf
 
 static int about_refusal(struct tmx_evidence *v, const struct tmx_evidence_leaf *l)
 {
-    const bool about = l->header != NULL   ? same(l->header->message_id, v->header->message_id) &&
+    const bool about = l->header != NULL ? same(l->header->message_id, v->header->message_id) &&
                                                same(l->header->sender, v->header->sender)
                        : l->report != NULL ? same(l->report->message_id, v->header->message_id)
                                            : false;
@@ -150,8 +153,8 @@ static int about_message(struct tmx_evidence *v, const struct tmx_evidence_leaf 
     case TMX__ENTRY_KIND__ENTRY_PREKEYS:
         return same(e->member, v->header->sender) || tmx_evidence_find(v, tmx_pb(e->member)) != NULL
                    ? 0
-                   : tmx_evidence_leaf_fault(v, 6, l, "prekeys of %.*s, who has no part in the message", (int)e->member.len,
-                                             (const char *)e->member.data);
+                   : tmx_evidence_leaf_fault(v, 6, l, "prekeys of %.*s, who has no part in the message",
+                                             (int)e->member.len, (const char *)e->member.data);
     case TMX__ENTRY_KIND__ENTRY_ERASED:
         return same(e->message_id, v->header->message_id) &&
                        (e->header_digest.len == 0 || is_header_digest(v, e->header_digest)) &&
@@ -163,7 +166,7 @@ static int about_message(struct tmx_evidence *v, const struct tmx_evidence_leaf 
     }
 }
 
-/* --- the rest ------------------------------------------------------------------------------------------------------------- */
+/* --- the rest --------------------------------------------------------------------------------------------------- */
 
 /* EVI-9 */
 static int check_attachment(struct tmx_evidence *v, const struct tmx_evidence_leaf *l)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the files of the check of a bundle share: evidence.c (form, directories, heads), evidence_leaves.c (leaves and
- * signatures), evidence_message.c (whose message they are about), evidence_deliveries.c (what became of it), evidence_container.c.
+ * signatures), evidence_message.c (whose message they are about), evidence_deliveries.c (what became of it),
+ * evidence_container.c.
  */
 #pragma once
 

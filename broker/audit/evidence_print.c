@@ -37,8 +37,8 @@ static void who(const struct tmx_directory *d, struct tmx_bytes code, char ret_t
     if (m != NULL && !tmx_bytes_eq(tmx_pb(m->name), code)) {
         tmx_printable(tmx_pb(m->name), name, sizeof name);
     }
-    snprintf(ret_text, WHO_MAX, "%.*s%s%s%s", (int)code.size, (const char *)code.data, name[0] == '\0' ? "" : " (", name,
-             name[0] == '\0' ? "" : ")");
+    snprintf(ret_text, WHO_MAX, "%.*s%s%s%s", (int)code.size, (const char *)code.data, name[0] == '\0' ? "" : " (",
+             name, name[0] == '\0' ? "" : ")");
 }
 
 static void digest_line(FILE *out, const char *label, const char *what, const uint8_t digest[32])
@@ -49,7 +49,7 @@ static void digest_line(FILE *out, const char *label, const char *what, const ui
     line(out, label, "%-10s %s", what, hex);
 }
 
-/* --- the message -------------------------------------------------------------------------------------------------- */
+/* --- the message ------------------------------------------------------------------------------------------------ */
 
 static void print_message(const struct tmx_evidence *v, FILE *out)
 {
@@ -90,8 +90,9 @@ static void print_content(const struct tmx_evidence *v, FILE *out)
     uint8_t digest[32];
 
     if (v->content_state != EVIDENCE_OPENED) {
-        line(out, "content", v->content_state == EVIDENCE_NOT_DISCLOSED ? "not disclosed"
-                                                                       : "its key is disclosed, the container is not here");
+        line(out, "content",
+             v->content_state == EVIDENCE_NOT_DISCLOSED ? "not disclosed"
+                                                        : "its key is disclosed, the container is not here");
         return;
     }
     line(out, "content", "opened with the disclosed key: a payload of %zu bytes", v->payload_size);
@@ -105,13 +106,14 @@ static void print_content(const struct tmx_evidence *v, FILE *out)
     print_text(out, "  file name", v->content->file_name);
 }
 
-/* --- what became of it -------------------------------------------------------------------------------------------- */
+/* --- what became of it ------------------------------------------------------------------------------------------ */
 
 /* "entry 4, 2026-…" with its shard where that is not the subject's. */
 static void print_step(const struct tmx_evidence *v, const struct tmx_evidence_leaf *l, const char *word, FILE *out)
 {
     const bool here = tmx_bytes_eq(l->head->shard, v->subject->head->shard);
-    const unsigned code = l->report != NULL && l->e->kind == TMX__ENTRY_KIND__ENTRY_REPORT ? l->report->code : l->e->code;
+    const unsigned code =
+        l->report != NULL && l->e->kind == TMX__ENTRY_KIND__ENTRY_REPORT ? l->report->code : l->e->code;
     char time[TMX_TIME_TEXT_SIZE];
 
     tmx_time_text(l->e->time_ms, time);
@@ -131,7 +133,7 @@ static void print_step(const struct tmx_evidence *v, const struct tmx_evidence_l
 static void print_delivery_step(const struct tmx_evidence *v, const struct tmx_evidence_leaf *l, FILE *out)
 {
     char word[LABEL];
-    const char *says = l->e->kind == TMX__ENTRY_KIND__ENTRY_REFUSAL          ? "not taken" /* it lost a race, or was wrong */
+    const char *says = l->e->kind == TMX__ENTRY_KIND__ENTRY_REFUSAL ? "not taken" /* it lost a race, or was wrong */
                        : l->e->kind == TMX__ENTRY_KIND__ENTRY_CARRY_DELIVERY ? "carried"
                                                                              : tmx_evidence_says(l);
 
@@ -148,7 +150,8 @@ static void print_delivery(const struct tmx_evidence *v, const struct tmx_eviden
 
     who(v->subject->directory, tmx_pb(d->to->member), to);
     line(out, "to", "%s: %s%s%s%s", to, tmx_evidence_state(v, d), d->disputed ? " (disputed)" : "",
-         v->admitted && d->end == NULL ? ", no outcome in this bundle" : "", v->container.size > 0 ? slots[d->slot] : "");
+         v->admitted && d->end == NULL ? ", no outcome in this bundle" : "",
+         v->container.size > 0 ? slots[d->slot] : "");
     for (size_t i = 0; i < v->n_leaves; i++) {
         if (tmx_evidence_concerns(&v->leaves[i], d->to)) {
             print_delivery_step(v, &v->leaves[i], out);
@@ -185,14 +188,15 @@ static void print_heads(const struct tmx_evidence *v, FILE *out)
             line(out, "head", "%llu entries of %.*s; the directory asks for no witnesses",
                  (unsigned long long)h->checkpoint.size, (int)h->shard.size, (const char *)h->shard.data);
         } else {
-            line(out, "head", "%llu entries of %.*s; witnessed by %u of %zu, %s%s", (unsigned long long)h->checkpoint.size,
-                 (int)h->shard.size, (const char *)h->shard.data, h->quorum.witnesses, h->n_witnesses,
+            line(out, "head", "%llu entries of %.*s; witnessed by %u of %zu, %s%s",
+                 (unsigned long long)h->checkpoint.size, (int)h->shard.size, (const char *)h->shard.data,
+                 h->quorum.witnesses, h->n_witnesses,
                  h->quorum.reached ? "enough at " : "fewer than the policy asks for", h->quorum.reached ? time : "");
         }
     }
 }
 
-/* --- sentences ---------------------------------------------------------------------------------------------------- */
+/* --- sentences -------------------------------------------------------------------------------------------------- */
 
 /* A sentence behind a dash, broken between words. */
 static void bullet(void *ctx, const char *sentence)

@@ -30,7 +30,7 @@ static void say(const struct speaker *s, const char *fmt, ...)
     s->fn(s->ctx, text);
 }
 
-/* --- names -------------------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------------------------ */
 
 typedef bool delivery_fn(const struct tmx_evidence *v, const struct tmx_evidence_delivery *d);
 
@@ -50,7 +50,10 @@ static size_t names(const struct tmx_evidence *v, delivery_fn *is_so, char ret_t
     for (size_t i = 0; i < n; i++) {
         const ProtobufCBinaryData code = list[i]->to->member;
 
-        at += (size_t)snprintf(ret_text + at, NAMES_MAX - at, "%s%.*s", i == 0 ? "" : i + 1 < n ? ", " : " and ",
+        at += (size_t)snprintf(ret_text + at, NAMES_MAX - at, "%s%.*s",
+                               i == 0      ? ""
+                               : i + 1 < n ? ", "
+                                           : " and ",
                                (int)code.len, (const char *)code.data);
     }
     return n;
@@ -144,7 +147,7 @@ static bool reason_not_here(const struct tmx_evidence *v, const struct tmx_evide
     return by_itself(d->end) && d->end->report->attachment_digest.len > 0;
 }
 
-/* --- what is proved ------------------------------------------------------------------------------------------------- */
+/* --- what is proved --------------------------------------------------------------------------------------------- */
 
 static void say_admission(const struct speaker *s, const struct tmx_evidence *v)
 {
@@ -156,8 +159,9 @@ static void say_admission(const struct speaker *s, const struct tmx_evidence *v)
     tmx_time_text(l->e->time_ms, time);
     names(v, anybody, to);
     if (!l->doubtful) {
-        say(s, "The key that the federation authority lists as that of %.*s signed a message for %s with the digests above; "
-               "no byte of header or container can have changed since.",
+        say(s,
+            "The key that the federation authority lists as that of %.*s signed a message for %s with the digests above; "
+            "no byte of header or container can have changed since.",
             (int)from.len, (const char *)from.data, to);
     }
     if (v->admitted) {
@@ -176,14 +180,18 @@ static void say_deliveries(const struct speaker *s, const struct tmx_evidence *v
     } table[] = {
         { arrived, "%s confirmed under its own signature that the message arrived, could be opened and is kept." },
         { delivered, "%s confirmed under its own signature that its national application took the message." },
-        { refused, "%s declared under its own signature that its national application refused the message, for the reason "
-                   "above." },
-        { expired_at_recipient, "%s declared under its own signature that the message arrived and was not taken in time." },
-        { failed_at_recipient, "%s declared under its own signature that the message could not be taken, for the reason "
-                               "above." },
+        { refused,
+          "%s declared under its own signature that its national application refused the message, for the reason "
+          "above." },
+        { expired_at_recipient,
+          "%s declared under its own signature that the message arrived and was not taken in time." },
+        { failed_at_recipient,
+          "%s declared under its own signature that the message could not be taken, for the reason "
+          "above." },
         { expired_before_arrival, "The exchange recorded, after the message's expiry, that it had not arrived at %s." },
         { ended_by_broker, "The exchange recorded that the message cannot be delivered to %s, for the reason above." },
-        { carried_as_arrived, "The exchange recorded, when a new log began, that the message had arrived at %s before." },
+        { carried_as_arrived,
+          "The exchange recorded, when a new log began, that the message had arrived at %s before." },
     };
     char list[NAMES_MAX];
 
@@ -192,7 +200,8 @@ static void say_deliveries(const struct speaker *s, const struct tmx_evidence *v
             char sentence[SENTENCE_MAX];
             const char *gap = strstr(table[i].sentence, "%s");
 
-            snprintf(sentence, sizeof sentence, "%.*s%s%s", (int)(gap - table[i].sentence), table[i].sentence, list, gap + 2);
+            snprintf(sentence, sizeof sentence, "%.*s%s%s", (int)(gap - table[i].sentence), table[i].sentence, list,
+                     gap + 2);
             say(s, "%s", sentence);
         }
     }
@@ -206,8 +215,7 @@ static const struct tmx_evidence_head *weakest(const struct tmx_evidence *v)
     for (size_t i = 1; i < v->n_heads; i++) {
         const struct tmx_evidence_head *h = &v->heads[i];
 
-        if (w->quorum.reached != h->quorum.reached ? w->quorum.reached
-                                                   : h->quorum.witnesses < w->quorum.witnesses) {
+        if (w->quorum.reached != h->quorum.reached ? w->quorum.reached : h->quorum.witnesses < w->quorum.witnesses) {
             w = h;
         }
     }
@@ -224,20 +232,22 @@ void tmx_evidence_proves(const struct tmx_evidence *v, tmx_evidence_sentence_fn 
         say(&s, "The container holds exactly the payload whose digests are above; it opens to nothing else.");
     }
     if (weakest(v)->quorum.reached) {
-        say(&s, "As many independent witnesses as the federation asks for have signed the heads of the log that this bundle "
-                "rests on.");
+        say(&s,
+            "As many independent witnesses as the federation asks for have signed the heads of the log that this bundle "
+            "rests on.");
     }
 }
 
-/* --- what is not ------------------------------------------------------------------------------------------------------ */
+/* --- what is not ------------------------------------------------------------------------------------------------ */
 
 static void say_open_deliveries(const struct speaker *s, const struct tmx_evidence *v)
 {
     char list[NAMES_MAX];
 
     if (names(v, open_end, list) > 0) {
-        say(s, "What became of the message at %s in the end: this bundle holds no outcome. That there is none is not proved "
-               "either.",
+        say(s,
+            "What became of the message at %s in the end: this bundle holds no outcome. That there is none is not proved "
+            "either.",
             list);
     }
     if (names(v, disputed, list) > 0) {
@@ -256,7 +266,8 @@ static void say_content(const struct speaker *s, const struct tmx_evidence *v)
     char list[NAMES_MAX];
 
     if (v->content_state == EVIDENCE_NO_CONTAINER) {
-        say(s, "What the message says: its key is disclosed, but the container is not here. Hand it over with --container.");
+        say(s,
+            "What the message says: its key is disclosed, but the container is not here. Hand it over with --container.");
     } else if (v->content_state == EVIDENCE_NOT_DISCLOSED && v->container.size == 0) {
         say(s, "What the message says: neither its container nor its key is here, only the container's digest.");
     } else if (v->content_state == EVIDENCE_NOT_DISCLOSED) {
@@ -272,16 +283,19 @@ static void say_heads(const struct speaker *s, const struct tmx_evidence *v)
     const struct tmx_evidence_head *w = weakest(v);
 
     if (w->n_witnesses == 0) {
-        say(s, "That the exchange shows everybody the same log: the directory asks for no witnesses, so a second history "
-               "signed by the same log is not excluded.");
+        say(s,
+            "That the exchange shows everybody the same log: the directory asks for no witnesses, so a second history "
+            "signed by the same log is not excluded.");
     } else if (!w->quorum.reached) {
-        say(s, "That the exchange shows everybody the same log: a head is cosigned by %u of %zu witnesses, fewer than the "
-               "policy asks for, so a second history signed by the same log is not excluded.",
+        say(s,
+            "That the exchange shows everybody the same log: a head is cosigned by %u of %zu witnesses, fewer than the "
+            "policy asks for, so a second history signed by the same log is not excluded.",
             w->quorum.witnesses, w->n_witnesses);
     }
     if (tmx_evidence_heads_of_a_shard(v) > 1) {
-        say(s, "That the heads of the log in this bundle are of one history: tmx-audit verify and compare check that on an "
-               "export.");
+        say(s,
+            "That the heads of the log in this bundle are of one history: tmx-audit verify and compare check that on an "
+            "export.");
     }
 }
 
@@ -291,7 +305,8 @@ static void say_doubts(const struct speaker *s, const struct tmx_evidence *v)
         const struct tmx_evidence_leaf *l = &v->leaves[i];
 
         if (l->doubtful) {
-            say(s, "DOUBTFUL: that %.*s itself signed entry %llu: the authority has reported key %08x as compromised by then.",
+            say(s,
+                "DOUBTFUL: that %.*s itself signed entry %llu: the authority has reported key %08x as compromised by then.",
                 (int)l->e->member.len, (const char *)l->e->member.data, (unsigned long long)l->pb->index,
                 l->prepared.key_id);
         }
@@ -308,10 +323,12 @@ void tmx_evidence_leaves_open(const struct tmx_evidence *v, tmx_evidence_sentenc
     say_open_deliveries(&s, v);
     say_content(&s, v);
     say_heads(&s, v);
-    say(&s, "The exact time of anything: times of entries are those of the exchange's clock, bounded only by what the members "
-            "signed by their own clocks%s.",
+    say(&s,
+        "The exact time of anything: times of entries are those of the exchange's clock, bounded only by what the members "
+        "signed by their own clocks%s.",
         weakest(v)->quorum.reached ? " and by the times of the witnesses" : "");
-    say(&s, "Which person in an administration acted, and whether a key was reported as compromised later than directory "
-            "%llu: ask the administration and the federation authority.",
+    say(&s,
+        "Which person in an administration acted, and whether a key was reported as compromised later than directory "
+        "%llu: ask the administration and the federation authority.",
         (unsigned long long)tmx_directory_serial(last));
 }

@@ -22,8 +22,8 @@ static unsigned leaves_valid(const Tmx__Evidence *e, const char **ret_what)
             return bad(TMX_CODE_TOO_LARGE, "an entry, a path or an attachment", ret_what);
         }
         if (l->entry.len == 0 || l->path.len % TMX_HASH_SIZE != 0 || l->checkpoint >= e->n_checkpoints) {
-            return bad(TMX_CODE_MALFORMED, "a leaf without entry, of a path that is no whole hashes, or of no checkpoint",
-                       ret_what);
+            return bad(TMX_CODE_MALFORMED,
+                       "a leaf without entry, of a path that is no whole hashes, or of no checkpoint", ret_what);
         }
     }
     return TMX_CODE_OK;
@@ -50,8 +50,8 @@ static unsigned parts_valid(const Tmx__Evidence *e, const char **ret_what)
     }
     if (!rule_size(e->message_id, TMX_ID_SIZE) || !rule_empty_or(e->content_key, 32) || e->n_directories == 0 ||
         e->n_checkpoints == 0 || e->n_leaves == 0) {
-        return bad(TMX_CODE_MALFORMED, "no message id, a content key of a wrong size, or no directory, checkpoint or leaf",
-                   ret_what);
+        return bad(TMX_CODE_MALFORMED,
+                   "no message id, a content key of a wrong size, or no directory, checkpoint or leaf", ret_what);
     }
     return leaves_valid(e, ret_what);
 }

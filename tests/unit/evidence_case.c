@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,11 +47,43 @@ void case_pack(void)
     case_pack_from(case_parcel.mail.index);
 }
 
+static void write_part(const char *folder, unsigned number, const char *ending, struct tmx_bytes data)
+{
+    char path[256];
+    FILE *out;
+
+    snprintf(path, sizeof path, "%s/case-%s-%u.%s", folder, program_invocation_short_name, number, ending);
+    out = fopen(path, "w");
+    assert_non_null(out);
+    assert_int_equal(fwrite(data.data, 1, data.size, out), data.size);
+    assert_int_equal(fclose(out), 0);
+}
+
+/* For the second verifier. */
+static void write_case(struct tmx_bytes file)
+{
+    static unsigned number;
+    const char *folder = getenv("TMX_EVIDENCE_OUT");
+    uint8_t text[1024];
+    struct tmx_writer w = TMX_WRITER_OF(text);
+
+    if (folder == NULL) {
+        return;
+    }
+    tmx_authority_format(&case_pinned, &w);
+    write_part(folder, ++number, "evidence", file);
+    write_part(folder, number, "authority", tmx_written(&w));
+    if (case_beside.data != NULL) {
+        write_part(folder, number, "container", case_beside);
+    }
+}
+
 struct tmx_evidence *case_check(void)
 {
     const struct tmx_bytes file = sample_pack(&case_bundle.pb);
     struct tmx_evidence *v;
 
+    write_case(file);
     assert_int_equal(tmx_evidence_check(file, &case_pinned, case_beside, &v), 0);
     free((void *)(uintptr_t)file.data);
     return v;

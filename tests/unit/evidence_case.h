@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A right bundle to be bent in one place, and what the check has to find there. One at a time.
+ * A right bundle to be bent in one place, and what the check has to find there. One at a time. With TMX_EVIDENCE_OUT every
+ * bundle is written there, with its authority file, for the second verifier.
  */
 #pragma once
 

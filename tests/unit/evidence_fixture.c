@@ -43,7 +43,7 @@ void sample_new_shard(void)
     book_put_directory();
 }
 
-/* --- containers --------------------------------------------------------------------------------------------------- */
+/* --- containers ------------------------------------------------------------------------------------------------- */
 
 static void seal(const struct mail *m, const char *from, const char *const *to, size_t n, bool last_resort,
                  struct tmx_bytes payload, uint8_t **ret_container, size_t *ret_size, uint8_t ret_key[32])
@@ -69,7 +69,8 @@ static void seal(const struct mail *m, const char *from, const char *const *to, 
     tmx_seal_sender_init(random, &sender);
     for (size_t i = 0; i < n; i++) {
         const struct federation_member *f = federation_find(&book->federation, to[i]);
-        const uint8_t *key = last_resort ? f->last_resort_public : f->curve_public; /* as book_put_prekeys publishes it */
+        const uint8_t *key =
+            last_resort ? f->last_resort_public : f->curve_public; /* as book_put_prekeys publishes it */
 
         names[i] = tmx_bytes_str(to[i]);
         tmx_seal_key_id(key, slots[i].key_id);
@@ -88,8 +89,8 @@ void sample_compose(struct parcel *p, const char *from, const char *to, const ch
     const char *const names[] = { to, to2 };
 
     book_compose(&p->mail, from, to, to2);
-    seal(&p->mail, from, names, to2 == NULL ? 1 : 2, last_resort, TMX_LIT("<CD001C>what is declared</CD001C>"), &p->container,
-         &p->container_size, p->content_key);
+    seal(&p->mail, from, names, to2 == NULL ? 1 : 2, last_resort, TMX_LIT("<CD001C>what is declared</CD001C>"),
+         &p->container, &p->container_size, p->content_key);
     tmx_digest(TMX_BYTES(p->container, p->container_size), p->mail.container_digest);
     p->mail.header.container_bytes = p->container_size;
 }
@@ -115,7 +116,7 @@ struct tmx_bytes sample_attachment(const struct parcel *p, uint8_t ret_digest[32
     return copy;
 }
 
-/* --- directories -------------------------------------------------------------------------------------------------- */
+/* --- directories ------------------------------------------------------------------------------------------------ */
 
 static void add_signature(Tmx__SignedDirectory *s, const Tmx__Directory *d, const uint8_t secret[64])
 {
@@ -148,9 +149,9 @@ void sample_change_directory(sample_edit_fn *edit, const uint8_t *other_secret)
 
     f->serial++;
     federation_sign(f);
-    assert_int_equal(tmx_codec_unpack(&tmx__signed_directory__descriptor, federation_file(f), TMX_DIRECTORY_MAX, &book->arena,
-                                      &old),
-                     0);
+    assert_int_equal(
+        tmx_codec_unpack(&tmx__signed_directory__descriptor, federation_file(f), TMX_DIRECTORY_MAX, &book->arena, &old),
+        0);
     assert_int_equal(
         tmx_codec_unpack(&tmx__directory__descriptor, tmx_pb(old->directory), TMX_DIRECTORY_MAX, &book->arena, &d), 0);
     edit(d);
@@ -168,7 +169,7 @@ void sample_change_directory(sample_edit_fn *edit, const uint8_t *other_secret)
     book_keep_directory(book);
 }
 
-/* --- bundles ------------------------------------------------------------------------------------------------------ */
+/* --- bundles ---------------------------------------------------------------------------------------------------- */
 
 void sample_begin(struct bundle *b, const struct parcel *p)
 {

@@ -46,7 +46,8 @@ void sample_compose(struct parcel *p, const char *from, const char *to, const ch
 void sample_parcel_free(struct parcel *p);
 /* A sealed reason text, as FR would attach it to its report; its digest. In the book's arena. */
 struct tmx_bytes sample_attachment(const struct parcel *p, uint8_t ret_digest[32]);
-/* Edits the federation's directory before it is signed, by the authority's key and, if it is not NULL, another secret. */
+/* Edits the federation's directory before it is signed, by the authority's key and, if it is not NULL, another secret.
+ */
 typedef void sample_edit_fn(Tmx__Directory *d);
 void sample_change_directory(sample_edit_fn *edit, const uint8_t *other_secret);
 

@@ -258,7 +258,7 @@ static void carried(void)
     sample_leaf(&bundle, 3, head);
 }
 
-/* --- the directory has changed ------------------------------------------------------------------------------------- */
+/* --- the directory has changed ---------------------------------------------------------------------------------- */
 
 static uint8_t next_public[32];
 
@@ -356,7 +356,7 @@ static void compromised(void)
     sample_directories(&bundle, 2, 2);
 }
 
-/* --- all of them --------------------------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------------------------ */
 
 static const struct {
     struct sample sample;

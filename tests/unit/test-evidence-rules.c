@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Each rule for the parts of an evidence bundle broken once, by somebody who can sign: the fault must be found under its
- * number. EVI-1 … EVI-6
+ * Each rule for the parts of an evidence bundle broken once, by somebody who can sign: the fault must be found under
+ * its number. EVI-1 … EVI-6
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@
 
 #define DAY_MS 86400000ull
 
-/* --- EVI-1, EVI-2 --------------------------------------------------------------------------------------------------- */
+/* --- EVI-1, EVI-2 ----------------------------------------------------------------------------------------------- */
 
 static void bad_version(void)
 {
@@ -85,8 +85,8 @@ static void another_federation(void)
 {
     case_arrived();
     case_pack();
-    assert_true(tmx_verify_key_init(TMX_LIT("tmx.other/authority/1"), TMX_NOTE_ED25519, book->federation.authority_public,
-                                    &case_pinned.keys[0]));
+    assert_true(tmx_verify_key_init(TMX_LIT("tmx.other/authority/1"), TMX_NOTE_ED25519,
+                                    book->federation.authority_public, &case_pinned.keys[0]));
     case_expect(2, "the directory of another federation");
 }
 
@@ -135,14 +135,14 @@ static void directories_descend(void)
 /* EVI-1, EVI-2 */
 static void test_form(void **state)
 {
-    static book_case_fn *const cases[] = { bad_version,       bad_key_size,      bad_checkpoint_number, bad_path_size,
-                                           too_many_leaves,   too_large,         another_federation,    another_authority,
-                                           directory_missing, directory_twice,   directories_descend };
+    static book_case_fn *const cases[] = { bad_version,       bad_key_size,    bad_checkpoint_number, bad_path_size,
+                                           too_many_leaves,   too_large,       another_federation,    another_authority,
+                                           directory_missing, directory_twice, directories_descend };
 
     case_run(cases, TMX_N(cases));
 }
 
-/* --- EVI-3, EVI-4 --------------------------------------------------------------------------------------------------- */
+/* --- EVI-3, EVI-4 ----------------------------------------------------------------------------------------------- */
 
 static void head_not_signed(void)
 {
@@ -323,15 +323,15 @@ static void shards_alternate(void)
 /* EVI-3, EVI-4 */
 static void test_heads_and_leaves(void **state)
 {
-    static book_case_fn *const cases[] = { head_not_signed, head_of_unknown_log, head_unused,   head_twice,
+    static book_case_fn *const cases[] = { head_not_signed, head_of_unknown_log, head_unused,        head_twice,
                                            head_forked,     bad_cosignature,     leaf_of_no_message, leaf_elsewhere,
-                                           leaves_descend,  leaf_twice,          time_falls,    serial_falls,
+                                           leaves_descend,  leaf_twice,          time_falls,         serial_falls,
                                            refers_ahead,    shards_alternate };
 
     case_run(cases, TMX_N(cases));
 }
 
-/* --- EVI-5 ------------------------------------------------------------------------------------------------------------ */
+/* --- EVI-5 ------------------------------------------------------------------------------------------------------ */
 
 static void signature_of_another_body(void)
 {
@@ -467,15 +467,15 @@ static void seen_right(void)
 /* EVI-5 */
 static void test_signatures(void **state)
 {
-    static book_case_fn *const cases[] = { signature_of_another_body, signed_by_another, signed_with_anothers_key,
-                                           signed_by_revoked,         body_breaks_rules, batch_of_two_roots,
-                                           serial_of_body,            seen_too_large,    seen_of_a_fork,
-                                           seen_right };
+    static book_case_fn *const cases[] = {
+        signature_of_another_body, signed_by_another, signed_with_anothers_key, signed_by_revoked, body_breaks_rules,
+        batch_of_two_roots,        serial_of_body,    seen_too_large,           seen_of_a_fork,    seen_right
+    };
 
     case_run(cases, TMX_N(cases));
 }
 
-/* --- EVI-6 ------------------------------------------------------------------------------------------------------------ */
+/* --- EVI-6 ------------------------------------------------------------------------------------------------------ */
 
 static void no_header(void)
 {

@@ -20,7 +20,7 @@
 /* A report that is bent before FR signs it. */
 static Tmx__Report bent;
 
-/* --- EVI-7, EVI-8 ------------------------------------------------------------------------------------------------------ */
+/* --- EVI-7, EVI-8 ----------------------------------------------------------------------------------------------- */
 
 static void accepted_twice(void)
 {
@@ -313,7 +313,7 @@ static void test_references_and_states(void **state)
     case_run(cases, TMX_N(cases));
 }
 
-/* --- EVI-9 … EVI-11 ----------------------------------------------------------------------------------------------------- */
+/* --- EVI-9 … EVI-11 --------------------------------------------------------------------------------------------- */
 
 static void attachment_unnamed(void)
 {
@@ -418,7 +418,8 @@ static void another_content_key(void)
     case_arrived();
     case_pack();
     case_bundle.pb.container = book_bin(case_parcel.container, case_parcel.container_size);
-    case_bundle.pb.content_key = book_bin(case_parcel.container_size > 0 ? case_parcel.mail.container_digest : NULL, 32);
+    case_bundle.pb.content_key =
+        book_bin(case_parcel.container_size > 0 ? case_parcel.mail.container_digest : NULL, 32);
     case_expect(11, "the container does not open with it");
 }
 
@@ -438,9 +439,9 @@ static void content_of_another_type(void)
 /* EVI-9, EVI-10, EVI-11 */
 static void test_container(void **state)
 {
-    static book_case_fn *const cases[] = { attachment_unnamed,    container_of_another_size, container_changed,
-                                           container_beside,      container_of_no_suite,     slots,
-                                           another_content_key,   content_of_another_type };
+    static book_case_fn *const cases[] = { attachment_unnamed,  container_of_another_size, container_changed,
+                                           container_beside,    container_of_no_suite,     slots,
+                                           another_content_key, content_of_another_type };
 
     case_run(cases, TMX_N(cases));
 }

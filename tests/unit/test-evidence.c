@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What an evidence bundle proves of its message, and that no change to one makes it prove anything else: EVI-1 … EVI-12.
- * With TMX_EVIDENCE_OUT the samples are written there, for the second verifier.
+ * What an evidence bundle proves of its message, and that no change to one makes it prove anything else: EVI-1 …
+ * EVI-12. With TMX_EVIDENCE_OUT the samples are written there, for the second verifier.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,7 +49,7 @@ static const struct sample *find(const char *name)
     return NULL;
 }
 
-/* --- what the samples prove ---------------------------------------------------------------------------------------- */
+/* --- what the samples prove ------------------------------------------------------------------------------------- */
 
 static char *printed(const struct tmx_evidence *v, bool json)
 {
@@ -100,6 +100,18 @@ static void test_samples(void **state)
     }
 }
 
+/* Takes back where lines were broken. */
+static void unwrap(char *text)
+{
+    char *to = text;
+
+    for (const char *from = text; *from != '\0'; from++) {
+        from += strncmp(from, "\n    ", 5) == 0 ? 4 : 0;
+        *to++ = *from;
+    }
+    *to = '\0';
+}
+
 /* What a lawyer reads: each of these is said, or not. EVI-12 */
 static void test_sentences(void **state)
 {
@@ -108,7 +120,8 @@ static void test_sentences(void **state)
         const char *said;
         const char *unsaid;
     } table[] = {
-        { "disclosed", "FR confirmed under its own signature that its national application took", "What the message says" },
+        { "disclosed", "FR confirmed under its own signature that its national application took",
+          "What the message says" },
         { "disclosed", "payload of 33 bytes", "this bundle holds no outcome" },
         { "disclosed", "26DE004051K7M2P8J8", "\x1b" },
         { "delivered", "neither its container nor its key is here", "holds exactly the payload" },
@@ -137,11 +150,7 @@ static void test_sentences(void **state)
         struct tmx_evidence *v = check(find(table[i].sample)->file);
         char *text = printed(v, false);
 
-        for (char *c = text; *c != '\0'; c++) { /* wherever the lines are broken */
-            if (*c == '\n' && strncmp(c, "\n    ", 5) == 0) {
-                memmove(c, c + 4, strlen(c + 4) + 1);
-            }
-        }
+        unwrap(text);
         if (strstr(text, table[i].said) == NULL || (table[i].unsaid != NULL && strstr(text, table[i].unsaid) != NULL)) {
             print_message("# %s: \"%s\"\n%s\n", table[i].sample, table[i].said, text);
             fail();
@@ -164,7 +173,7 @@ static void test_json(void **state)
     }
 }
 
-/* --- no change makes one prove anything else ----------------------------------------------------------------------- */
+/* --- no change makes one prove anything else -------------------------------------------------------------------- */
 
 /* A changed bundle has a fault, or proves no more of the same message than the whole one. */
 static bool no_stronger(const struct tmx_evidence *v, const struct tmx_evidence *whole)
@@ -172,7 +181,8 @@ static bool no_stronger(const struct tmx_evidence *v, const struct tmx_evidence 
     if (v->rule != 0) {
         return true;
     }
-    if (memcmp(v->header_digest, whole->header_digest, sizeof v->header_digest) != 0 || v->admitted != whole->admitted ||
+    if (memcmp(v->header_digest, whole->header_digest, sizeof v->header_digest) != 0 ||
+        v->admitted != whole->admitted ||
         (v->content_state == EVIDENCE_OPENED && whole->content_state != EVIDENCE_OPENED)) {
         return false;
     }
@@ -363,7 +373,7 @@ static void test_mixed(void **state)
     }
 }
 
-/* --- the whole of it ------------------------------------------------------------------------------------------------ */
+/* --- the whole of it -------------------------------------------------------------------------------------------- */
 
 static int setup(void **state)
 {
