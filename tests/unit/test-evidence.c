@@ -19,6 +19,7 @@
 #include "../../broker/audit/evidence_print.h"
 #include "../../broker/audit/export_dir.h"
 #include "evidence_fixture.h"
+#include "evidence_weaker.h"
 
 static struct tmx_authority authority;
 static struct sample *samples;
@@ -175,42 +176,6 @@ static void test_json(void **state)
 
 /* --- no change makes one prove anything else -------------------------------------------------------------------- */
 
-/* A changed bundle has a fault, or proves no more of the same message than the whole one. */
-static bool no_stronger(const struct tmx_evidence *v, const struct tmx_evidence *whole)
-{
-    if (v->rule != 0) {
-        return true;
-    }
-    if (memcmp(v->header_digest, whole->header_digest, sizeof v->header_digest) != 0 ||
-        v->admitted != whole->admitted ||
-        (v->content_state == EVIDENCE_OPENED && whole->content_state != EVIDENCE_OPENED)) {
-        return false;
-    }
-    for (size_t i = 0; i < v->n_deliveries; i++) {
-        const char *state = tmx_evidence_state(v, &v->deliveries[i]);
-        bool shown = strcmp(state, v->admitted ? "accepted" : "rejected") == 0;
-
-        for (size_t j = 0; j < whole->n_leaves; j++) {
-            shown = shown || (tmx_evidence_concerns(&whole->leaves[j], v->deliveries[i].to) &&
-                              strcmp(tmx_evidence_says(&whole->leaves[j]), state) == 0);
-        }
-        if (!shown || v->deliveries[i].slot > whole->deliveries[i].slot) {
-            return false;
-        }
-    }
-    for (size_t i = 0; i < v->n_heads; i++) {
-        unsigned most = 0;
-
-        for (size_t j = 0; j < whole->n_heads; j++) {
-            most = whole->heads[j].quorum.witnesses > most ? whole->heads[j].quorum.witnesses : most;
-        }
-        if (v->heads[i].quorum.witnesses > most) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Every byte of the first sample, a stride of the others: each is signed, hashed or counted. A cosignature's may go. */
 static void test_changed_bytes(void **state)
 {
@@ -225,7 +190,7 @@ static void test_changed_bytes(void **state)
 
             bent[at] ^= (uint8_t)(1u << at % 8);
             v = check(TMX_BYTES(bent, file.size));
-            if (samples[i].witnesses > 0 ? !no_stronger(v, whole) : v->rule == 0) {
+            if (samples[i].witnesses > 0 ? !evidence_no_stronger(v, whole) : v->rule == 0) {
                 print_message("# %s: byte %zu\n", samples[i].name, at);
                 fail();
             }
@@ -296,7 +261,7 @@ static void check_changed(const struct sample *s, const Tmx__Evidence *pb, const
     const struct tmx_bytes file = sample_pack(pb);
     struct tmx_evidence *v = check(file);
 
-    if (!no_stronger(v, whole)) {
+    if (!evidence_no_stronger(v, whole)) {
         print_message("# %s: %s %zu\n", s->name, what, i);
         fail();
     }
