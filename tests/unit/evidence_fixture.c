@@ -211,7 +211,7 @@ uint32_t sample_head(struct bundle *b, unsigned witnesses)
         char name[TMX_KEYNAME_MAX];
         const int n = snprintf(name, sizeof name, "tmx.test/witness/%s", m->code);
 
-        assert_true(tmx_verify_key_init(TMX_BYTES(name, n), TMX_NOTE_COSIGNATURE, m->witness_public, &key));
+        assert_true(tmx_verify_key_init(TMX_BYTES(name, (size_t)n), TMX_NOTE_COSIGNATURE, m->witness_public, &key));
         tmx_cosignature_add_line(&w, tmx_written(&t), book->now_ms / 1000 + WITNESS_STEP_S * (i + 1), &key,
                                  m->witness_secret);
     }

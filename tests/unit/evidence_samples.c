@@ -297,7 +297,7 @@ static void set_policy(Tmx__Directory *d)
         const int n = snprintf(name, sizeof name, "tmx.test/witness/%s", m->code);
         struct tmx_verify_key key;
 
-        assert_true(tmx_verify_key_init(TMX_BYTES(name, n), TMX_NOTE_COSIGNATURE, m->witness_public, &key));
+        assert_true(tmx_verify_key_init(TMX_BYTES(name, (size_t)n), TMX_NOTE_COSIGNATURE, m->witness_public, &key));
         tmx_write_fmt(&w, "witness %s ", m->code);
         tmx_verify_key_format(&key, &w);
         tmx_write_fmt(&w, "\n");
