@@ -262,7 +262,7 @@ struct tmx_bytes sample_pack(const Tmx__Evidence *pb)
     struct tmx_bytes packed;
     uint8_t *file;
 
-    assert_int_equal(tmx_arena_init(&arena, 1u << 20), 0);
+    assert_int_equal(tmx_arena_init(&arena, TMX_EVIDENCE_MAX), 0);
     assert_int_equal(tmx_codec_pack(pb, &arena, &packed), TMX_CODEC_OK);
     file = malloc(packed.size);
     memcpy(file, packed.data, packed.size);

@@ -81,6 +81,30 @@ static void too_large(void)
     free(file);
 }
 
+/* A part above its limit: nothing of it is looked at. */
+static void part_too_large(ProtobufCBinaryData *part, size_t size, const char *text)
+{
+    const ProtobufCBinaryData kept = *part;
+    uint8_t *data = calloc(1, size);
+
+    *part = book_bin(data, size);
+    case_expect(1, text);
+    *part = kept;
+    free(data);
+}
+
+static void parts_too_large(void)
+{
+    case_arrived();
+    case_pack();
+    part_too_large(&case_bundle.leaves[0]->entry, TMX_ENTRY_MAX + 1, "above its limit: an entry");
+    part_too_large(&case_bundle.leaves[0]->attachment, TMX_ATTACHMENT_MAX + 1, "above its limit: an entry");
+    part_too_large(&case_bundle.leaves[0]->path, (TMX_TREE_DEPTH_MAX + 1) * TMX_HASH_SIZE, "above its limit: an entry");
+    part_too_large(&case_bundle.directories[0], TMX_DIRECTORY_MAX + 1, "above its limit: a directory");
+    part_too_large(&case_bundle.checkpoints[0], TMX_NOTE_MAX + 1, "above its limit: a checkpoint");
+    part_too_large(&case_bundle.pb.container, TMX_CONTAINER_MAX + 1, "above its limit: the container");
+}
+
 static void another_federation(void)
 {
     case_arrived();
@@ -136,7 +160,7 @@ static void directories_descend(void)
 static void test_form(void **state)
 {
     static book_case_fn *const cases[] = { bad_version,       bad_key_size,    bad_checkpoint_number, bad_path_size,
-                                           too_many_leaves,   too_large,       another_federation,    another_authority,
+                                           parts_too_large,   too_many_leaves,   too_large,       another_federation,    another_authority,
                                            directory_missing, directory_twice, directories_descend };
 
     case_run(cases, TMX_N(cases));
@@ -500,6 +524,20 @@ static void put_bent(const char *signer)
     case_pack();
 }
 
+/* In the shard that follows, another header under the same id is taken for the message. */
+static void two_headers(void)
+{
+    case_arrived();
+    sample_begin(&case_bundle, &case_parcel);
+    sample_leaf(&case_bundle, case_parcel.mail.index, sample_head(&case_bundle, 0));
+    sample_new_shard();
+    case_parcel.mail.header.priority = 1;
+    book_put_header(&case_parcel.mail, TMX__ENTRY_KIND__ENTRY_RESUBMISSION, 0, 0);
+    sample_directories(&case_bundle, 1, 2);
+    sample_leaf(&case_bundle, case_parcel.mail.index, sample_head(&case_bundle, 0));
+    case_expect(6, "one message has one header");
+}
+
 static void report_on_another(void)
 {
     static uint8_t digest[32];
@@ -575,6 +613,19 @@ static void expiry_of_another_number(void)
     case_expect(6, "FR is no recipient of the message under number 7");
 }
 
+static void carried_with_another_container(void)
+{
+    static uint8_t digest[32];
+    Tmx__LogEntry e;
+
+    case_accepted();
+    e = book_ended(&case_parcel.mail, 0, TMX__ENTRY_KIND__ENTRY_CARRY_DELIVERY, 1);
+    e.digest = book_bin(digest, sizeof digest);
+    book_put(&e);
+    case_pack();
+    case_expect(6, "it has another container digest");
+}
+
 static void carried_from_here(void)
 {
     Tmx__LogEntry e;
@@ -625,6 +676,7 @@ static void test_about_the_message(void **state)
 {
     static book_case_fn *const cases[] = { no_header,
                                            another_id,
+                                           two_headers,
                                            report_on_another,
                                            report_on_another_container,
                                            report_of_another_number,
@@ -632,6 +684,7 @@ static void test_about_the_message(void **state)
                                            prekeys_of_a_stranger,
                                            expiry_of_another,
                                            expiry_of_another_number,
+                                           carried_with_another_container,
                                            carried_from_here,
                                            refusal_of_another,
                                            accepted_of_suspended,
