@@ -29,6 +29,8 @@ enum option_key { /* one bit each, above the characters */
     OPTION_JOBS = 0x40000,
     OPTION_HTML = 0x80000,
     OPTION_LATE = 0x100000,
+    OPTION_CONTAINER = 0x200000,
+    OPTION_PAYLOAD_OUT = 0x400000,
 };
 
 struct arguments {
@@ -41,6 +43,8 @@ struct arguments {
     const char *out; /* NULL: standard output */
     const char *html; /* NULL: no page */
     uint64_t late_ms;
+    const char *container;
+    const char *payload_out;
     unsigned jobs;
     enum tmx_readable_format format;
     struct tmx_audit_filter filter;
@@ -53,6 +57,7 @@ int tmx_run_compare(const struct arguments *a);
 int tmx_run_gaps(const struct arguments *a);
 int tmx_run_reconcile(const struct arguments *a);
 int tmx_run_report(const struct arguments *a);
+int tmx_run_verify_evidence(const struct arguments *a);
 
 /* What commands share. */
 int tmx_audit_complain(const char *why); /* EXIT_FAILED */

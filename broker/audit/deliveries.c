@@ -8,20 +8,13 @@
 #include <tmx/code.h>
 #include <tmx/text.h>
 
+#include "rules.h"
 #include "state.h"
-
-enum delivery_state {
-    QUEUED,
-    ARRIVED,
-    ENDED,
-};
-
-static const char *const state_names[] = { [QUEUED] = "queued", [ARRIVED] = "arrived", [ENDED] = "terminal" };
 
 struct delivery {
     uint8_t member[TMX_MEMBER_MAX]; /* padded with zeros */
     uint64_t seq;                   /* 0: not known */
-    enum delivery_state state;
+    enum tmx_audit_state state;
 };
 
 struct message {
@@ -61,7 +54,7 @@ static struct delivery *find_delivery(struct message *m, struct tmx_bytes member
 }
 
 static void add_delivery(struct tmx_audit *a, struct message *m, struct tmx_bytes member, uint64_t seq,
-                         enum delivery_state state)
+                         enum tmx_audit_state state)
 {
     struct delivery *d = &m->deliveries[m->n++];
 
@@ -69,7 +62,7 @@ static void add_delivery(struct tmx_audit *a, struct message *m, struct tmx_byte
     d->seq = seq;
     d->state = state;
     a->summary.deliveries++;
-    *(state == ARRIVED ? &a->summary.arrived : &a->summary.queued) += 1;
+    *(state == AUDIT_ARRIVED ? &a->summary.arrived : &a->summary.queued) += 1;
 }
 
 void tmx_audit_messages_free(struct tmx_audit *a)
@@ -215,7 +208,7 @@ int tmx_audit_accept(const struct tmx_audit_step *s, const Tmx__Header *h, bool 
     m->container_known = true;
     m->expires_ms = h->expires_ms;
     for (size_t i = 0; i < h->n_recipients; i++) {
-        add_delivery(s->a, m, tmx_pb(h->recipients[i]->member), h->recipients[i]->seq, QUEUED);
+        add_delivery(s->a, m, tmx_pb(h->recipients[i]->member), h->recipients[i]->seq, AUDIT_QUEUED);
     }
     r = put_place(s->a, TMX_BYTES(s->a->shard, s->a->shard_size), s->index, m);
     if (r == 0 && resubmission && s->e->reference != NULL) {
@@ -280,7 +273,7 @@ int tmx_audit_carry_delivery(const struct tmx_audit_step *s)
         tmx_audit_step_fault(s, AUDIT_IDENTITY, "a delivery is carried twice, or under another message's acceptance");
         return 0;
     }
-    add_delivery(s->a, m, tmx_pb(e->recipient), e->number, e->code == 1 ? ARRIVED : QUEUED);
+    add_delivery(s->a, m, tmx_pb(e->recipient), e->number, e->code == 1 ? AUDIT_ARRIVED : AUDIT_QUEUED);
     return 0;
 }
 
@@ -313,18 +306,18 @@ static struct delivery *named_delivery(const struct tmx_audit_step *s, const Tmx
     return d;
 }
 
-static void move(const struct tmx_audit_step *s, struct delivery *d, enum delivery_state from, enum delivery_state to,
-                 Tmx__Outcome outcome)
+static void move(const struct tmx_audit_step *s, struct delivery *d, enum tmx_audit_state from,
+                 enum tmx_audit_state to, Tmx__Outcome outcome)
 {
     struct tmx_audit_summary *sum = &s->a->summary;
 
     if (d->state != from) {
         tmx_audit_step_fault(s, AUDIT_STATE, "outcome %d of a delivery that is %s, not %s", (int)outcome,
-                             state_names[d->state], state_names[from]);
+                             tmx_audit_state_name(d->state), tmx_audit_state_name(from));
         return;
     }
-    *(from == ARRIVED ? &sum->arrived : &sum->queued) -= 1;
-    if (to == ARRIVED) {
+    *(from == AUDIT_ARRIVED ? &sum->arrived : &sum->queued) -= 1;
+    if (to == AUDIT_ARRIVED) {
         sum->arrived++;
     }
     sum->outcomes[outcome]++;
@@ -333,8 +326,8 @@ static void move(const struct tmx_audit_step *s, struct delivery *d, enum delive
 
 void tmx_audit_report(const struct tmx_audit_step *s, const Tmx__Report *r)
 {
-    const bool arrives = r->outcome == TMX__OUTCOME__OUTCOME_COA;
-    const bool before_arrival = arrives || r->outcome == TMX__OUTCOME__OUTCOME_COE;
+    enum tmx_audit_state from;
+    enum tmx_audit_state to;
     struct message *m;
     struct delivery *d = named_delivery(s, s->e->reference, r->message_id, r->header_digest, tmx_pb(r->recipient), &m);
 
@@ -348,7 +341,8 @@ void tmx_audit_report(const struct tmx_audit_step *s, const Tmx__Report *r)
                              "the report has another container digest or number than the acceptance");
         return;
     }
-    move(s, d, before_arrival ? QUEUED : ARRIVED, arrives ? ARRIVED : ENDED, r->outcome);
+    tmx_audit_report_moves(r->outcome, &from, &to);
+    move(s, d, from, to, r->outcome);
 }
 
 void tmx_audit_broker_outcome(const struct tmx_audit_step *s)
@@ -360,23 +354,17 @@ void tmx_audit_broker_outcome(const struct tmx_audit_step *s)
     const Tmx__Member *member = directory == NULL ? NULL : tmx_directory_member(directory, tmx_pb(e->recipient));
     struct message *m;
     struct delivery *d = named_delivery(s, e->reference, e->message_id, e->header_digest, tmx_pb(e->recipient), &m);
+    enum tmx_audit_state from;
+    const char *wrong;
 
     if (d == NULL) {
         return;
     }
-    if (expired && e->time_ms < m->expires_ms) {
-        tmx_audit_step_fault(s, AUDIT_STATE, "expired before its expiry");
+    wrong = tmx_audit_broker_ends(e, m->expires_ms, member, &from);
+    if (wrong != NULL) {
+        tmx_audit_step_fault(s, AUDIT_STATE, "%s (%s)", wrong, tmx_code_name(e->code));
     }
-    if (!expired && e->code != TMX_CODE_RECIPIENT_REVOKED && e->code != TMX_CODE_RECIPIENT_LOST) {
-        tmx_audit_step_fault(s, AUDIT_STATE, "the broker may not end a delivery with %s", tmx_code_name(e->code));
-        return;
-    }
-    if (!expired && e->code == TMX_CODE_RECIPIENT_REVOKED &&
-        (member == NULL || member->status != TMX__MEMBER_STATUS__MEMBER_REVOKED)) {
-        tmx_audit_step_fault(s, AUDIT_STATE, "ended as revoked, but the recipient is not");
-    }
-    /* After the arrival the broker ends a delivery only as lost, before it never as that. */
-    move(s, d, !expired && e->code == TMX_CODE_RECIPIENT_LOST ? ARRIVED : QUEUED, ENDED, outcome);
+    move(s, d, from, AUDIT_ENDED, outcome);
 }
 
 void tmx_audit_erased(const struct tmx_audit_step *s)
@@ -384,7 +372,7 @@ void tmx_audit_erased(const struct tmx_audit_step *s)
     struct message *m = s->e->reference == NULL ? NULL : get_place(s->a, s->e->reference);
 
     for (size_t i = 0; m != NULL && i < m->n; i++) {
-        if (m->deliveries[i].state == QUEUED) {
+        if (m->deliveries[i].state == AUDIT_QUEUED) {
             tmx_audit_step_fault(s, AUDIT_STATE, "the container was erased while a delivery waited for it");
             return;
         }

@@ -94,11 +94,26 @@ static void fault(struct load *l, const char *path, const char *what)
     l->fault(l->ctx, text);
 }
 
+int tmx_audit_directories_add(struct tmx_audit_directories *all, struct tmx_bytes file,
+                              const struct tmx_authority *pinned, const struct tmx_directory **ret_directory)
+{
+    const struct tmx_directory *before = all->n == 0 ? NULL : all->list[all->n - 1];
+    struct tmx_directory *d = NULL;
+    int r;
+
+    assert(all->n < DIRECTORIES_MAX);
+    r = tmx_directory_load(file, pinned, before, &d);
+    if (r == TMX_DIRECTORY_OK) {
+        all->list[all->n++] = d;
+        *ret_directory = d;
+    }
+    return r;
+}
+
 static int load_one(struct load *l, uint64_t serial)
 {
     struct tmx_audit_directories *all = l->directories;
-    const struct tmx_directory *before = all->n == 0 ? NULL : all->list[all->n - 1];
-    struct tmx_directory *d = NULL;
+    const struct tmx_directory *d;
     char path[EXPORT_PATH_MAX];
     uint8_t *data;
     size_t size;
@@ -110,7 +125,7 @@ static int load_one(struct load *l, uint64_t serial)
         fault(l, path, strerror(-r));
         return 0;
     }
-    r = tmx_directory_load(TMX_BYTES(data, size), l->pinned, before, &d);
+    r = tmx_audit_directories_add(all, TMX_BYTES(data, size), l->pinned, &d);
     free(data);
     if (r < 0) {
         return r;
@@ -119,9 +134,7 @@ static int load_one(struct load *l, uint64_t serial)
         fault(l, path, tmx_directory_error_text(r));
     } else if (tmx_directory_serial(d) != serial) {
         fault(l, path, "it holds another serial");
-        tmx_directory_free(d);
-    } else {
-        all->list[all->n++] = d;
+        tmx_directory_free(all->list[--all->n]);
     }
     return 0;
 }
@@ -131,7 +144,7 @@ int tmx_audit_directories_load(int export_fd, const struct tmx_authority *pinned
                                struct tmx_audit_directories **ret_directories)
 {
     struct load *l = calloc(1, sizeof *l);
-    struct tmx_audit_directories *all = calloc(1, sizeof *all);
+    struct tmx_audit_directories *all = tmx_audit_directories_new();
     int r = l == NULL || all == NULL ? -ENOMEM : 0;
 
     if (r == 0) {
@@ -152,6 +165,11 @@ int tmx_audit_directories_load(int export_fd, const struct tmx_authority *pinned
     return 0;
 }
 
+struct tmx_audit_directories *tmx_audit_directories_new(void)
+{
+    return calloc(1, sizeof(struct tmx_audit_directories));
+}
+
 struct tmx_audit_directories *tmx_audit_directories_free(struct tmx_audit_directories *d)
 {
     if (d != NULL) {
@@ -161,6 +179,17 @@ struct tmx_audit_directories *tmx_audit_directories_free(struct tmx_audit_direct
         free(d);
     }
     return NULL;
+}
+
+size_t tmx_audit_directories_count(const struct tmx_audit_directories *d)
+{
+    return d->n;
+}
+
+const struct tmx_directory *tmx_audit_directories_at(const struct tmx_audit_directories *d, size_t i)
+{
+    assert(i < d->n);
+    return d->list[i];
 }
 
 const struct tmx_directory *tmx_audit_directories_find(const struct tmx_audit_directories *d, uint64_t serial)

@@ -17,7 +17,17 @@ typedef void tmx_audit_directories_fault_fn(void *ctx, const char *text);
 int tmx_audit_directories_load(int export_fd, const struct tmx_authority *pinned,
                                tmx_audit_directories_fault_fn *fault, void *ctx,
                                struct tmx_audit_directories **ret_directories) TMX_MUST_CHECK;
+/* None yet; NULL: out of memory. */
+struct tmx_audit_directories *tmx_audit_directories_new(void);
+/* Adds a directory that the authority of the last one signed, or the pinned one if it is the first; at most 4096.
+ * -ENOMEM, or enum tmx_directory_error and nothing is added. */
+int tmx_audit_directories_add(struct tmx_audit_directories *d, struct tmx_bytes file,
+                              const struct tmx_authority *pinned, const struct tmx_directory **ret_directory)
+    TMX_MUST_CHECK;
 struct tmx_audit_directories *tmx_audit_directories_free(struct tmx_audit_directories *d);
+size_t tmx_audit_directories_count(const struct tmx_audit_directories *d);
+/* Ascending by serial. */
+const struct tmx_directory *tmx_audit_directories_at(const struct tmx_audit_directories *d, size_t i);
 /* NULL when the export has no valid directory of that serial. */
 const struct tmx_directory *tmx_audit_directories_find(const struct tmx_audit_directories *d, uint64_t serial);
 /* The key of a log by its origin, from the newest directory that lists it: an old shard may be in older ones only.

@@ -28,12 +28,15 @@ static const char doc[] =
     "a time and what became of it; with --format, each delivery. report says for every member, message type and interval "
     "of time how much was accepted, delivered, refused, late, and what is open: as tables, as JSON, and as a page with "
     "plots that needs no network.\n\n"
+    "verify-evidence needs no export: it checks a file about one message (tmx evidence), and says who sent what to whom, what "
+    "became of it, and what is not proved.\n\n"
     "The authority file holds the keys of the federation authority, obtained from it and not from the export: a line "
     "\"threshold K\", then one key per line (name+id+base64).\n\n"
     "Exit status: 0 done, or everything holds; 1 it does not, or could not be done; 64 usage.";
 
 static const struct argp_option options[] = {
     { "authority", OPTION_AUTHORITY, "FILE", 0, "keys of the federation authority", 0 },
+    { "container", OPTION_CONTAINER, "FILE", 0, "the sealed container, when it came beside the bundle", 0 },
     { "format", OPTION_FORMAT, "csv|jsonl", 0, "print the log to be read, a line for each entry and recipient", 0 },
     { "from", OPTION_FROM, "TIME", 0, "only from this time on: 2026-11-24 or 2026-11-24T10:00:00Z", 0 },
     { "html", OPTION_HTML, "FILE", 0, "also write the report as a page that needs nothing else", 0 },
@@ -44,6 +47,7 @@ static const struct argp_option options[] = {
     { "out", OPTION_OUT, "FILE", 0, "where the proof goes", 0 },
     { "outcome", OPTION_OUTCOME, "WORD", 0,
       "only this: accepted, arrived, delivered, refused, expired, exception or rejected", 0 },
+    { "payload-out", OPTION_PAYLOAD_OUT, "FILE", 0, "where the payload goes, when the bundle discloses it", 0 },
     { "socket", OPTION_SOCKET, "PATH", 0, "the broker's control socket", 0 },
     { "to", OPTION_TO, "TIME", 0, "only before this time", 0 },
     { "type", OPTION_TYPE, "TYPE", 0, "only messages of this type", 0 },
@@ -93,6 +97,11 @@ static const struct command commands[] = {
       OPTION_AUTHORITY,
       OPTION_AUTHORITY | OPTION_JSON | OPTIONS_TIME | OPTION_MEMBER | OPTION_LATE | OPTION_HTML,
       tmx_run_report },
+    { "verify-evidence",
+      { "the evidence bundle" },
+      OPTION_AUTHORITY,
+      OPTION_AUTHORITY | OPTION_JSON | OPTION_CONTAINER | OPTION_PAYLOAD_OUT,
+      tmx_run_verify_evidence },
 };
 
 static const struct command *find_command(const char *name, struct argp_state *state)
@@ -137,14 +146,14 @@ static void check_arguments(const struct arguments *a, struct argp_state *state)
     const struct command *c = a->command;
 
     if (c == NULL) {
-        argp_error(state, "a command is missing: export, verify, prove, compare, gaps, reconcile or report");
+        argp_error(state, "a command is missing: export, verify, prove, compare, gaps, reconcile, report or verify-evidence");
         return;
     }
     if (a->n_operands < TMX_N(c->operands) && c->operands[a->n_operands] != NULL) {
         argp_error(state, "%s: %s is missing", c->name, c->operands[a->n_operands]);
     }
     if ((c->required & ~a->given & OPTION_AUTHORITY) != 0) {
-        argp_error(state, "%s: --authority FILE is missing: an export cannot vouch for its own keys", c->name);
+        argp_error(state, "%s: --authority FILE is missing: what is checked cannot vouch for its own keys", c->name);
     }
     check_export(a, state);
     for (const struct argp_option *o = options; o->name != NULL; o++) {
@@ -241,6 +250,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPTION_OUT:
         a->out = arg;
         break;
+    case OPTION_CONTAINER:
+        a->container = arg;
+        break;
+    case OPTION_PAYLOAD_OUT:
+        a->payload_out = arg;
+        break;
     case OPTION_FORMAT:
         if (!tmx_readable_parse(arg, &a->format)) {
             argp_error(state, "--format: csv or jsonl, not \"%s\"", arg);
@@ -290,6 +305,7 @@ int main(int argc, char **argv)
                                       "prove DIR INDEX --authority FILE\ncompare A B --authority FILE\n"
                                       "gaps DIR --authority FILE\nreconcile DIR MEMBER MEMBER --authority FILE\n"
                                       "report DIR --authority FILE",
+                                      "verify-evidence FILE --authority FILE",
                                       doc, NULL, NULL, NULL };
     struct arguments a = { .command = NULL, .jobs = processors(), .late_ms = LATE_DEFAULT_MS };
 

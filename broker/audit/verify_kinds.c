@@ -6,6 +6,7 @@
 
 #include <tmx/code.h>
 
+#include "rules.h"
 #include "state.h"
 
 /* What a signed body may claim of the directory: nothing later than what was in force when it was logged. DIR-6 */
@@ -107,31 +108,13 @@ static int on_prekeys(const struct tmx_audit_step *s)
     return 0;
 }
 
-/* The sender is active; every recipient is listed and not revoked. */
 static void check_admission(const struct tmx_audit_step *s, const Tmx__Header *h)
 {
     const struct tmx_directory *d = s->a->directory(s->a->ctx, s->e->directory_serial);
-    const Tmx__Member *m = d == NULL ? NULL : tmx_directory_member(d, tmx_pb(h->sender));
+    char text[AUDIT_ADMISSION_MAX];
 
-    if (d == NULL) {
-        return;
-    }
-    if (m == NULL || m->status != TMX__MEMBER_STATUS__MEMBER_ACTIVE) {
-        tmx_audit_step_fault(s, AUDIT_ADMISSION, "the sender %.*s is not active", (int)h->sender.len,
-                             (const char *)h->sender.data);
-    } else if (!tmx_directory_type_allowed(m, tmx_pb(h->message_type))) {
-        tmx_audit_step_fault(s, AUDIT_ADMISSION, "%.*s may not send %.*s", (int)h->sender.len,
-                             (const char *)h->sender.data, (int)h->message_type.len,
-                             (const char *)h->message_type.data);
-    }
-    for (size_t i = 0; i < h->n_recipients; i++) {
-        const ProtobufCBinaryData to = h->recipients[i]->member;
-
-        m = tmx_directory_member(d, tmx_pb(to));
-        if (m == NULL || m->status == TMX__MEMBER_STATUS__MEMBER_REVOKED) {
-            tmx_audit_step_fault(s, AUDIT_ADMISSION, "the recipient %.*s is not listed, or revoked", (int)to.len,
-                                 (const char *)to.data);
-        }
+    if (d != NULL && !tmx_audit_admissible(d, h, text)) {
+        tmx_audit_step_fault(s, AUDIT_ADMISSION, "%s", text);
     }
 }
 

@@ -94,6 +94,12 @@
 #define TMX_TILE_WIDTH 256u
 #define TMX_TILE_SIZE (TMX_TILE_WIDTH * TMX_HASH_SIZE)
 
+/* evidence bundle (protocol) */
+#define TMX_EVIDENCE_MAX (64u << 20)   /* the file */
+#define TMX_EVIDENCE_DIRECTORIES_MAX 64u
+#define TMX_EVIDENCE_CHECKPOINTS_MAX 256u
+#define TMX_EVIDENCE_LEAVES_MAX 1024u
+
 /* directory */
 #define TMX_MEMBERS_MAX 128u
 #define TMX_DIRECTORY_MAX (256u << 10)

@@ -15,7 +15,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 HEADERS = {
     'base': 'err bytes text limits code',
     'wire': 'codec gateframe',
-    'envelope': 'batch seal identifier catalogue directory envelope',
+    'envelope': 'batch seal identifier catalogue directory envelope evidence',
     'audit': 'merkle note policy tree witness',
     'queue': 'spool',
     'io': 'transport zap gate_stream gate_link spool_lmdb keyfile config control locale log notify clock startup answer outbox room',

@@ -228,6 +228,25 @@ def export():
             (2, b'{"entries":["",""]}'), (2, b"{"))])
 
 
+# --- evidence: fuzz-evidence.c ---
+
+def evidence():
+    raw, changed, parts = range(3)
+    drop, repeat, swap, take = range(4)
+    samples = 18
+    many("evidence", "raw", *[bytes([raw, 0]) + t for t in (
+        b"\x08\x01\x12\x10" + bytes(16), b"\x08\x02\x12\x10", b"TMX1", b"threshold 1\n", b"tmx.test/log/2026a\n",
+        b"\x08\x01\x12\x10" + bytes(16) + b"\x1a\x01x\x22\x01y\x2a\x03\x0a\x01z",
+        b"\x08\x01\x12\x10" + bytes(16) + b"\x1a\x00" * 99)])
+    many("evidence", "whole", *[bytes([changed, i]) for i in range(samples)])
+    many("evidence", "changed", *[bytes([changed, i]) + change((0, at, 1)) for i in (0, 2, 12, 15) for at in (
+        1, 20, 24, 60, 700, 1100, 1200, 1300, 1500, 2200)], *[bytes([changed, i]) + change((3, at, 0)) for i in (0, 8) for at in (22, 900)])
+    many("evidence", "part", *[bytes([parts, i, action, place, 0, 0]) for i in (0, 8, 12, 14) for action in (drop, repeat, swap)
+                               for place in (0, 2, 5, 6, 7)])
+    many("evidence", "taken", *[bytes([parts, i, take, place, i + 1, 0]) for i in (0, 7, 12, 15) for place in (0, 1, 3, 4, 5, 6, 7)],
+         bytes([parts, 12, drop, 1, 0, 0, drop, 1, 0, 0]), bytes([parts, 3, take, 0, 4, 0, take, 1, 4, 1, take, 2, 4, 2]))
+
+
 # --- control: fuzz-control.c ---
 
 def control():
@@ -244,4 +263,5 @@ broker()
 envelope()
 receipts()
 export()
+evidence()
 control()

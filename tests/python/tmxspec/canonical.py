@@ -16,10 +16,11 @@ with tempfile.TemporaryDirectory(prefix='tmx-proto-') as _folder:
     import audit_pb2 as audit
     import directory_pb2 as directory
     import envelope_pb2 as envelope
+    import evidence_pb2 as evidence
     import link_pb2 as link
     sys.path.pop(0)
 
-__all__ = ['Malformed', 'audit', 'directory', 'envelope', 'link', 'pack', 'parse', 'parse_kind']
+__all__ = ['Malformed', 'audit', 'directory', 'envelope', 'evidence', 'link', 'pack', 'parse', 'parse_kind']
 
 
 class Malformed(ValueError):

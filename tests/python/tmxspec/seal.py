@@ -120,13 +120,21 @@ def open_container(container, message_id, sender, recipients, position, secrets)
     secret = secrets[kid]
     head, epk, salt = container[:HEAD], container[8:40], container[40:HEAD]
     pair = pair_key(shared_secret(secret, epk), epk, x25519_public(secret), sender, recipients[position])
-    end = HEAD + SLOT * len(recipients)
-    ctx = context(message_id, sender, recipients)
     try:
         content_key = key_wrap(pair, salt).decrypt(NONCE, wrapped, head + kid)
-        k_enc, commit = content_keys(content_key, container[:end], ctx)
-        if not hmac.compare_digest(commit, container[end:end + COMMIT]):
-            raise CannotOpen('another content key was committed to')
+    except InvalidTag:
+        raise CannotOpen('the container was changed') from None
+    return open_disclosed(container, message_id, sender, recipients, content_key)
+
+
+def open_disclosed(container, message_id, sender, recipients, content_key):
+    """The plaintext, with the content key itself."""
+    end = HEAD + SLOT * len(recipients)
+    ctx = context(message_id, sender, recipients)
+    k_enc, commit = content_keys(content_key, container[:end], ctx)
+    if not hmac.compare_digest(commit, container[end:end + COMMIT]):
+        raise CannotOpen('another content key was committed to')
+    try:
         return xchacha20poly1305(k_enc).decrypt(NONCE, container[end + COMMIT:], container[:end + COMMIT] + ctx)
     except InvalidTag:
         raise CannotOpen('the container was changed') from None

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Witnesses of the log: cosignature/v1 lines, and how many a policy asks for (c2sp.org/tlog-cosignature, tlog-policy)."""
+import base64
+
+from . import ed25519
+from .digest import sha256
+from .note import DASH
+
+COSIGNATURE = b'\x04'
+
+
+def read_vkey(text):
+    """(name, public key) of a witness."""
+    name, identifier, encoded = text.split('+', 2)
+    data = base64.b64decode(encoded, validate=True)
+    if len(data) != 33 or data[:1] != COSIGNATURE or identifier != key_id(name, data[1:]).hex():
+        raise ValueError(f'not the key of a witness: {text}')
+    return name, data[1:]
+
+
+def key_id(name, public):
+    return sha256(name.encode() + b'\n' + COSIGNATURE + public)[:4]
+
+
+def cosigned(note, name, public):
+    """When the witness cosigned, in seconds; None when it did not. ValueError: it is said to have, and has not."""
+    text, _, lines = note.rpartition('\n\n')
+    times = []
+    for line in lines.splitlines():
+        _, line_name, encoded = line.split(' ')
+        data = base64.b64decode(encoded, validate=True)
+        if not line.startswith(DASH) or line_name != name or data[:4] != key_id(name, public):
+            continue
+        time = int.from_bytes(data[4:12], 'big')
+        if len(data) != 76 or not ed25519.verify(public, data[12:], f'cosignature/v1\ntime {time}\n{text}\n'.encode()):
+            raise ValueError(f'the cosignature of {name} does not verify')
+        times.append(time)
+    return min(times, default=None)
+
+
+class Policy:
+    """Witnesses, groups of them, and the quorum."""
+
+    def __init__(self, text):
+        self.witnesses, self.groups, self.quorum = {}, {}, None
+        for words in (line.split() for line in text.splitlines()):
+            if not words or words[0].startswith('#') or words[0] == 'log':
+                continue
+            if words[0] == 'witness':
+                self.witnesses[words[1]] = read_vkey(words[2])
+            elif words[0] == 'group':
+                k = {'any': 1, 'all': len(words) - 3}.get(words[2]) or int(words[2])
+                self.groups[words[1]] = (k, words[3:])
+            elif words[0] == 'quorum':
+                self.quorum = words[1]
+        if self.quorum is None:
+            raise ValueError('a policy without quorum')
+
+    def count(self, note):
+        """(how many witnesses cosigned, when the quorum was complete or None)"""
+        times = {name: cosigned(note, *key) for name, key in self.witnesses.items()}
+        for name, (k, members) in self.groups.items():
+            known = sorted(times[m] for m in members if times[m] is not None)
+            times[name] = known[k - 1] if len(known) >= k else None
+        return sum(times[name] is not None for name in self.witnesses), times[self.quorum]
