@@ -304,7 +304,7 @@ int main(int argc, char **argv)
                                       "export DIR --socket PATH\nverify DIR --authority FILE\n"
                                       "prove DIR INDEX --authority FILE\ncompare A B --authority FILE\n"
                                       "gaps DIR --authority FILE\nreconcile DIR MEMBER MEMBER --authority FILE\n"
-                                      "report DIR --authority FILE",
+                                      "report DIR --authority FILE\n"
                                       "verify-evidence FILE --authority FILE",
                                       doc, NULL, NULL, NULL };
     struct arguments a = { .command = NULL, .jobs = processors(), .late_ms = LATE_DEFAULT_MS };
