@@ -56,6 +56,7 @@ struct peer {
     uint64_t last_frame_ms, last_bye_ms;
     uint64_t clock_base_ms;            /* its wall clock minus our monotonic one, at the last frame that said */
     bool welcome_due, directory_due;
+    uint64_t directory_from;           /* serial of the first one it lacks; with directory_due */
     uint64_t opened_ms;                /* of the session */
     unsigned displaced;                /* sessions in a row that a hello from elsewhere ended young */
     uint8_t nonce[16];                 /* of the hello to answer */
@@ -267,7 +268,8 @@ void link_busy(struct tmx_broker *b, const struct tmx_broker_event *ev);
 /* outgoing.c: what a member is sent. */
 void send_link(struct tmx_broker *b, struct peer *p, Tmx__Link *link, const struct tmx_bytes *payload, size_t n);
 void send_bye(struct tmx_broker *b, struct peer *p, struct tmx_bytes route, unsigned code, uint64_t session);
-void send_directory(struct tmx_broker *b, struct peer *p);
+/* Those from `from` on, the one in force last. */
+void send_directories(struct tmx_broker *b, struct peer *p, uint64_t from);
 /* A leaf the member has had before: again, with a proof at this turn's head. */
 void send_again(struct tmx_broker *b, struct peer *p, uint64_t index);
 void outgoing_close(struct tmx_broker *b);

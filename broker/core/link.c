@@ -121,6 +121,7 @@ static void hello_in(struct tmx_broker *b, struct peer *p, const struct tmx_brok
     session_open(b, p, ev, hello, head_size);
     if (hello->directory_serial < tmx_directory_serial(b->directory)) {
         p->directory_due = true;
+        p->directory_from = hello->directory_serial + 1;
     } else if (hello->directory_serial > tmx_directory_serial(b->directory)) {
         notice(b, "directory.behind", true, p->key, NULL, TMX_CODE_DIRECTORY_BEHIND, hello->directory_serial);
     }

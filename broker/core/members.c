@@ -90,9 +90,10 @@ void members_install(struct tmx_broker *b, struct tmx_bytes file)
     for (size_t i = 0; i < b->n_peers; i++) {
         struct peer *p = &b->peers[i];
         if (p->up && p->welcome_due) {
+            p->directory_from = p->directory_due ? p->directory_from : tmx_directory_serial(b->directory);
             p->directory_due = true;   /* the welcome of this turn comes first */
         } else if (p->up) {
-            send_directory(b, p);
+            send_directories(b, p, tmx_directory_serial(b->directory));
             p->limits_due = true;
         }
     }

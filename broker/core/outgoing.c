@@ -9,6 +9,7 @@
 /* Frames of one turn: what does not fit waits for the next turn. */
 #define OUT_BUDGET (8u << 20)
 #define FEED_BYTES_MAX (512u << 10)
+#define DIRECTORIES_MAX 16u      /* sent to a node that was away for longer */
 #define PEER_BUDGET (2u << 20)   /* of them to one member: what it may make the shell hold for it */
 
 bool outgoing_room(struct tmx_broker *b)
@@ -74,17 +75,32 @@ void send_bye(struct tmx_broker *b, struct peer *p, struct tmx_bytes route, unsi
     }
 }
 
-void send_directory(struct tmx_broker *b, struct peer *p)
+static void push(struct tmx_broker *b, struct peer *p, uint64_t serial, struct tmx_bytes stored)
 {
     Tmx__DirectoryPush push = TMX__DIRECTORY_PUSH__INIT;
-    push.serial = tmx_directory_serial(b->directory);
+    push.serial = serial;
     Tmx__Link link = TMX__LINK__INIT;
     link.body_case = TMX__LINK__BODY_DIRECTORY;
     link.directory = &push;
     struct tmx_bytes file;
-    if (tmx_arena_copy(&b->out, tmx_directory_file(b->directory), &file)) {
+    if (tmx_arena_copy(&b->out, stored, &file)) {
         send_link(b, p, &link, &file, 1);
     }
+}
+
+/* Each in turn: it may need the one before to know who signs the next, and its evidence names them. */
+void send_directories(struct tmx_broker *b, struct peer *p, uint64_t from)
+{
+    uint64_t last = tmx_directory_serial(b->directory);
+    from = last - from < DIRECTORIES_MAX ? from : last - DIRECTORIES_MAX + 1;
+    for (uint64_t serial = from; serial < last; serial++) {
+        struct key k = key_u64(serial);
+        struct tmx_bytes file;
+        if (row_get(b, TMX_T_DIRECTORY, key_bytes(&k), &file)) {   /* serials may be left out */
+            push(b, p, serial, file);
+        }
+    }
+    push(b, p, last, tmx_directory_file(b->directory));
 }
 
 void send_again(struct tmx_broker *b, struct peer *p, uint64_t index)
@@ -204,7 +220,7 @@ static void welcome_out(struct tmx_broker *b, struct peer *p)
     send_link(b, p, &link, NULL, 0);
     if (p->directory_due) {
         p->directory_due = false;
-        send_directory(b, p);
+        send_directories(b, p, p->directory_from);
     }
 }
 

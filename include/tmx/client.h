@@ -245,6 +245,20 @@ struct tmx_client_events {
 TMX_CLIENT_CALL int tmx_client_events(struct tmx_client *client, uint64_t after, uint32_t max, uint32_t wait_ms,
                                       const struct tmx_client_events **ret_events);
 
+struct tmx_client_evidence {
+    const uint8_t *bundle;                /* the file: tmx-audit verify-evidence reads it */
+    size_t bundle_bytes;
+    uint32_t leaves;                      /* entries of the log in it */
+    int container;                        /* the sealed container is in it */
+    int disclosed;                        /* and so is its content key */
+};
+
+/* Everything this node keeps to prove what became of a message: by its id or, with message_id NULL, by the reference it was
+ * submitted under. container: with the sealed container, while the node has it. disclose: with the content key, so that whoever
+ * has the bundle can open this message and no other; at the local endpoint only. */
+TMX_CLIENT_CALL int tmx_client_evidence(struct tmx_client *client, const uint8_t *message_id, const char *reference,
+                                        int container, int disclose, const struct tmx_client_evidence **ret_evidence);
+
 struct tmx_client_info {
     const char *member;                   /* whose node this is: "DE" */
     const char *federation;

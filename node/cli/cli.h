@@ -33,7 +33,7 @@ struct command {
 };
 
 extern const struct command command_send, command_receive, command_ack, command_refuse, command_movement,
-    command_message, command_list, command_events, command_info;
+    command_message, command_evidence, command_list, command_events, command_info;
 
 /* Prints the client's error for a call that gave r, with `what` it was about, and returns the exit code for it. */
 int cli_failed(const struct cli *cli, int r, const char *what);

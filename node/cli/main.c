@@ -13,7 +13,7 @@
 
 static const struct command *const commands[] = {
     &command_send,    &command_receive, &command_ack,    &command_refuse, &command_movement,
-    &command_message, &command_list,    &command_events, &command_info,
+    &command_message, &command_evidence, &command_list,    &command_events, &command_info,
 };
 
 /* argp's own name for it, which it must be able to see */

@@ -219,3 +219,28 @@ int tmx_client_info(struct tmx_client *c, const struct tmx_client_info **ret_inf
     }
     return client_translated(c, client_info(response->info, ret_info));
 }
+
+int tmx_client_evidence(struct tmx_client *c, const uint8_t *message_id, const char *reference, int container,
+                        int disclose, const struct tmx_client_evidence **ret_evidence)
+{
+    Tmx__EvidenceRequest evidence = TMX__EVIDENCE_REQUEST__INIT;
+    Tmx__Request request = client_request(c);
+    Tmx__Response *response;
+
+    if (message_id == NULL && reference == NULL) {
+        return client_missing(c, "the message id or reference");
+    }
+    evidence.message_id = client_id(message_id);
+    evidence.reference = client_text(message_id == NULL ? reference : NULL);
+    evidence.without_container = container == 0;
+    evidence.disclose = disclose != 0;
+    request.body_case = TMX__REQUEST__BODY_EVIDENCE;
+    request.evidence = &evidence;
+    int r = client_call(c, &request, TMX_BYTES_NULL, 0, TMX__RESPONSE__BODY_EVIDENCE, &response);
+    if (r != 0) {
+        return r;
+    }
+    return client_translated(c, c->answer.n_frames != 2
+                                    ? -EPROTO
+                                    : client_evidence(response->evidence, c->answer.frames[1], ret_evidence));
+}

@@ -58,4 +58,6 @@ int client_leases(const Tmx__LeaseResponse *in, const struct tmx_bytes *payloads
                   const struct tmx_client_leases **ret_leases) TMX_MUST_CHECK;
 int client_messages(const Tmx__MessageList *in, const struct tmx_client_messages **ret_messages) TMX_MUST_CHECK;
 int client_events(const Tmx__EventList *in, const struct tmx_client_events **ret_events) TMX_MUST_CHECK;
+int client_evidence(const Tmx__EvidenceResponse *in, struct tmx_bytes bundle, const struct tmx_client_evidence **ret_evidence)
+    TMX_MUST_CHECK;
 int client_info(const Tmx__InfoResponse *in, const struct tmx_client_info **ret_info) TMX_MUST_CHECK;

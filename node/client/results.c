@@ -15,6 +15,7 @@ struct result {
         struct tmx_client_messages messages;
         struct tmx_client_events events;
         struct tmx_client_info info;
+        struct tmx_client_evidence evidence;
     } u;
 };
 
@@ -325,5 +326,24 @@ int client_info(const Tmx__InfoResponse *in, const struct tmx_client_info **ret_
                                                .linked = in->linked,
                                                .catalogue_version = in->catalogue_version };
     *ret_info = &result->u.info;
+    return 0;
+}
+
+int client_evidence(const Tmx__EvidenceResponse *in, struct tmx_bytes bundle, const struct tmx_client_evidence **ret_evidence)
+{
+    struct result *result;
+
+    int r = result_new(padded(bundle.size), &result);
+    if (r < 0) {
+        return r;
+    }
+    uint8_t *copy = take(result, bundle.size);
+    memcpy(copy, bundle.data, bundle.size);
+    result->u.evidence = (struct tmx_client_evidence){ .bundle = copy,
+                                                       .bundle_bytes = bundle.size,
+                                                       .leaves = in->leaves,
+                                                       .container = in->container,
+                                                       .disclosed = in->disclosed };
+    *ret_evidence = &result->u.evidence;
     return 0;
 }

@@ -129,6 +129,9 @@ bool node_app_decide(struct tmx_node *n, struct node_request *rq, bool last)
         return true;
     case TMX__REQUEST__BODY_EVENTS:
         return node_events_try(n, rq, last);
+    case TMX__REQUEST__BODY_EVIDENCE:
+        node_evidence(n, rq);
+        return true;
     case TMX__REQUEST__BODY_INFO:
         node_info(n, rq);
         return true;

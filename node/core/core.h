@@ -12,7 +12,7 @@
  *   sent.c      leaves about own messages           timers.c    expiry, leases, retention, clock
  *   pump.c      frames out                          members.c   directory
  *   reports.c   reports made                        rebuild.c   behind the log, new shard
- *   witness.c   cosigning heads, cosigned heads
+ *   witness.c   cosigning heads, cosigned heads     evidence.c  the bundle of a message
  */
 #pragma once
 
@@ -365,6 +365,9 @@ void node_head_keep(struct tmx_node *n);
 void node_evidence_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_evidence_kind kind,
                         const uint8_t *member, const Tmx__FeedItem *item);
 
+/* The leaf of a prekey set, in the same form: what a container's slots are proved with. */
+void node_prekeys_keep(struct tmx_node *n, struct tmx_bytes member, const Tmx__FeedItem *item);
+
 /* Where the log holds a report this node made; false until its leaf is verified. */
 bool node_evidence_place(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_evidence_kind kind,
                          uint8_t ret_shard[TMX_SHARD_MAX], uint64_t *ret_index);
@@ -472,6 +475,10 @@ void node_query_message(struct tmx_node *n, const struct node_request *rq);
 void node_query_list(struct tmx_node *n, const struct node_request *rq);
 bool node_events_try(struct tmx_node *n, struct node_request *rq, bool last);
 void node_info(struct tmx_node *n, const struct node_request *rq);
+void node_evidence(struct tmx_node *n, const struct node_request *rq);
+/* The id of a message the application may see, by its id or the reference it was submitted under. */
+bool node_query_find(struct tmx_node *n, const struct node_request *rq, struct tmx_bytes message_id,
+                     struct tmx_bytes reference, uint8_t ret_id[TMX_ID_SIZE]);
 
 /* wait.c */
 void node_wait_add(struct tmx_node *n, const struct node_request *rq, uint32_t wait_ms);

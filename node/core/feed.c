@@ -86,7 +86,7 @@ static void report(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__Log
     }
 }
 
-static void prekeys(struct tmx_node *n, const Tmx__LogEntry *entry)
+static void prekeys(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry)
 {
     Tmx__PrekeySet *set;
     struct tmx_bytes body = tmx_pb(entry->body);
@@ -100,6 +100,7 @@ static void prekeys(struct tmx_node *n, const Tmx__LogEntry *entry)
         node_notice(n, "prekeys.unusable", true, member, NULL, TMX_CODE_BAD_SIGNATURE, 0);
         return;
     }
+    node_prekeys_keep(n, tmx_pb(set->member), item);
     if (is_me(n, tmx_pb(set->member))) {
         node_prekeys_logged(n, set);
     } else {
@@ -157,7 +158,7 @@ void node_feed_item(struct tmx_node *n, const Tmx__FeedItem *item)
         }
         break;
     case TMX__ENTRY_KIND__ENTRY_PREKEYS:
-        prekeys(n, entry);
+        prekeys(n, item, entry);
         break;
     case TMX__ENTRY_KIND__ENTRY_DIRECTORY:
         directory(n, item, entry);

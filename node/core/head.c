@@ -5,6 +5,8 @@
 
 #include "core.h"
 
+#define LEAF_ROW_MAX (TMX_SHARD_MAX + 18 + TMX_TREE_DEPTH_MAX * TMX_HASH_SIZE + TMX_ENTRY_MAX)
+
 /* Both heads, or the head and what contradicts it, stay for the operator; the broker is not used any more. */
 void node_head_distrust(struct tmx_node *n, const char *event, struct tmx_bytes data)
 {
@@ -80,19 +82,26 @@ void node_head_keep(struct tmx_node *n)
     }
 }
 
+/* shard, index, tree size, path, entry: what EVIDENCE and PREKEY_LEAF hold of a leaf. */
+static struct tmx_bytes leaf_row(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx_writer *w)
+{
+    uint8_t shard[TMX_SHARD_MAX];
+    node_shard_key(n->state.head.shard, shard);
+    tmx_write_bytes(w, TMX_BYTES_OF(shard));
+    tmx_write_u64(w, item->index);
+    tmx_write_u64(w, n->state.head.size);
+    tmx_write_u16(w, (uint16_t)item->path.len);
+    tmx_write_bytes(w, tmx_pb(item->path));
+    tmx_write_bytes(w, tmx_pb(item->entry));
+    return tmx_written(w);
+}
+
 void node_evidence_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_evidence_kind kind,
                         const uint8_t *member, const Tmx__FeedItem *item)
 {
-    uint8_t data[TMX_SHARD_MAX + 18 + TMX_TREE_DEPTH_MAX * TMX_HASH_SIZE + TMX_ENTRY_MAX];
-    uint8_t shard[TMX_SHARD_MAX];
-    node_shard_key(n->state.head.shard, shard);
+    uint8_t data[LEAF_ROW_MAX];
     struct tmx_writer w = TMX_WRITER_OF(data);
-    tmx_write_bytes(&w, TMX_BYTES_OF(shard));
-    tmx_write_u64(&w, item->index);
-    tmx_write_u64(&w, n->state.head.size);
-    tmx_write_u16(&w, (uint16_t)item->path.len);
-    tmx_write_bytes(&w, tmx_pb(item->path));
-    tmx_write_bytes(&w, tmx_pb(item->entry));
+    struct tmx_bytes row = leaf_row(n, item, &w);
     struct node_key k;
     struct tmx_writer kw = TMX_WRITER_OF(k.data);
     tmx_write_bytes(&kw, node_id(id));
@@ -106,7 +115,24 @@ void node_evidence_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum 
         memcmp(kept.data, data, TMX_SHARD_MAX + 8) == 0) {
         return;   /* the same leaf: its first proof stays */
     }
-    node_put(n, TMX_NT_EVIDENCE, node_kb(&k), tmx_written(&w));
+    node_put(n, TMX_NT_EVIDENCE, node_kb(&k), row);
+    node_head_keep(n);
+}
+
+void node_prekeys_keep(struct tmx_node *n, struct tmx_bytes member, const Tmx__FeedItem *item)
+{
+    uint8_t data[LEAF_ROW_MAX];
+    struct tmx_writer w = TMX_WRITER_OF(data);
+    struct node_key k;
+    struct tmx_writer kw = TMX_WRITER_OF(k.data);
+    uint8_t key[TMX_MEMBER_MAX], shard[TMX_SHARD_MAX];
+    node_member_key(member, key);
+    node_shard_key(n->state.head.shard, shard);
+    tmx_write_bytes(&kw, TMX_BYTES_OF(key));
+    tmx_write_bytes(&kw, TMX_BYTES_OF(shard));
+    tmx_write_u64(&kw, item->index);
+    k.size = kw.used;
+    node_put(n, TMX_NT_PREKEY_LEAF, node_kb(&k), leaf_row(n, item, &w));
     node_head_keep(n);
 }
 

@@ -51,7 +51,9 @@ static bool authority_read(struct tmx_node *n, struct tmx_authority *ret_authori
 
 static void store(struct tmx_node *n)
 {
+    struct node_key serial = node_key_u64(tmx_directory_serial(n->directory));
     node_put(n, TMX_NT_META, TMX_LIT("directory"), tmx_directory_file(n->directory));
+    node_put(n, TMX_NT_DIRECTORY, node_kb(&serial), tmx_directory_file(n->directory));
     authority_write(n, tmx_directory_authority(n->directory));
 }
 

@@ -261,27 +261,48 @@ void node_query_movement(struct tmx_node *n, const struct node_request *rq)
     answer(n, rq, list, count, more, TMX_BYTES_NULL);
 }
 
+/* By either; false: neither, or nothing under that reference. */
+static bool resolve(struct tmx_node *n, struct tmx_bytes message_id, struct tmx_bytes reference, uint8_t ret_id[TMX_ID_SIZE])
+{
+    struct tmx_bytes value;
+    if (message_id.size == TMX_ID_SIZE) {
+        memcpy(ret_id, message_id.data, TMX_ID_SIZE);
+        return true;
+    }
+    if (reference.size < 1 || reference.size > TMX_REFERENCE_MAX ||
+        !node_get(n, TMX_NT_OUT_REFERENCE, reference, &value) || value.size < TMX_ID_SIZE) {
+        return false;
+    }
+    memcpy(ret_id, value.data, TMX_ID_SIZE);
+    return true;
+}
+
+static size_t find(struct tmx_node *n, const struct node_request *rq, const uint8_t id[TMX_ID_SIZE],
+                   Tmx__MessageState *ret_list[2])
+{
+    size_t count = 0;
+    for (unsigned d = TMX_DIRECTION_SENT; d <= TMX_DIRECTION_RECEIVED; d++) {
+        Tmx__MessageState *m = message_build(n, (enum tmx_node_direction)d, id, true);
+        if (visible(rq, m)) {
+            ret_list[count++] = m;
+        }
+    }
+    return count;
+}
+
+bool node_query_find(struct tmx_node *n, const struct node_request *rq, struct tmx_bytes message_id,
+                     struct tmx_bytes reference, uint8_t ret_id[TMX_ID_SIZE])
+{
+    Tmx__MessageState *list[2];
+    return resolve(n, message_id, reference, ret_id) && find(n, rq, ret_id, list) > 0;
+}
+
 void node_query_message(struct tmx_node *n, const struct node_request *rq)
 {
     const Tmx__MessageRequest *r = rq->pb->message;
     Tmx__MessageState *list[2];
     uint8_t id[TMX_ID_SIZE];
-    size_t count = 0;
-    struct tmx_bytes value;
-    bool named = r->message_id.len == TMX_ID_SIZE;
-    if (named) {
-        memcpy(id, r->message_id.data, sizeof(id));
-    } else if (r->reference.len >= 1 && r->reference.len <= TMX_REFERENCE_MAX &&
-               node_get(n, TMX_NT_OUT_REFERENCE, tmx_pb(r->reference), &value) && value.size >= TMX_ID_SIZE) {
-        memcpy(id, value.data, sizeof(id));
-        named = true;
-    }
-    for (unsigned d = TMX_DIRECTION_SENT; named && d <= TMX_DIRECTION_RECEIVED; d++) {
-        Tmx__MessageState *m = message_build(n, (enum tmx_node_direction)d, id, true);
-        if (visible(rq, m)) {
-            list[count++] = m;
-        }
-    }
+    size_t count = resolve(n, tmx_pb(r->message_id), tmx_pb(r->reference), id) ? find(n, rq, id, list) : 0;
     if (count == 0) {
         node_answer_code(n, rq, TMX_CODE_UNKNOWN_MESSAGE, NULL);
     } else {

@@ -75,6 +75,10 @@ enum tmx_node_table {
     TMX_NT_WITNESS,
     /* shard -> checkpoint with cosignatures: the newest that the quorum has cosigned */
     TMX_NT_COSIGNED,
+    /* serial u64 -> SignedDirectory file: every directory that was in force here */
+    TMX_NT_DIRECTORY,
+    /* member, shard, index u64 -> as EVIDENCE: the leaf of a prekey set it published */
+    TMX_NT_PREKEY_LEAF,
 };
 
 enum tmx_node_direction { TMX_DIRECTION_SENT = 1, TMX_DIRECTION_RECEIVED = 2 };

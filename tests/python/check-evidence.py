@@ -5,6 +5,7 @@ which shares no code and no cryptographic library with it. On every bundle that 
 bundles of them with a byte changed. EVI-1..12
 
 usage: check-evidence.py TMX-AUDIT TEST-PROGRAM…   (programs that write their bundles to TMX_EVIDENCE_OUT)
+       check-evidence.py TMX-AUDIT --folder DIR    (real bundles, *.evidence beside authority.pub: none may have a fault)
 """
 import hashlib
 import json
@@ -116,7 +117,16 @@ def command(folder):
     assert done.returncode == 1 and 'larger than an evidence bundle can be' in done.stderr, done
 
 
+def of_folder(folder):
+    for path in sorted(folder.glob('*.evidence')):
+        verdict = agree(path)
+        assert isinstance(verdict, dict), f'{path.name}: {verdict}'
+        agree_on_changes(path, random.Random(1))
+
+
 def main():
+    if sys.argv[2] == '--folder':
+        return of_folder(pathlib.Path(sys.argv[3]))
     with tempfile.TemporaryDirectory(prefix='tmx-evidence-') as name:
         folder = pathlib.Path(name)
         for program in sys.argv[2:]:

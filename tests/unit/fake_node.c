@@ -300,6 +300,23 @@ static void message(Tmx__Response *response, const Tmx__MessageRequest *in)
     refuse(response, TMX_CODE_UNKNOWN_MESSAGE, "");
 }
 
+static void evidence(Tmx__Response *response, const Tmx__EvidenceRequest *in)
+{
+    static const struct tmx_bytes bundle = { (const uint8_t *)"the bundle", 10 };
+    Tmx__EvidenceResponse out = TMX__EVIDENCE_RESPONSE__INIT;
+
+    if (in->message_id.len != 16 || in->message_id.data[0] != 1) {
+        refuse(response, TMX_CODE_UNKNOWN_MESSAGE, "");
+        return;
+    }
+    out.leaves = 3;
+    out.container = !in->without_container;
+    out.disclosed = in->disclose;
+    response->body_case = TMX__RESPONSE__BODY_EVIDENCE;
+    response->evidence = &out;
+    answer(response, &bundle, 1);
+}
+
 static void events(Tmx__Response *response, const Tmx__EventsRequest *in)
 {
     static const char *const whats[] = { "accepted", "CoA", "CoD" };
@@ -376,6 +393,9 @@ static void serve(const Tmx__Request *request)
         return;
     case TMX__REQUEST__BODY_EVENTS:
         events(&response, request->events);
+        return;
+    case TMX__REQUEST__BODY_EVIDENCE:
+        evidence(&response, request->evidence);
         return;
     case TMX__REQUEST__BODY_INFO:
         info(&response);

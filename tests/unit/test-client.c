@@ -261,6 +261,24 @@ static void test_info_outlives_client(void **state)
     tmx_client_free(info);
 }
 
+static void test_evidence(void **state)
+{
+    static const uint8_t id[16] = { 1 }, other[16] = { 9 };
+    const struct tmx_client_evidence *e;
+    struct tmx_client *c = open_client(endpoint, 20000);
+
+    assert_int_equal(tmx_client_evidence(c, id, NULL, 0, 1, &e), 0);
+    assert_int_equal(e->bundle_bytes, 10);
+    assert_memory_equal(e->bundle, "the bundle", 10);
+    assert_int_equal(e->leaves, 3);
+    assert_false(e->container);
+    assert_true(e->disclosed);
+    tmx_client_free(e);
+    assert_int_equal(tmx_client_evidence(c, other, NULL, 1, 0, &e), 508);
+    assert_int_equal(tmx_client_evidence(c, NULL, NULL, 1, 0, &e), -EINVAL);
+    tmx_client_close(c);
+}
+
 /* An answer that is none, does not fit, breaks a size, or belongs to a question given up before. */
 static void test_bad_answers(void **state)
 {
@@ -348,6 +366,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_messages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_events, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_info_outlives_client, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_evidence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_timeouts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_large_payload, set_up, tear_down),

@@ -29,6 +29,8 @@ class Directory:
     def __init__(self, data, authority):
         signed = parse(pb.SignedDirectory, data)
         self.data, self.body = data, parse_kind(pb.Directory, KIND_DIRECTORY, signed.directory)
+        if not self.body.federation.isascii():
+            raise Malformed('the name of the federation')
         self.federation, self.serial = self.body.federation.decode(), self.body.serial
         self._check_form()
         text = f'tmx.{self.federation}/directory\n{self.serial}\n{base64.b64encode(sha256(signed.directory)).decode()}\n'

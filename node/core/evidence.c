@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The evidence bundle of a message (proto/README.md, section Evidence bundle): every leaf about it that this node keeps,
+ * the heads they lead to, the directories they name, the prekey sets of the container's slots, and what was asked for
+ * besides.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include <tmx/evidence.h>
+
+#include "core.h"
+
+#define SETS_LOOKED_AT 1024u   /* of one member */
+
+struct bundle {
+    struct tmx_arena arena;
+    Tmx__Evidence pb;
+    bool truncated;                /* something did not fit */
+    uint64_t missing_serial;       /* a directory that is not here; 0 = none */
+    Tmx__EvidenceLeaf *leaves[TMX_EVIDENCE_LEAVES_MAX];
+    uint8_t shard_of[TMX_EVIDENCE_LEAVES_MAX][TMX_SHARD_MAX];
+    ProtobufCBinaryData checkpoints[TMX_EVIDENCE_CHECKPOINTS_MAX];
+    uint64_t serials[TMX_EVIDENCE_DIRECTORIES_MAX];
+    ProtobufCBinaryData directories[TMX_EVIDENCE_DIRECTORIES_MAX];
+};
+
+static bool copy(struct bundle *b, struct tmx_bytes bytes, ProtobufCBinaryData *ret)
+{
+    struct tmx_bytes c;
+    if (!tmx_arena_copy(&b->arena, bytes, &c)) {
+        b->truncated = true;
+        return false;
+    }
+    *ret = tmx_to_pb(c);
+    return true;
+}
+
+/* Its number among the bundle's; false: the head is not kept here. */
+static bool checkpoint_add(struct tmx_node *n, struct bundle *b, const uint8_t *shard, uint64_t size, uint32_t *ret_number)
+{
+    struct node_key k;
+    struct tmx_writer w = TMX_WRITER_OF(k.data);
+    struct tmx_bytes note;
+    tmx_write_bytes(&w, TMX_BYTES(shard, TMX_SHARD_MAX));
+    tmx_write_u64(&w, size);
+    k.size = w.used;
+    if (!node_get(n, TMX_NT_HEAD, node_kb(&k), &note)) {
+        return false;
+    }
+    for (size_t i = 0; i < b->pb.n_checkpoints; i++) {
+        if (tmx_bytes_eq(tmx_pb(b->checkpoints[i]), note)) {
+            *ret_number = (uint32_t)i;
+            return true;
+        }
+    }
+    if (b->pb.n_checkpoints == TMX_EVIDENCE_CHECKPOINTS_MAX || !copy(b, note, &b->checkpoints[b->pb.n_checkpoints])) {
+        b->truncated = true;
+        return false;
+    }
+    *ret_number = (uint32_t)b->pb.n_checkpoints++;
+    return true;
+}
+
+/* Ascending by serial. */
+static void directory_add(struct tmx_node *n, struct bundle *b, uint64_t serial)
+{
+    size_t at = 0;
+    while (at < b->pb.n_directories && b->serials[at] < serial) {
+        at++;
+    }
+    if (at < b->pb.n_directories && b->serials[at] == serial) {
+        return;
+    }
+    struct node_key k = node_key_u64(serial);
+    struct tmx_bytes file;
+    ProtobufCBinaryData data;
+    if (!node_get(n, TMX_NT_DIRECTORY, node_kb(&k), &file)) {
+        b->missing_serial = serial;
+        return;
+    }
+    if (b->pb.n_directories == TMX_EVIDENCE_DIRECTORIES_MAX || !copy(b, file, &data)) {
+        b->truncated = true;
+        return;
+    }
+    memmove(&b->serials[at + 1], &b->serials[at], (b->pb.n_directories - at) * sizeof(b->serials[0]));
+    memmove(&b->directories[at + 1], &b->directories[at], (b->pb.n_directories - at) * sizeof(b->directories[0]));
+    b->serials[at] = serial;
+    b->directories[at] = data;
+    b->pb.n_directories++;
+}
+
+/* A row in the form of node_evidence_keep. Leaves of one shard stand together, ascending. */
+static void leaf_add(struct tmx_node *n, struct bundle *b, struct tmx_bytes row)
+{
+    struct tmx_reader r = tmx_reader_init(row);
+    uint8_t shard[TMX_SHARD_MAX];
+    tmx_read_into(&r, shard, sizeof(shard));
+    uint64_t index = tmx_read_u64(&r), size = tmx_read_u64(&r);
+    struct tmx_bytes path = tmx_read_bytes(&r, tmx_read_u16(&r)), entry = tmx_read_bytes(&r, r.left);
+    uint32_t checkpoint;
+    size_t at = 0;
+    int order = 1;
+    if (!tmx_reader_ok(&r)) {
+        node_fault(n, -EBADMSG);
+        return;
+    }
+    for (; at < b->pb.n_leaves; at++) {
+        order = memcmp(b->shard_of[at], shard, sizeof(shard));
+        order = order != 0 ? order : b->leaves[at]->index < index ? -1 : b->leaves[at]->index > index;
+        if (order >= 0) {
+            break;
+        }
+    }
+    if (at < b->pb.n_leaves && order == 0) {
+        return;   /* it is there already: a report is of sender and recipient */
+    }
+    Tmx__EvidenceLeaf *leaf = tmx_arena_alloc(&b->arena, sizeof(*leaf));
+    if (leaf == NULL || b->pb.n_leaves == TMX_EVIDENCE_LEAVES_MAX) {
+        b->truncated = true;
+        return;
+    }
+    tmx__evidence_leaf__init(leaf);
+    if (!checkpoint_add(n, b, shard, size, &checkpoint) || !copy(b, entry, &leaf->entry) || !copy(b, path, &leaf->path)) {
+        return;
+    }
+    leaf->index = index;
+    leaf->checkpoint = checkpoint;
+    memmove(&b->leaves[at + 1], &b->leaves[at], (b->pb.n_leaves - at) * sizeof(b->leaves[0]));
+    memmove(&b->shard_of[at + 1], &b->shard_of[at], (b->pb.n_leaves - at) * sizeof(b->shard_of[0]));
+    b->leaves[at] = leaf;
+    memcpy(b->shard_of[at], shard, sizeof(shard));
+    b->pb.n_leaves++;
+}
+
+static void message_leaves(struct tmx_node *n, struct bundle *b, const uint8_t id[TMX_ID_SIZE])
+{
+    struct node_key from = { .size = TMX_ID_SIZE };
+    memcpy(from.data, id, TMX_ID_SIZE);
+    struct tmx_bytes key, value;
+    for (size_t i = 0; i < TMX_EVIDENCE_LEAVES_MAX && !b->truncated &&
+                       node_seek(n, TMX_NT_EVIDENCE, node_kb(&from), TMX_ID_SIZE, &key, &value);
+         i++) {
+        from = node_key_after(key);
+        leaf_add(n, b, value);
+    }
+}
+
+static bool set_has(struct tmx_node *n, struct tmx_bytes row, const uint8_t key_id[8])
+{
+    struct tmx_reader r = tmx_reader_init(row);
+    Tmx__LogEntry *entry;
+    Tmx__PrekeySet *set;
+    tmx_read_bytes(&r, TMX_SHARD_MAX + 16);
+    tmx_read_bytes(&r, tmx_read_u16(&r));
+    struct tmx_bytes bytes = tmx_read_bytes(&r, r.left);
+    size_t used = n->scratch.used;
+    bool has = false;
+    if (tmx_reader_ok(&r) && tmx_entry_parse(bytes, &n->scratch, &entry) == TMX_CODE_OK &&
+        tmx_prekeys_parse(tmx_pb(entry->body), &n->scratch, &set) == TMX_CODE_OK) {
+        for (size_t i = 0; i < set->n_keys && !has; i++) {
+            uint8_t is[8];
+            tmx_seal_key_id(set->keys[i]->key.data, is);
+            has = memcmp(is, key_id, sizeof(is)) == 0;
+        }
+    }
+    tmx_arena_rewind(&n->scratch, used);
+    return has;
+}
+
+/* The last set of the recipient with that key that was logged before the message was accepted. */
+static void slot_leaf(struct tmx_node *n, struct bundle *b, struct tmx_bytes recipient, const uint8_t key_id[8],
+                      const Tmx__EvidenceLeaf *subject)
+{
+    uint8_t member[TMX_MEMBER_MAX];
+    struct tmx_bytes key, value, best = TMX_BYTES_NULL;
+    node_member_key(recipient, member);
+    struct node_key from = node_key_member(member);
+    for (size_t i = 0; i < SETS_LOOKED_AT && node_seek(n, TMX_NT_PREKEY_LEAF, node_kb(&from), TMX_MEMBER_MAX, &key, &value); i++) {
+        from = node_key_after(key);
+        bool same = value.size > TMX_SHARD_MAX + 8 && memcmp(value.data, b->shard_of[0], TMX_SHARD_MAX) == 0;
+        if (same && node_u64(tmx_bytes_slice(value, TMX_SHARD_MAX, 8)) < subject->index && set_has(n, value, key_id)) {
+            best = value;
+        }
+    }
+    if (best.size > 0) {
+        leaf_add(n, b, best);
+    }
+}
+
+static void slots(struct tmx_node *n, struct bundle *b, struct tmx_bytes container)
+{
+    Tmx__LogEntry *entry;
+    Tmx__Header *h;
+    const Tmx__EvidenceLeaf *subject = b->pb.n_leaves > 0 ? b->leaves[0] : NULL;
+    if (subject == NULL || tmx_entry_parse(tmx_pb(subject->entry), &n->scratch, &entry) != TMX_CODE_OK ||
+        tmx_header_parse(tmx_pb(entry->body), &n->scratch, &h) != TMX_CODE_OK) {
+        return;
+    }
+    for (size_t i = 0; i < h->n_recipients && container.size >= TMX_SEAL_OVERHEAD(h->n_recipients); i++) {
+        slot_leaf(n, b, tmx_pb(h->recipients[i]->member), container.data + 64 + 56 * i, subject);
+    }
+}
+
+static void directories(struct tmx_node *n, struct bundle *b)
+{
+    for (size_t i = 0; i < b->pb.n_leaves; i++) {
+        size_t used = n->scratch.used;
+        Tmx__LogEntry *entry;
+        if (tmx_entry_parse(tmx_pb(b->leaves[i]->entry), &n->scratch, &entry) == TMX_CODE_OK) {
+            directory_add(n, b, entry->directory_serial);
+        }
+        tmx_arena_rewind(&n->scratch, used);
+    }
+}
+
+/* Of the copy that was sent, or of the one that came; NULL: it is not here any more. */
+static uint8_t *container_of(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_node_direction *ret_direction,
+                             uint64_t *ret_size)
+{
+    struct tmx_row_out out;
+    struct tmx_row_in in;
+    uint8_t *container = NULL;
+    *ret_direction = TMX_DIRECTION_SENT;
+    if (node_out_read(n, id, &out) && out.container_bytes > 0) {
+        *ret_size = out.container_bytes;
+        container = node_container_load(n, TMX_NT_OUT_CONTAINER, id, out.container_bytes);
+    }
+    if (container == NULL && n->fault == 0 && node_in_read(n, id, &in)) {
+        *ret_direction = TMX_DIRECTION_RECEIVED;
+        *ret_size = in.container_bytes;
+        container = node_container_load(n, TMX_NT_IN_CONTAINER, id, in.container_bytes);
+    }
+    return container;
+}
+
+/* The bundle as one payload; false: the answer is given. */
+static bool pack(struct tmx_node *n, const struct node_request *rq, struct bundle *b, struct tmx_bytes *ret_payload)
+{
+    struct tmx_bytes bytes;
+    if (b->truncated || tmx_codec_pack(&b->pb, &b->arena, &bytes) != TMX_CODEC_OK || bytes.size > TMX_EVIDENCE_MAX) {
+        node_answer_code(n, rq, TMX_CODE_TOO_LARGE, "its evidence is more than a bundle holds: ask without the container");
+        return false;
+    }
+    uint8_t *kept = node_keep(n, bytes.size);
+    if (kept == NULL) {
+        return false;   /* the turn fails */
+    }
+    memcpy(kept, bytes.data, bytes.size);
+    n->kept_bytes += bytes.size;
+    *ret_payload = TMX_BYTES(kept, bytes.size);
+    return true;
+}
+
+static void answer(struct tmx_node *n, const struct node_request *rq, struct bundle *b, const uint8_t id[TMX_ID_SIZE])
+{
+    const Tmx__EvidenceRequest *r = rq->pb->evidence;
+    enum tmx_node_direction direction;
+    uint64_t size = 0;
+    uint8_t *container = container_of(n, id, &direction, &size), key[32];
+    char text[160];
+    message_leaves(n, b, id);
+    slots(n, b, container != NULL ? TMX_BYTES(container, size) : TMX_BYTES_NULL);
+    directories(n, b);
+    Tmx__EvidenceResponse body = TMX__EVIDENCE_RESPONSE__INIT;
+    if (container != NULL && !r->without_container) {
+        copy(b, TMX_BYTES(container, size), &b->pb.container);
+    }
+    free(container);
+    if (r->disclose && node_archive_load(n, direction, id, key)) {
+        copy(b, TMX_BYTES_OF(key), &b->pb.content_key);
+        sodium_memzero(key, sizeof(key));
+        node_notice(n, "evidence.disclosed", false, NULL, id, TMX_CODE_OK, 0);
+    }
+    body.leaves = (uint32_t)b->pb.n_leaves;
+    body.container = b->pb.container.len > 0;
+    body.disclosed = b->pb.content_key.len > 0;
+    b->pb.leaves = b->leaves;
+    b->pb.checkpoints = b->checkpoints;
+    b->pb.directories = b->directories;
+    struct tmx_bytes payload;
+    if (b->pb.n_leaves == 0) {
+        node_answer_code(n, rq, TMX_CODE_NOT_READY, "the log holds nothing about this message yet that this node has verified");
+    } else if (b->missing_serial != 0) {
+        snprintf(text, sizeof(text), "directory %llu, which an entry names as in force, was never here: install its file, then ask again",
+                 (unsigned long long)b->missing_serial);
+        struct tmx_bytes why;
+        node_answer_code(n, rq, TMX_CODE_DIRECTORY_BEHIND,
+                         tmx_arena_copy(&n->out, TMX_BYTES(text, strlen(text) + 1), &why) ? (const char *)why.data : NULL);
+    } else if (pack(n, rq, b, &payload)) {
+        Tmx__Response response = TMX__RESPONSE__INIT;
+        response.body_case = TMX__RESPONSE__BODY_EVIDENCE;
+        response.evidence = &body;
+        node_answer(n, rq, &response, &payload, 1);
+    }
+}
+
+void node_evidence(struct tmx_node *n, const struct node_request *rq)
+{
+    const Tmx__EvidenceRequest *r = rq->pb->evidence;
+    uint8_t id[TMX_ID_SIZE];
+    if (!node_query_find(n, rq, tmx_pb(r->message_id), tmx_pb(r->reference), id)) {
+        node_answer_code(n, rq, TMX_CODE_UNKNOWN_MESSAGE, NULL);
+        return;
+    }
+    if (r->disclose && rq->rights != NULL) {
+        node_answer_code(n, rq, TMX_CODE_FORBIDDEN, "a content key is disclosed at the node's local endpoint only");
+        return;
+    }
+    struct bundle *b = calloc(1, sizeof(*b));
+    if (b == NULL || tmx_arena_init(&b->arena, 3 * (size_t)TMX_CONTAINER_MAX) != 0) {
+        free(b);
+        node_fault(n, -ENOMEM);
+        return;
+    }
+    tmx__evidence__init(&b->pb);
+    b->pb.version = TMX_EVIDENCE_VERSION;
+    b->pb.message_id = tmx_to_pb(node_id(id));
+    answer(n, rq, b, id);
+    tmx_arena_deinit(&b->arena);
+    free(b);
+}

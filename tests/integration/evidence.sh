@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The evidence of messages that were taken, refused, not taken and erased, from both sides, checked by the auditor's program and
+# by the verifier written from the specification, with the authority's keys alone. EVI-1 to EVI-12, WIT-3, WIT-4
+# usage: evidence.sh SOURCE BUILD
+set -uo pipefail
+MEMBERS=(CH DE IT)
+# shellcheck source=tests/integration/world.sh
+. "$(dirname "$0")/world.sh"
+world_made() { fed_node_conf IT 'retention = 0 s'; }    # what has its outcome is erased there at once
+source=$1
+cd "$root" || exit 1
+
+evidence() {    # evidence MEMBER MESSAGE FILE [OPTIONS]
+    fed_tmx "$1" evidence "$2" --out "$root/bundles/$3.evidence" "${@:4}" >"$root/said" 2>&1 || fail "$1 gave no evidence of $2: $(cat "$root/said")"
+}
+verdict() {     # verdict FILE EXPRESSION: of both verifiers
+    "$AUDIT" verify-evidence "$root/bundles/$1.evidence" --authority "$FED/authority.pub" "${@:3}" >"$root/verdict.txt" ||
+        fail "$1 does not verify: $(cat "$root/verdict.txt")"
+    "$AUDIT" verify-evidence "$root/bundles/$1.evidence" --authority "$FED/authority.pub" --json "${@:3}" >"$root/verdict.json" || fail "$1: --json"
+    python3 -c 'import json, sys
+d = json.load(open(sys.argv[1]))
+sys.exit(not eval(sys.argv[2]))' "$root/verdict.json" "$2" || fail "$1: the verdict is another: $(cat "$root/verdict.json")"
+}
+witnessed() { is broker 'd["log"]["cosigned"]["size"] == d["log"]["size"]' True && is "$1" 'd["log"]["cosigned"]["quorum"]' True; }
+id_of() { fed_tmx "$1" --json message "$2" | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])'; }
+
+world_start
+send DE IT taken refused
+send DE CH waiting
+await state_is DE waiting arrived || fail "CH did not get the third"
+collect IT 5 --ack
+[ "$(find "$root/in/IT" -type f | wc -l)" = 2 ] || fail "IT did not get both"
+await state_is DE taken delivered || fail "no outcome of what was taken"
+mkdir "$root/bundles"
+cp "$FED/authority.pub" "$root/bundles/"
+
+# --- the sender's side: with the container, with its content, and without
+evidence DE taken taken
+verdict taken 'd["deliveries"][0]["state"] == "delivered"'
+grep -q 'not prove' "$root/verdict.txt" || fail "the verdict does not say what is not proved"
+evidence DE taken open --disclose
+verdict open 'd["deliveries"][0]["state"] == "delivered"' --payload-out "$root/payload"
+cmp -s "$root/payload" "$root/out/taken" || fail "the disclosed content is another"
+evidence DE taken bare --without-container
+[ "$(stat -c %s "$root/bundles/bare.evidence")" -lt "$(($(stat -c %s "$root/bundles/taken.evidence") - 3000))" ] || fail "the container was not left out"
+verdict bare 'd["deliveries"][0]["state"] == "delivered"'
+
+# --- the recipient's, after it erased what it took
+evidence IT "$(id_of DE taken)" erased
+verdict erased 'd["deliveries"][0]["state"] == "delivered"'
+
+# --- what has no outcome
+evidence DE waiting waiting
+verdict waiting 'd["deliveries"][0]["state"] == "arrived"'
+
+# --- the verifier from the specification alone agrees, on these and on bent ones
+/usr/bin/python3 -B "$source/tests/python/check-evidence.py" "$AUDIT" --folder "$root/bundles" >"$root/said" 2>&1 ||
+    fail "the verifiers do not agree: $(tail -n 3 "$root/said")"
+
+# --- errors name what is missing
+fed_tmx DE evidence no-such >"$root/said" 2>&1 && fail "there is evidence of nothing"
+grep -q 'no such message' "$root/said" || fail "the error is another: $(cat "$root/said")"
+fed_tmx DE evidence taken --out "$root/bundles/taken.evidence" --disclose >"$root/said" 2>&1 && fail "a file was replaced"
+say "five bundles verify, twice each; $(stat -c %s "$root/bundles/bare.evidence") bytes without the container"
