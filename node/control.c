@@ -110,6 +110,7 @@ json_t *control_status(struct daemon *d)
     const struct tmx_policy *policy = tmx_directory_policy(tmx_node_directory(d->node));
     if (policy != NULL && policy->n_witnesses > 0) {
         tmx_answer_cosigned(log, (unsigned)policy->n_witnesses, v.cosigned_size, &v.cosigned, tmx_clock_wall_ms());
+        json_object_set_new(json_object_get(log, "cosigned"), "upgrading", json_boolean(v.upgrading));
     }
     json_object_set_new(status, "log", log);
     json_object_set_new(status, "spool", tmx_answer_spool(d->spool));

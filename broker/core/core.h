@@ -288,6 +288,8 @@ void witness_close(struct tmx_broker *b);
 uint64_t witness_deadline(const struct tmx_broker *b);
 void witness_tell(struct tmx_broker *b, struct peer *p);
 void witness_reply(struct tmx_broker *b, struct peer *p, const Tmx__WitnessReply *reply, struct tmx_bytes body);
+/* Leaves proved at an earlier head, for a node that leads its evidence to a cosigned one. */
+void witness_proofs(struct tmx_broker *b, struct peer *p, const Tmx__ProofRequest *request);
 void witness_recover(struct tmx_broker *b);
 void witness_policy_changed(struct tmx_broker *b);
 /* Of the policy's witness with that number: what to ask it; lines it answered; the size it says it cosigned last. False:

@@ -161,6 +161,7 @@ static int frames_of(const Tmx__Link *link)
     case TMX__LINK__BODY_FEED_ACK:
     case TMX__LINK__BODY_CREDIT:
     case TMX__LINK__BODY_CHUNK_REQUEST:
+    case TMX__LINK__BODY_PROOF_REQUEST:
     case TMX__LINK__BODY_PING:
     case TMX__LINK__BODY_PONG:
     case TMX__LINK__BODY_BYE:
@@ -214,6 +215,9 @@ static void body_in(struct tmx_broker *b, struct peer *p, const Tmx__Link *link,
     case TMX__LINK__BODY_PING:
         p->clock_base_ms = link->ping->wall_ms - b->now_ms;
         pong_out(b, p);
+        break;
+    case TMX__LINK__BODY_PROOF_REQUEST:
+        witness_proofs(b, p, link->proof_request);
         break;
     case TMX__LINK__BODY_WITNESS_REPLY:
         witness_reply(b, p, link->witness_reply, payload[0]);

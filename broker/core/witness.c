@@ -241,6 +241,44 @@ void witness_tell(struct tmx_broker *b, struct peer *p)
     send_link(b, p, &link, &note, 1);
 }
 
+static bool proof_frame(struct tmx_broker *b, uint64_t index, uint64_t size, struct tmx_bytes *ret_frame)
+{
+    struct tmx_proof proof;
+    if (!tmx_tree_path_at(b->tree, b, index, size, &proof)) {
+        broker_fault(b, -EBADMSG);
+        return false;
+    }
+    Tmx__FeedItem item = TMX__FEED_ITEM__INIT;
+    item.index = index;
+    item.path = tmx_to_pb(TMX_BYTES(proof.hash, proof.n * sizeof(proof.hash[0])));
+    return tmx_codec_pack(&item, &b->out, ret_frame) == TMX_CODEC_OK;
+}
+
+void witness_proofs(struct tmx_broker *b, struct peer *p, const Tmx__ProofRequest *request)
+{
+    struct tmx_bytes frames[TMX_LINK_ITEMS_MAX];
+    Tmx__Proofs proofs = TMX__PROOFS__INIT;
+    Tmx__Link link = TMX__LINK__INIT;
+    bool ok = request->n_indexes >= 1 && request->n_indexes <= TMX_LINK_ITEMS_MAX && request->tree_size <= b->signed_size;
+    for (size_t i = 0; ok && i < request->n_indexes; i++) {
+        ok = request->indexes[i] < request->tree_size;
+    }
+    if (!ok) {
+        count_malformed(b, p, TMX_CODE_MALFORMED);
+        return;
+    }
+    while (proofs.items < request->n_indexes && outgoing_room(b) &&
+           proof_frame(b, request->indexes[proofs.items], request->tree_size, &frames[proofs.items])) {
+        proofs.items++;
+    }
+    if (proofs.items > 0) {   /* what is left is asked for again */
+        proofs.tree_size = request->tree_size;
+        link.body_case = TMX__LINK__BODY_PROOFS;
+        link.proofs = &proofs;
+        send_link(b, p, &link, frames, proofs.items);
+    }
+}
+
 /* What the spool remembers, counted by the policy in force. */
 void witness_recover(struct tmx_broker *b)
 {

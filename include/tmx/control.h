@@ -18,7 +18,8 @@
  *                    "uptime_ms", "health": "ok" | "warning" | "critical",
  *                    "problems": [{"severity": "warning" | "critical", "text"}],
  *                    "log": {"origin", "size", "root" (hex), "checkpoint_age_ms"?,
- *                            "cosigned": {"witnesses", "by", "size", "quorum", "age_ms"?}?},   a node's: its verified head
+ *                            "cosigned": {"witnesses", "by", "size", "quorum", "age_ms"?, "upgrading"?}?},   a node's: its verified head,
+ *                                                                            and whether evidence is being led there
  *                    "spool": {"used_bytes", "capacity_bytes", "percent", "generation", "turns"},
  *                    "directory": {"serial", "expires_at_ms"},
  *                    "gates"? (broker): [{"member", "endpoint", "state": "up" | "starting" | "waiting" | "ending",

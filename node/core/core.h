@@ -13,6 +13,7 @@
  *   pump.c      frames out                          members.c   directory
  *   reports.c   reports made                        rebuild.c   behind the log, new shard
  *   witness.c   cosigning heads, cosigned heads     evidence.c  the bundle of a message
+ *   upgrade.c   evidence at cosigned heads
  */
 #pragma once
 
@@ -25,6 +26,8 @@
 #include "link.pb-c.h"
 #include "node.h"
 
+/* shard, index, tree size, path size, path, entry: what EVIDENCE and PREKEY_LEAF hold of a leaf. */
+#define LEAF_ROW_MAX (TMX_SHARD_MAX + 18 + TMX_TREE_DEPTH_MAX * TMX_HASH_SIZE + TMX_ENTRY_MAX)
 #define NODE_FLIGHT 1024u                  /* headers, or reports, sent and not answered */
 #define NODE_WAITERS 64u
 #define NODE_LOOKS_MAX 10000u              /* rows all queries of a turn look at: an application may be shown few of many */
@@ -149,6 +152,9 @@ struct tmx_node {
     struct tmx_verify_key witness_key;     /* with config.witness_secret */
     struct tmx_checkpoint cosigned;        /* the newest head of this shard that the quorum cosigned; size 0 = none */
     struct tmx_quorum cosigned_quorum;
+    struct tmx_checkpoint upgrade_head;    /* the cosigned head at which proofs were asked for; size 0 = none were */
+    bool upgrade_wanted;                   /* there may be leaves behind the cosigned head */
+    uint64_t upgrade_due_ms;               /* mono: not asked again before */
     struct tmx_spool *spool;
     int fault;                             /* first error: ends the turn and the process */
     bool in_turn;                          /* rows were written in this turn */
@@ -386,6 +392,12 @@ void node_sent_refused(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx_
 void node_sent_report(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry,
                       const Tmx__Report *report);
 void node_sent_ended(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry);
+
+/* upgrade.c: a leaf that is kept in that row is to be proved at a cosigned head. */
+void node_upgrade_add(struct tmx_node *n, uint64_t index, uint8_t table, const struct node_key *row);
+void node_upgrade_in(struct tmx_node *n, const Tmx__Proofs *proofs, const struct tmx_bytes *payload);
+void node_upgrade_close(struct tmx_node *n);
+void node_upgrade_reset(struct tmx_node *n);   /* a new session */
 
 /* witness.c */
 int node_witness_start(struct tmx_node *n);

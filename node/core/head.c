@@ -5,8 +5,6 @@
 
 #include "core.h"
 
-#define LEAF_ROW_MAX (TMX_SHARD_MAX + 18 + TMX_TREE_DEPTH_MAX * TMX_HASH_SIZE + TMX_ENTRY_MAX)
-
 /* Both heads, or the head and what contradicts it, stay for the operator; the broker is not used any more. */
 void node_head_distrust(struct tmx_node *n, const char *event, struct tmx_bytes data)
 {
@@ -82,7 +80,6 @@ void node_head_keep(struct tmx_node *n)
     }
 }
 
-/* shard, index, tree size, path, entry: what EVIDENCE and PREKEY_LEAF hold of a leaf. */
 static struct tmx_bytes leaf_row(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx_writer *w)
 {
     uint8_t shard[TMX_SHARD_MAX];
@@ -116,6 +113,7 @@ void node_evidence_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum 
         return;   /* the same leaf: its first proof stays */
     }
     node_put(n, TMX_NT_EVIDENCE, node_kb(&k), row);
+    node_upgrade_add(n, item->index, TMX_NT_EVIDENCE, &k);
     node_head_keep(n);
 }
 
@@ -133,6 +131,7 @@ void node_prekeys_keep(struct tmx_node *n, struct tmx_bytes member, const Tmx__F
     tmx_write_u64(&kw, item->index);
     k.size = kw.used;
     node_put(n, TMX_NT_PREKEY_LEAF, node_kb(&k), leaf_row(n, item, &w));
+    node_upgrade_add(n, item->index, TMX_NT_PREKEY_LEAF, &k);
     node_head_keep(n);
 }
 

@@ -205,6 +205,8 @@ static int frames_of(const Tmx__Link *link)
     case TMX__LINK__BODY_DELIVER:
         return link->deliver->items >= 1 && link->deliver->items <= TMX_LINK_ITEMS_MAX ? (int)(2 * link->deliver->items)
                                                                                       : -1;
+    case TMX__LINK__BODY_PROOFS:
+        return link->proofs->items >= 1 && link->proofs->items <= TMX_LINK_ITEMS_MAX ? (int)link->proofs->items : -1;
     case TMX__LINK__BODY_CHUNK:
     case TMX__LINK__BODY_DIRECTORY:
     case TMX__LINK__BODY_WITNESS:
@@ -320,6 +322,9 @@ static void body_in(struct tmx_node *n, const Tmx__Link *link, const struct tmx_
     case TMX__LINK__BODY_DIRECTORY:
         node_directory_install(n, payload[0], false);
         node_serial_heard(n, link->directory->serial);
+        break;
+    case TMX__LINK__BODY_PROOFS:
+        node_upgrade_in(n, link->proofs, payload);
         break;
     case TMX__LINK__BODY_WITNESS:
         node_witness_in(n, payload[0]);

@@ -155,6 +155,7 @@ struct tmx_node_state_view {
     bool witness;                  /* this node cosigns */
     uint64_t cosigned_size;        /* of the newest head that the quorum has cosigned; 0 = none */
     struct tmx_quorum cosigned;
+    bool upgrading;                /* leaves are being led to that head */
     uint64_t waiting;              /* submissions not signed yet */
     uint64_t unanswered;           /* signed, no acceptance yet */
     uint64_t reports_open;         /* signed reports without verified leaf */

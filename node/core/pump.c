@@ -64,6 +64,7 @@ void node_pump_reset(struct tmx_node *n)
     n->stage_from.size = 0;
     n->stage_look = true;
     n->sign_due = true;
+    node_upgrade_reset(n);
 }
 
 static void defer(struct tmx_node *n, struct node_window *w, const Tmx__Deferred *d)
@@ -335,4 +336,5 @@ void node_pump_close(struct tmx_node *n)
     publish_close(n);
     window_close(n, &n->reports, false);
     window_close(n, &n->submits, true);
+    node_upgrade_close(n);
 }

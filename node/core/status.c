@@ -29,6 +29,7 @@ int tmx_node_state(struct tmx_node *n, struct tmx_node_state_view *ret_view)
     v.witness = n->config.witness_secret != NULL;
     v.cosigned_size = n->cosigned.size;
     v.cosigned = n->cosigned_quorum;
+    v.upgrading = n->upgrade_wanted;
     v.waiting = stat.rows[TMX_NT_OUT_WAIT];
     v.unanswered = stat.rows[TMX_NT_OUT_OPEN];
     v.reports_open = stat.rows[TMX_NT_REPORT_OPEN];

@@ -79,6 +79,8 @@ enum tmx_node_table {
     TMX_NT_DIRECTORY,
     /* member, shard, index u64 -> as EVIDENCE: the leaf of a prekey set it published */
     TMX_NT_PREKEY_LEAF,
+    /* shard, index u64 of a leaf that is not proved at a cosigned head yet -> table u8, key of its row there */
+    TMX_NT_UPGRADE,
 };
 
 enum tmx_node_direction { TMX_DIRECTION_SENT = 1, TMX_DIRECTION_RECEIVED = 2 };

@@ -134,6 +134,7 @@ uint64_t node_timers_deadline(const struct tmx_node *n)
         }
         bool pulling = !sodium_is_zero(n->stage, sizeof(n->stage));
         at = pulling && n->stage_due_ms < at ? n->stage_due_ms : at;
+        at = !n->busy && !n->state.carry && n->upgrade_wanted && n->upgrade_due_ms < at ? n->upgrade_due_ms : at;
         at = n->stage_retry_ms != 0 && n->stage_retry_ms < at ? n->stage_retry_ms : at;
     }
     return at;

@@ -164,6 +164,7 @@ void node_cosigned_in(struct tmx_node *n, const Tmx__CosignedHead *cosigned, str
     node_put(n, TMX_NT_COSIGNED, node_kb(&k), note);
     n->cosigned = c;
     n->cosigned_quorum = q;
+    n->upgrade_wanted = true;
 }
 
 int node_witness_start(struct tmx_node *n)

@@ -22,7 +22,6 @@ verdict() {     # verdict FILE EXPRESSION: of both verifiers
 d = json.load(open(sys.argv[1]))
 sys.exit(not eval(sys.argv[2]))' "$root/verdict.json" "$2" || fail "$1: the verdict is another: $(cat "$root/verdict.json")"
 }
-witnessed() { is broker 'd["log"]["cosigned"]["size"] == d["log"]["size"]' True && is "$1" 'd["log"]["cosigned"]["quorum"]' True; }
 id_of() { fed_tmx "$1" --json message "$2" | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])'; }
 
 world_start
@@ -35,9 +34,15 @@ await state_is DE taken delivered || fail "no outcome of what was taken"
 mkdir "$root/bundles"
 cp "$FED/authority.pub" "$root/bundles/"
 
+# --- once the witnesses have cosigned, all of it leads to one head that the quorum has seen
+led() { is "$1" 'd["log"]["cosigned"]["size"] == d["log"]["size"] and not d["log"]["cosigned"]["upgrading"]' True; }
+for m in DE IT; do
+    await led $m || fail "$m does not lead its evidence to a cosigned head: $(look $m 'd["log"]')"
+done
+
 # --- the sender's side: with the container, with its content, and without
 evidence DE taken taken
-verdict taken 'd["deliveries"][0]["state"] == "delivered"'
+verdict taken 'd["deliveries"][0]["state"] == "delivered" and [c["quorum"] for c in d["checkpoints"]] == [True]'
 grep -q 'not prove' "$root/verdict.txt" || fail "the verdict does not say what is not proved"
 evidence DE taken open --disclose
 verdict open 'd["deliveries"][0]["state"] == "delivered"' --payload-out "$root/payload"
@@ -48,7 +53,7 @@ verdict bare 'd["deliveries"][0]["state"] == "delivered"'
 
 # --- the recipient's, after it erased what it took
 evidence IT "$(id_of DE taken)" erased
-verdict erased 'd["deliveries"][0]["state"] == "delivered"'
+verdict erased 'd["deliveries"][0]["state"] == "delivered" and [c["quorum"] for c in d["checkpoints"]] == [True]'
 
 # --- what has no outcome
 evidence DE waiting waiting

@@ -305,7 +305,7 @@ static bool all_cosigned(struct sim *s)
     for (unsigned i = 0; i < s->n_nodes; i++) {
         struct tmx_node_state_view n;
         if (v.size < tmx_broker_log_size(s->broker) || tmx_node_state(s->nodes[i].node, &n) != 0 ||
-            n.cosigned_size != v.size) {
+            n.cosigned_size != v.size || n.upgrading) {
             snprintf(s->checker->report, sizeof(s->checker->report), "%" PRIu64 " of %" PRIu64 " leaves are cosigned, "
                      "or a node does not know", v.size, tmx_broker_log_size(s->broker));
             return false;

@@ -73,6 +73,13 @@ static void receive(struct world *w, const struct tmx_bytes *frames, size_t n)
         w->n_publishes++;
         w->prekeys = keep(w, frames[1]);
         break;
+    case TMX__LINK__BODY_PROOF_REQUEST:
+        w->n_proof_requests++;
+        w->asked_size = link->proof_request->tree_size;
+        w->n_asked = link->proof_request->n_indexes;
+        assert_in_range(w->n_asked, 1, TMX_N(w->asked));
+        memcpy(w->asked, link->proof_request->indexes, w->n_asked * sizeof(w->asked[0]));
+        break;
     case TMX__LINK__BODY_WITNESS_REPLY:
         w->witness_status = link->witness_reply->status;
         w->witness_body = keep(w, frames[1]);

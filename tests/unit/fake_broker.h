@@ -53,6 +53,8 @@ struct world {
     size_t chunk_bytes;
     unsigned witness_status;        /* of the last WitnessReply; 0 = none yet */
     struct tmx_bytes witness_body;
+    size_t n_proof_requests, n_asked;
+    uint64_t asked_size, asked[64];  /* of the last ProofRequest */
     /* the node */
     struct tmx_spool *spool;
     struct tmx_node *node;

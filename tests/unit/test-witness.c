@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The node as a witness, and what it believes of the others: WIT-2, WIT-3, WIT-4.
+ * The node as a witness, what it believes of the others, and its evidence at heads they have cosigned: WIT-2 to WIT-5.
  */
 #include <stdio.h>
 
@@ -216,6 +216,66 @@ static void test_cosigned_fork(void **state)
     assert_int_equal(state_of(w).cosigned_size, 0);
 }
 
+/* What it was asked for; bent: the last hash of the last path. */
+static void prove(struct world *w, bool bent)
+{
+    Tmx__Proofs proofs = TMX__PROOFS__INIT;
+    Tmx__Link link = TMX__LINK__INIT;
+    struct tmx_bytes frames[TMX_LINK_ITEMS_MAX];
+    proofs.tree_size = w->asked_size;
+    proofs.items = (uint32_t)w->n_asked;
+    for (size_t i = 0; i < w->n_asked; i++) {
+        struct tmx_proof path;
+        Tmx__FeedItem item = TMX__FEED_ITEM__INIT;
+        assert_true(tmx_tree_path_at(w->tree, w, w->asked[i], w->asked_size, &path));
+        path.hash[path.n - 1].b[3] ^= bent && i == w->n_asked - 1 ? 1 : 0;
+        item.index = w->asked[i];
+        item.path = tmx_to_pb(TMX_BYTES(path.hash, path.n * sizeof(path.hash[0])));
+        frames[i] = world_pack(w, &item);
+    }
+    link.body_case = TMX__LINK__BODY_PROOFS;
+    link.proofs = &proofs;
+    say(w, &link, frames, w->n_asked);
+}
+
+/* WIT-5: what it keeps is proved at the cosigned head, once; in a new session it asks for what is missing. */
+static void test_upgrade(void **state)
+{
+    static const char *const codes[] = { "CH", "IT", "DE" };
+    struct world *w = *state;
+    with_policy(w);
+    uint64_t size = state_of(w).head_size - 1;
+    tell_cosigned(w, size, note_of(w, size, false, codes, 2));
+    tick(w, 1);
+    assert_int_equal(w->n_proof_requests, 1);
+    assert_int_equal(w->asked_size, size);
+    assert_true(state_of(w).upgrading);
+    tick(w, 1000);
+    assert_int_equal(w->n_proof_requests, 1);
+    bye(w, TMX_CODE_BAD_FRAME);
+    link_up(w);
+    tick(w, 1);
+    assert_int_equal(w->n_proof_requests, 2);
+    prove(w, false);
+    tick(w, 100);
+    assert_int_equal(w->n_proof_requests, 2);
+    assert_false(state_of(w).upgrading);
+    assert_false(state_of(w).distrust);
+}
+
+static void test_upgrade_bent(void **state)
+{
+    static const char *const codes[] = { "CH", "IT", "DE" };
+    struct world *w = *state;
+    with_policy(w);
+    uint64_t size = state_of(w).head_size - 1;
+    tell_cosigned(w, size, note_of(w, size, false, codes, 2));
+    tick(w, 1);
+    prove(w, true);
+    assert_true(state_of(w).distrust);
+    assert_true(noticed(w, "log.inclusion-wrong"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +284,8 @@ int main(void)
         cmocka_unit_test(test_fork),
         cmocka_unit_test_setup_teardown(test_cosigned_head, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_cosigned_fork, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_upgrade, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_upgrade_bent, world_setup, world_teardown),
     };
     return cmocka_run_group_tests_name("witness", tests, NULL, NULL);
 }
