@@ -707,6 +707,26 @@ static void refusal_of_a_report_on_another(void)
     case_expect(6, "what was refused is not this message");
 }
 
+/* What was refused may claim any head and serial: that may be why. */
+static void refused_for_its_claims(void)
+{
+    Tmx__LogEntry e = book_entry(TMX__ENTRY_KIND__ENTRY_REFUSAL);
+    Tmx__Head seen = TMX__HEAD__INIT;
+
+    case_arrived();
+    bent = book_report_on(&case_parcel.mail, 0, TMX__OUTCOME__OUTCOME_COD_POSITIVE, 0);
+    seen.shard = book_str(book->federation.shard);
+    seen.size = book->n + 100;
+    seen.root = book_bin(book->roots[1].b, TMX_HASH_SIZE);
+    bent.seen = &seen;
+    bent.directory_serial = 9;
+    book_sign(&e, "FR", &bent);
+    e.code = TMX_CODE_BAD_HEAD;
+    book_put(&e);
+    case_pack();
+    case_expect_state("arrived", false);
+}
+
 static void refusal_of_prekeys(void)
 {
     Tmx__LogEntry e = book_entry(TMX__ENTRY_KIND__ENTRY_REFUSAL);
@@ -802,6 +822,7 @@ static void test_about_the_message(void **state)
                                            accepted_of_suspended,
                                            refusal_of_another_sender,
                                            refusal_of_a_report_on_another,
+                                           refused_for_its_claims,
                                            refusal_of_prekeys,
                                            expiry_of_another_sender,
                                            erased_another,

@@ -558,6 +558,26 @@ static void slots(void)
     tmx_evidence_free(v);
 }
 
+/* What an earlier shard accepted was sealed in its time, however late it is accepted again. */
+static void slot_of_resubmission(void)
+{
+    struct tmx_evidence *v;
+
+    case_accepted();
+    sample_begin(&case_bundle, &case_parcel);
+    sample_leaf(&case_bundle, 4, sample_head(&case_bundle, 0));
+    book->now_ms += 20 * DAY_MS;
+    sample_new_shard();
+    book_put_header(&case_parcel.mail, TMX__ENTRY_KIND__ENTRY_RESUBMISSION, 0, 0);
+    sample_directories(&case_bundle, 1, 2);
+    sample_leaf(&case_bundle, 2, sample_head(&case_bundle, 0));
+    case_bundle.pb.container = book_bin(case_parcel.container, case_parcel.container_size);
+    v = case_check();
+    assert_int_equal(v->rule, 0);
+    assert_int_equal(v->deliveries[0].slot, EVIDENCE_SLOT_PUBLISHED);
+    tmx_evidence_free(v);
+}
+
 /* The slots of two recipients name each other's keys: both published, neither theirs. */
 static void slots_swapped(void)
 {
@@ -644,6 +664,7 @@ static void test_container(void **state)
                                            container_beside,
                                            container_of_no_suite,
                                            slots,
+                                           slot_of_resubmission,
                                            slots_swapped,
                                            content_malformed,
                                            another_content_key,
