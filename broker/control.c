@@ -12,6 +12,7 @@
 #include "daemon.h"
 
 #define ENTRIES_MAX 256u
+#define UNCOSIGNED_WARN_MS 600000u
 
 static json_t *base64_of(struct tmx_bytes b)
 {
@@ -45,6 +46,13 @@ static json_t *problems_of(struct daemon *d)
     if (v.disk_full) {
         tmx_answer_problem(list, "critical", "the spool is above its high-water mark, or full with what is promised: admission has stopped");
     }
+    struct tmx_broker_cosigned_view cosigned;
+    tmx_broker_cosigned(d->broker, &cosigned);
+    if (cosigned.waiting_ms > UNCOSIGNED_WARN_MS) {
+        tmx_answer_problem(list, "warning",
+                           "the head of the log has not been cosigned by the quorum of witnesses for over 10 minutes: "
+                           "tmxctl peers shows which nodes are away");
+    }
     tmx_answer_marker_problem(list, d->marker_unwritten);
     if (v.clock_doubt) {
         tmx_answer_problem(list, "critical",
@@ -60,6 +68,31 @@ static json_t *problems_of(struct daemon *d)
         }
     }
     return list;
+}
+
+static json_t *log_of(const struct daemon *d)
+{
+    json_t *log = tmx_answer_log(tmx_broker_checkpoint(d->broker));
+    struct tmx_broker_cosigned_view v;
+    tmx_broker_cosigned(d->broker, &v);
+    if (v.witnesses > 0) {
+        tmx_answer_cosigned(log, v.witnesses, v.size, &v.quorum, tmx_clock_wall_ms());
+    }
+    return log;
+}
+
+/* The head; with the newest that the quorum has cosigned, which may be an earlier one. */
+static json_t *log_head(const struct daemon *d)
+{
+    struct tmx_bytes c = tmx_broker_checkpoint(d->broker);
+    json_t *j = json_pack("{so}", "checkpoint", json_stringn((const char *)c.data, c.size));
+    struct tmx_broker_cosigned_view v;
+    tmx_broker_cosigned(d->broker, &v);
+    json_object_set_new(j, "witnesses", json_integer((json_int_t)v.witnesses));
+    if (v.size > 0 && v.quorum.reached) {
+        json_object_set_new(j, "cosigned", json_stringn((const char *)v.checkpoint.data, v.checkpoint.size));
+    }
+    return j;
 }
 
 static json_t *gates_of(const struct daemon *d)
@@ -130,7 +163,7 @@ json_t *control_status(struct daemon *d)
     struct tmx_broker_state_view v;
     tmx_broker_state(d->broker, &v);
     json_t *status = tmx_answer_status("broker", tmx_broker_directory(d->broker), d->started_ms, problems_of(d));
-    json_object_set_new(status, "log", tmx_answer_log(tmx_broker_checkpoint(d->broker)));
+    json_object_set_new(status, "log", log_of(d));
     json_object_set_new(status, "spool", tmx_answer_spool(d->spool));
     json_object_set_new(status, "gates", gates_of(d));
     json_object_set_new(status, "destinations", destinations_of(d));
@@ -335,8 +368,7 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r, str
         return tmx_answer_directory(tmx_broker_directory(d->broker));
     }
     if (strcmp(w[0], "log-head") == 0 && r->n_words == 1) {
-        struct tmx_bytes c = tmx_broker_checkpoint(d->broker);
-        return json_pack("{so}", "checkpoint", json_stringn((const char *)c.data, c.size));
+        return log_head(d);
     }
     if (strcmp(w[0], "log-entries") == 0 && r->n_words == 3 &&
         tmx_parse_u64(tmx_bytes_str(w[1]), UINT64_MAX - ENTRIES_MAX, &from) &&

@@ -105,6 +105,7 @@ fed_create() {
     "$AUTHORITY" add-log "$FED/broker/broker.pub" --dir "$FED/authority" >/dev/null &&
         "$AUTHORITY" add-gate "$FED/broker/broker.pub" --dir "$FED/authority" >/dev/null &&
         "$AUTHORITY" catalogue "$FED_TOP/proto/catalogue-ncts-p5.conf" --dir "$FED/authority" >/dev/null &&
+        "$AUTHORITY" policy-majority --dir "$FED/authority" >/dev/null &&
         fed_sign || return 1
     cp "$FED/authority/authority.pub" "$FED/authority.pub"
     fed_broker_conf "$shard"

@@ -106,7 +106,12 @@ json_t *control_status(struct daemon *d)
     }
     json_t *status = tmx_answer_status("node", tmx_node_directory(d->node), d->started_ms, problems_of(d, &v));
     json_object_set_new(status, "member", json_string(d->settings.member));
-    json_object_set_new(status, "log", tmx_answer_log(tmx_node_checkpoint(d->node)));
+    json_t *log = tmx_answer_log(tmx_node_checkpoint(d->node));
+    const struct tmx_policy *policy = tmx_directory_policy(tmx_node_directory(d->node));
+    if (policy != NULL && policy->n_witnesses > 0) {
+        tmx_answer_cosigned(log, (unsigned)policy->n_witnesses, v.cosigned_size, &v.cosigned, tmx_clock_wall_ms());
+    }
+    json_object_set_new(status, "log", log);
     json_object_set_new(status, "spool", tmx_answer_spool(d->spool));
     json_object_set_new(status, "link", link_of(d, &v));
     json_object_set_new(status, "destinations", members(d, false));

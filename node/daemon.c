@@ -301,12 +301,13 @@ static void disk_watch(struct daemon *d, struct batch *b)
         tmx_node_state(d->node, &v) != 0) {
         return;   /* a spool that fails fails the turn */
     }
-    uint64_t promised = v.open * TMX_EVIDENCE_ROOM;
+    uint64_t promised = v.open * TMX_EVIDENCE_ROOM + v.moving_bytes;
     tmx_room_look(&d->submit_room, &stat, promised, now);
     tmx_room_look(&d->arrive_room, &stat, promised, now);
     struct tmx_node_event *ev = event_add(b, TMX_NODE_DISK);
     ev->submit_bytes = d->submit_room.left_bytes;
     ev->arrive_bytes = d->arrive_room.left_bytes;
+    ev->turn_bytes = tmx_room_turn(&d->submit_room);
 }
 
 /* What the link did not take in earlier turns; and the core is told whether anything still waits. */

@@ -37,6 +37,8 @@ struct node_keys {
     struct tmx_curve curve;
     uint8_t last_resort_public[32], last_resort_secret[32];
     uint8_t archive[32], label[32];
+    bool witness;   /* there is a witness key */
+    uint8_t witness_public[32], witness_secret[64];
 };
 int settings_keys(const struct settings *s, struct node_keys *ret_keys);
 

@@ -116,6 +116,8 @@ static int serve(struct daemon *d)
     c.member = tmx_bytes_str(d->settings.member);
     c.signing_secret = d->keys.sign_secret;
     memcpy(c.signing_public, d->keys.sign_public, sizeof(c.signing_public));
+    c.witness_secret = d->keys.witness ? d->keys.witness_secret : NULL;
+    memcpy(c.witness_public, d->keys.witness_public, sizeof(c.witness_public));
     c.last_resort_secret = d->keys.last_resort_secret;
     c.archive_key = d->keys.archive;
     c.label_key = d->keys.label;

@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <tmx/identifier.h>
 #include <tmx/keyfile.h>
@@ -138,7 +139,13 @@ int settings_keys(const struct settings *s, struct node_keys *k)
     r = r != 0 ? r : key_load(s, "last-resort", "last-resort", k->last_resort_public, k->last_resort_secret,
                               sizeof(k->last_resort_secret));
     r = r != 0 ? r : key_load(s, "archive", "archive", none, k->archive, sizeof(k->archive));
-    return r != 0 ? r : key_load(s, "label", "label", none, k->label, sizeof(k->label));
+    r = r != 0 ? r : key_load(s, "label", "label", none, k->label, sizeof(k->label));
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/witness.key", s->keys);
+    k->witness = access(path, F_OK) == 0;   /* it may be elsewhere: then this node is no witness */
+    return r != 0 || !k->witness
+               ? r
+               : key_load(s, "witness", "witness", k->witness_public, k->witness_secret, sizeof(k->witness_secret));
 }
 
 static unsigned verbs_of(const struct tmx_config *c, const char *section)

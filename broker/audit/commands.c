@@ -63,17 +63,16 @@ int tmx_run_export(const struct arguments *a)
     return r == EXIT_OK && (a->given & OPTION_FORMAT) != 0 ? tmx_audit_list(a) : r;
 }
 
-/* To the file of --out, or without it to standard output. */
-static int write_out(const struct arguments *a, struct tmx_bytes data)
+int tmx_audit_write_out(const char *path, struct tmx_bytes data)
 {
-    FILE *out = a->out == NULL ? stdout : fopen(a->out, "w");
+    FILE *out = path == NULL ? stdout : fopen(path, "w");
     bool written = out != NULL && fwrite(data.data, 1, data.size, out) == data.size && fflush(out) == 0;
 
     if (out != NULL && out != stdout && fclose(out) != 0) {
         written = false;
     }
     if (!written) {
-        fprintf(stderr, "tmx-audit: cannot write %s: %s\n", a->out == NULL ? "the proof" : a->out, strerror(errno));
+        fprintf(stderr, "tmx-audit: cannot write %s: %s\n", path == NULL ? "the result" : path, strerror(errno));
     }
     return written ? EXIT_OK : EXIT_FAILED;
 }
@@ -129,7 +128,7 @@ int tmx_run_prove(const struct arguments *a)
         return r;
     }
     r = tmx_prove(&h, index, &w, why);
-    r = r < 0 ? tmx_audit_complain(why) : write_out(a, tmx_written(&w));
+    r = r < 0 ? tmx_audit_complain(why) : tmx_audit_write_out(a->out, tmx_written(&w));
     tmx_history_close(&h);
     return r;
 }
@@ -200,7 +199,7 @@ static int report_fork(const struct arguments *a, const struct tmx_history *shor
         return EXIT_FAILED;
     }
     tmx_fork_proof(shorter, longer, c, &w);
-    (void)write_out(a, tmx_written(&w));
+    (void)tmx_audit_write_out(a->out, tmx_written(&w));
     return EXIT_FAILED;
 }
 

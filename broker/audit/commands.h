@@ -27,8 +27,10 @@ enum option_key { /* one bit each, above the characters */
     OPTION_TYPE = 0x10000,
     OPTION_OUTCOME = 0x20000,
     OPTION_JOBS = 0x40000,
-    OPTION_CONTAINER = 0x80000,
-    OPTION_PAYLOAD_OUT = 0x100000,
+    OPTION_HTML = 0x80000,
+    OPTION_LATE = 0x100000,
+    OPTION_CONTAINER = 0x200000,
+    OPTION_PAYLOAD_OUT = 0x400000,
 };
 
 struct arguments {
@@ -39,6 +41,8 @@ struct arguments {
     const char *authority;
     const char *socket;
     const char *out; /* NULL: standard output */
+    const char *html; /* NULL: no page */
+    uint64_t late_ms;
     const char *container;
     const char *payload_out;
     unsigned jobs;
@@ -52,12 +56,15 @@ int tmx_run_prove(const struct arguments *a);
 int tmx_run_compare(const struct arguments *a);
 int tmx_run_gaps(const struct arguments *a);
 int tmx_run_reconcile(const struct arguments *a);
+int tmx_run_report(const struct arguments *a);
 int tmx_run_verify_evidence(const struct arguments *a);
 
 /* What commands share. */
 int tmx_audit_complain(const char *why); /* EXIT_FAILED */
 /* Opens the export that is the first operand and verifies its head. EXIT_OK, or complains. */
 int tmx_audit_open(const struct arguments *a, struct tmx_history *ret_history);
+/* To the file, or without one (NULL) to standard output. EXIT_OK, or complains. */
+int tmx_audit_write_out(const char *path, struct tmx_bytes data);
 /* Prints a document and ends it. */
 int tmx_audit_print_json(json_t *document);
 /* The readable log of the export. */

@@ -38,6 +38,12 @@ static void set_text(char *text, size_t capacity, ProtobufCBinaryData b)
 }
 #define SET_TEXT(field, b) set_text(field, sizeof(field), b)
 
+static void set_code(struct tmx_audit_line *l, unsigned code)
+{
+    l->code_number = code;
+    l->code = code == 0 ? "" : tmx_code_name(code);
+}
+
 static void set_message(struct tmx_audit_line *l, ProtobufCBinaryData id)
 {
     l->has_message = id.len == sizeof l->message_id;
@@ -131,7 +137,7 @@ static int report_line(struct walk *w, const Tmx__LogEntry *e)
     }
     SET_TEXT(w->line.recipient, report->recipient);
     w->line.outcome = report_outcomes[report->outcome];
-    w->line.code = report->code == 0 ? "" : tmx_code_name(report->code);
+    set_code(&w->line, report->code);
     w->line.seq = report->seq;
     set_message(&w->line, report->message_id);
     set_digest(&w->line, report->container_digest);
@@ -171,7 +177,7 @@ static int entry_lines(struct walk *w, uint64_t index, struct tmx_bytes entry)
     }
     w->line.time_ms = e->time_ms;
     w->line.kind = tmx_audit_kind_name(e->kind);
-    w->line.code = e->code == 0 ? "" : tmx_code_name(e->code);
+    set_code(&w->line, e->code);
     w->line.consumed = e->kind == TMX__ENTRY_KIND__ENTRY_REFUSAL && e->number == 1;
     SET_TEXT(w->line.member, e->member);
     switch ((unsigned)e->kind) {

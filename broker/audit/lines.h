@@ -13,6 +13,7 @@ struct tmx_audit_line {
     const char *outcome;                 /* what it says of a delivery: "accepted" "arrived" "delivered" "refused" "expired"
                                             "exception" "rejected"; "" when it is about none */
     const char *code;                    /* name of the reason; "" when there is none */
+    unsigned code_number;                /* tmx/code.h; 0: none */
     char member[TMX_MEMBER_MAX + 1];     /* who signed or did it; "" for the broker's own */
     char sender[TMX_MEMBER_MAX + 1];     /* of the message; "" when it is not known here */
     char recipient[TMX_MEMBER_MAX + 1];

@@ -25,7 +25,9 @@ static const char doc[] =
     "exports, or an export and a checkpoint, are one history, and writes the proof of a fork when they are not.\n\n"
     "export --format prints the log of an export to be read, as far as --from, --to, --member, --type and --outcome choose. "
     "gaps says whether a number of a sender to a recipient is missing. reconcile says what two members sent each other in "
-    "a time and what became of it; with --format, each delivery.\n\n"
+    "a time and what became of it; with --format, each delivery. report says for every member, message type and interval "
+    "of time how much was accepted, delivered, refused, late, and what is open: as tables, as JSON, and as a page with "
+    "plots that needs no network.\n\n"
     "verify-evidence needs no export: it checks a file about one message (tmx evidence), and says who sent what to whom, what "
     "became of it, and what is not proved.\n\n"
     "The authority file holds the keys of the federation authority, obtained from it and not from the export: a line "
@@ -37,8 +39,10 @@ static const struct argp_option options[] = {
     { "container", OPTION_CONTAINER, "FILE", 0, "the sealed container, when it came beside the bundle", 0 },
     { "format", OPTION_FORMAT, "csv|jsonl", 0, "print the log to be read, a line for each entry and recipient", 0 },
     { "from", OPTION_FROM, "TIME", 0, "only from this time on: 2026-11-24 or 2026-11-24T10:00:00Z", 0 },
+    { "html", OPTION_HTML, "FILE", 0, "also write the report as a page that needs nothing else", 0 },
     { "jobs", OPTION_JOBS, "N", 0, "on so many threads (verify); as many as there are processors", 0 },
     { "json", OPTION_JSON, NULL, 0, "print one JSON document", 0 },
+    { "late", OPTION_LATE, "TIME", 0, "an outcome is late when it comes more than this after acceptance (20m)", 0 },
     { "member", OPTION_MEMBER, "CODE", 0, "only what this member signed, sent or receives", 0 },
     { "out", OPTION_OUT, "FILE", 0, "where the proof goes", 0 },
     { "outcome", OPTION_OUTCOME, "WORD", 0,
@@ -49,6 +53,9 @@ static const struct argp_option options[] = {
     { "type", OPTION_TYPE, "TYPE", 0, "only messages of this type", 0 },
     { 0 },
 };
+
+#define LATE_DEFAULT_MS 1200000u /* 20 minutes */
+#define LATE_MAX 1000000u        /* of any unit */
 
 #define OPTIONS_TIME (OPTION_FROM | OPTION_TO)
 #define OPTIONS_FILTER (OPTIONS_TIME | OPTION_MEMBER | OPTION_TYPE | OPTION_OUTCOME)
@@ -85,6 +92,11 @@ static const struct command commands[] = {
       OPTION_AUTHORITY,
       OPTION_AUTHORITY | OPTION_JSON | OPTION_FORMAT | OPTIONS_TIME,
       tmx_run_reconcile },
+    { "report",
+      { "the directory of the export" },
+      OPTION_AUTHORITY,
+      OPTION_AUTHORITY | OPTION_JSON | OPTIONS_TIME | OPTION_MEMBER | OPTION_LATE | OPTION_HTML,
+      tmx_run_report },
     { "verify-evidence",
       { "the evidence bundle" },
       OPTION_AUTHORITY,
@@ -134,7 +146,7 @@ static void check_arguments(const struct arguments *a, struct argp_state *state)
     const struct command *c = a->command;
 
     if (c == NULL) {
-        argp_error(state, "a command is missing: export, verify, prove, compare, gaps, reconcile or verify-evidence");
+        argp_error(state, "a command is missing: export, verify, prove, compare, gaps, reconcile, report or verify-evidence");
         return;
     }
     if (a->n_operands < TMX_N(c->operands) && c->operands[a->n_operands] != NULL) {
@@ -170,6 +182,22 @@ static uint64_t take_time(const char *option, const char *arg, struct argp_state
         argp_error(state, "%s: \"%s\" is no time: write 2026-11-24 or 2026-11-24T10:00:00Z", option, arg);
     }
     return ms;
+}
+
+/* "20m": a number and s, m, h or d. */
+static uint64_t take_late(const char *arg, struct argp_state *state)
+{
+    static const char units[] = "smhd";
+    static const uint64_t unit_ms[] = { 1000, 60000, 3600000, 86400000 };
+    const size_t digits = strspn(arg, "0123456789");
+    const char *unit = arg[digits] == '\0' || arg[digits + 1] != '\0' ? NULL : strchr(units, arg[digits]);
+    uint64_t n = 0;
+
+    if (unit == NULL || !tmx_parse_u64(TMX_BYTES(arg, digits), LATE_MAX, &n) || n == 0) {
+        argp_error(state, "--late: \"%s\" is no duration: write 90s, 20m, 2h or 3d", arg);
+        return 0;
+    }
+    return n * unit_ms[unit - units];
 }
 
 static const char *take_outcome(const char *arg, struct argp_state *state)
@@ -239,6 +267,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPTION_TO:
         a->filter.to_ms = take_time("--to", arg, state);
         break;
+    case OPTION_HTML:
+        a->html = arg;
+        break;
+    case OPTION_LATE:
+        a->late_ms = take_late(arg, state);
+        break;
     case OPTION_JOBS:
         a->jobs = take_jobs(arg, state);
         break;
@@ -270,9 +304,9 @@ int main(int argc, char **argv)
                                       "export DIR --socket PATH\nverify DIR --authority FILE\n"
                                       "prove DIR INDEX --authority FILE\ncompare A B --authority FILE\n"
                                       "gaps DIR --authority FILE\nreconcile DIR MEMBER MEMBER --authority FILE\n"
-                                      "verify-evidence FILE --authority FILE",
+                                      "report DIR --authority FILE\nverify-evidence FILE --authority FILE",
                                       doc, NULL, NULL, NULL };
-    struct arguments a = { .command = NULL, .jobs = processors() };
+    struct arguments a = { .command = NULL, .jobs = processors(), .late_ms = LATE_DEFAULT_MS };
 
     argp_err_exit_status = EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0) {

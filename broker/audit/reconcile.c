@@ -31,6 +31,16 @@ const char *tmx_fate_name(enum tmx_fate fate)
     return fate_names[fate];
 }
 
+enum tmx_fate tmx_fate_of(const struct tmx_audit_line *l)
+{
+    for (enum tmx_fate f = FATE_DELIVERED; f < FATES; f++) {
+        if (strcmp(l->outcome, fate_names[f]) == 0) {
+            return f;
+        }
+    }
+    return FATE_OPEN;
+}
+
 static unsigned state_of(const struct reading *r, uint64_t acceptance)
 {
     return r->states[acceptance / 4] >> acceptance % 4 * 2 & 3u;
@@ -78,20 +88,10 @@ static int find_row(struct reading *r, const struct tmx_audit_line *l, struct tm
     return 0;
 }
 
-static enum tmx_fate fate_of(const struct tmx_audit_line *l)
-{
-    for (enum tmx_fate f = FATE_DELIVERED; f < FATES; f++) {
-        if (strcmp(l->outcome, fate_names[f]) == 0) {
-            return f;
-        }
-    }
-    return FATE_OPEN;
-}
-
 static int first_reading(void *ctx, const struct tmx_audit_line *l)
 {
     struct reading *r = ctx;
-    const enum tmx_fate fate = fate_of(l);
+    const enum tmx_fate fate = tmx_fate_of(l);
     struct tmx_reconciled *row;
     int e;
 

@@ -8,6 +8,8 @@
 
 enum tmx_fate { FATE_OPEN, FATE_DELIVERED, FATE_REFUSED, FATE_EXPIRED, FATE_EXCEPTION, FATES };
 const char *tmx_fate_name(enum tmx_fate fate);
+/* What a line says of its delivery: FATE_OPEN as long as it is no terminal outcome. */
+enum tmx_fate tmx_fate_of(const struct tmx_audit_line *line);
 
 /* Of one direction and message type. */
 struct tmx_reconciled {

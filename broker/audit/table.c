@@ -29,18 +29,24 @@ void tmx_audit_table_deinit(struct tmx_audit_table *t)
     t->n = 0;
 }
 
-/* The slot that holds the key, or the free one where it belongs. */
-static uint8_t *find(const struct tmx_audit_table *t, const struct tmx_audit_key *key)
+/* Where a key belongs. */
+static size_t home(const struct tmx_audit_table *t, const uint8_t *key)
 {
     uint8_t hash[crypto_shorthash_BYTES];
     struct tmx_reader r;
-    uint8_t *slot;
 
     _Static_assert(crypto_shorthash_KEYBYTES == 16, "the size of hash_key");
-    crypto_shorthash(hash, key->b, sizeof key->b, t->hash_key);
+    crypto_shorthash(hash, key, sizeof(struct tmx_audit_key), t->hash_key);
     r = tmx_reader_init(TMX_BYTES_OF(hash));
-    for (size_t at = (size_t)tmx_read_u64(&r) & (t->capacity - 1);; at = (at + 1) & (t->capacity - 1)) {
-        slot = t->slots + at * slot_size(t);
+    return (size_t)tmx_read_u64(&r) & (t->capacity - 1);
+}
+
+/* The slot that holds the key, or the free one where it belongs. */
+static uint8_t *find(const struct tmx_audit_table *t, const struct tmx_audit_key *key)
+{
+    for (size_t at = home(t, key->b);; at = (at + 1) & (t->capacity - 1)) {
+        uint8_t *slot = t->slots + at * slot_size(t);
+
         if (slot[0] == 0 || memcmp(slot + USED_SIZE, key->b, sizeof key->b) == 0) {
             return slot;
         }
@@ -102,6 +108,32 @@ int tmx_audit_table_put(struct tmx_audit_table *t, const struct tmx_audit_key *k
     }
     *ret_value = value_of(slot);
     return 0;
+}
+
+void tmx_audit_table_remove(struct tmx_audit_table *t, const struct tmx_audit_key *key)
+{
+    uint8_t *hole = t->capacity == 0 ? NULL : find(t, key);
+    size_t at;
+
+    if (hole == NULL || hole[0] == 0) {
+        return;
+    }
+    t->n--;
+    at = (size_t)(hole - t->slots) / slot_size(t);
+    for (size_t next = (at + 1) & (t->capacity - 1);; next = (next + 1) & (t->capacity - 1)) {
+        uint8_t *slot = t->slots + next * slot_size(t);
+
+        if (slot[0] == 0) {
+            break;
+        }
+        /* What was put off past the hole comes nearer to where it belongs. */
+        if (((next - home(t, slot + USED_SIZE)) & (t->capacity - 1)) >= ((next - at) & (t->capacity - 1))) {
+            memcpy(hole, slot, slot_size(t));
+            hole = slot;
+            at = next;
+        }
+    }
+    memset(hole, 0, slot_size(t));
 }
 
 bool tmx_audit_table_next(const struct tmx_audit_table *t, size_t *at, const struct tmx_audit_key **ret_key,

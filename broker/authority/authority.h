@@ -34,6 +34,7 @@ struct tool {
     uint64_t threshold;
     uint64_t valid_days;
     bool json;
+    bool vkeys;
     const char *key_files[TMX_AUTHORITY_KEYS_MAX];
     size_t n_key_files;
     const char *gates[TMX_MEMBERS_MAX];
@@ -53,6 +54,7 @@ int run_add_log(struct tool *t);
 int run_add_gate(struct tool *t);
 int run_catalogue(struct tool *t);
 int run_policy(struct tool *t);
+int run_policy_majority(struct tool *t);
 int run_authority(struct tool *t);
 int run_renew(struct tool *t);
 int run_sign(struct tool *t);

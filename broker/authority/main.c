@@ -38,6 +38,7 @@ enum option_key {
     OPTION_KEY_FILE,
     OPTION_AUTHORITY,
     OPTION_IN_FORCE,
+    OPTION_VKEYS,
     OPTION_JSON,
 };
 
@@ -91,6 +92,7 @@ static const struct argp_option show_options[] = {
     DIR_OPTION,
     { "authority", OPTION_AUTHORITY, "FILE", 0, "check it against these pinned keys (authority.pub)", 0 },
     { "in-force", OPTION_IN_FORCE, "FILE", 0, "check it as the successor of this directory", 0 },
+    { "vkeys", OPTION_VKEYS, NULL, 0, "print the keys that sign, for other verifiers; needs --authority", 0 },
     { "json", OPTION_JSON, NULL, 0, "print one JSON document", 0 },
     { 0 },
 };
@@ -122,6 +124,8 @@ static const struct command {
     { "catalogue", "FILE", REQUIRED, "Records version and digest of the message catalogue.", dir_options, { 0 },
       run_catalogue },
     { "policy", "FILE", REQUIRED, "Records the witness policy.", dir_options, { 0 }, run_policy },
+    { "policy-majority", "", NONE, "Records a policy: more than half of the members' witness keys.", dir_options, { 0 },
+      run_policy_majority },
     { "authority", "FILE", REQUIRED, "Changes the authority's keys to those of an authority.pub.", dir_options, { 0 },
       run_authority },
     { "renew", "", NONE, "The same content again under the next serial, for another term.", dir_options, { 0 },
@@ -223,6 +227,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         return 0;
     case OPTION_JSON:
         t->json = true;
+        return 0;
+    case OPTION_VKEYS:
+        t->vkeys = true;
         return 0;
     case OPTION_KEY_FILE:
         if (t->n_key_files == TMX_N(t->key_files)) {

@@ -166,11 +166,78 @@ int run_policy(struct tool *t)
     if (!draft_load(t, &d) || !read_file(t, t->argument, TMX_NOTE_MAX, &content)) {
         return 1;
     }
-    for (size_t i = 0; i < content.size; i++) {
-        if ((content.data[i] < 0x20 && content.data[i] != '\n') || content.data[i] >= 0x7f) {
-            return fail("%s: not a witness policy: plain text of lines is needed (c2sp.org/tlog-policy)", t->argument);
-        }
+    struct tmx_policy *policy = take(t, sizeof(*policy));
+    const char *reason;
+    unsigned line = tmx_policy_parse(content, policy, &reason);
+    if (line != 0) {
+        return fail("%s:%u: %s (c2sp.org/tlog-policy)", t->argument, line, reason);
     }
     d->witness_policy = tmx_to_pb(content);
+    return draft_save(t, d) ? 0 : 1;
+}
+
+static void write_vkey(struct tmx_writer *w, const char *name, uint8_t type, struct tmx_bytes key)
+{
+    struct tmx_verify_key v;
+    bool ok = key.size == 32 && tmx_verify_key_init(tmx_bytes_str(name), type, key.data, &v);
+    assert(ok);   /* the draft's keys were checked when they came in */
+    tmx_verify_key_format(&v, w);
+}
+
+/* One line for each witness key that counts; its name in the policy is the member's code, and a number for the second. */
+static size_t write_witnesses(struct tmx_writer *w, const Tmx__Directory *d, const char *federation, struct tmx_writer *names)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < d->n_members; i++) {
+        const Tmx__Member *m = d->members[i];
+        for (size_t j = 0; j < m->n_witness_keys && m->status != TMX__MEMBER_STATUS__MEMBER_REVOKED; j++) {
+            if (m->witness_keys[j]->revoked) {
+                continue;
+            }
+            char name[TMX_KEYNAME_MAX + 1], suffix[24] = "";
+            struct tmx_writer nw = TMX_WRITER_OF(name);
+            tmx_witness_key_name(federation, tmx_pb(m->code), &nw);
+            tmx_write_u8(&nw, 0);
+            if (j > 0) {
+                snprintf(suffix, sizeof(suffix), "-%zu", j + 1);
+            }
+            tmx_write_fmt(w, "witness %.*s%s ", (int)m->code.len, (const char *)m->code.data, suffix);
+            write_vkey(w, name, TMX_NOTE_COSIGNATURE, tmx_pb(m->witness_keys[j]->key));
+            tmx_write_u8(w, '\n');
+            tmx_write_fmt(names, " %.*s%s", (int)m->code.len, (const char *)m->code.data, suffix);
+            n++;
+        }
+    }
+    return n;
+}
+
+/* The logs, every member's witness keys, and more than half of them. */
+int run_policy_majority(struct tool *t)
+{
+    Tmx__Directory *d;
+    if (!draft_load(t, &d)) {
+        return 1;
+    }
+    uint8_t *text = take(t, TMX_NOTE_MAX), *list = take(t, TMX_NOTE_MAX);
+    struct tmx_writer w = tmx_writer_init(text, TMX_NOTE_MAX), names = tmx_writer_init(list, TMX_NOTE_MAX);
+    char federation[TMX_FEDERATION_MAX + 1] = "", origin[TMX_KEYNAME_MAX + 1];
+    memcpy(federation, d->federation.data, d->federation.len);
+    for (size_t i = 0; i < d->n_logs; i++) {
+        struct tmx_writer ow = TMX_WRITER_OF(origin);
+        tmx_log_origin(federation, tmx_pb(d->logs[i]->shard), &ow);
+        tmx_write_u8(&ow, 0);
+        tmx_write_fmt(&w, "log ");
+        write_vkey(&w, origin, TMX_NOTE_ED25519, tmx_pb(d->logs[i]->key));
+        tmx_write_u8(&w, '\n');
+    }
+    size_t n = write_witnesses(&w, d, federation, &names);
+    if (n == 0 || n > TMX_WITNESSES_MAX) {
+        return fail("%zu witness keys: a policy has 1 to %u; write one and record it with: tmx-authority policy FILE", n,
+                    TMX_WITNESSES_MAX);
+    }
+    struct tmx_bytes members = tmx_written(&names);
+    tmx_write_fmt(&w, "group majority %zu%.*s\nquorum majority\n", n / 2 + 1, (int)members.size, (const char *)members.data);
+    d->witness_policy = tmx_to_pb(tmx_written(&w));
+    printf("%zu of %zu witnesses must cosign\n", n / 2 + 1, n);
     return draft_save(t, d) ? 0 : 1;
 }

@@ -20,8 +20,11 @@ void key_short_id(const char *federation, enum key_use use, struct tmx_bytes mem
     uint8_t hash[32];
     struct tmx_verify_key v;
     struct tmx_writer w = TMX_WRITER_OF(name);
-    tmx_write_fmt(&w, "tmx.%s/%s/%.*s", federation, use == KEY_WITNESS ? "witness" : "node", (int)member.size,
-                  (const char *)member.data);
+    if (use == KEY_WITNESS) {
+        tmx_witness_key_name(federation, member, &w);
+    } else {
+        tmx_node_key_name(federation, member, &w);
+    }
     if (use != KEY_X25519 && key.size == 32 &&
         tmx_verify_key_init(tmx_written(&w), use == KEY_WITNESS ? TMX_NOTE_COSIGNATURE : TMX_NOTE_ED25519, key.data,
                             &v)) {
@@ -145,6 +148,10 @@ int run_show(struct tool *t)
     if (t->in_force != NULL && t->authority == NULL) {
         return fail("--in-force needs --authority: the pinned keys decide what was in force");
     }
+    if (t->vkeys && (t->authority == NULL || t->json)) {
+        return fail(t->json ? "--vkeys and --json exclude each other"
+                            : "--vkeys needs --authority: the pinned keys vouch for those of the directory");
+    }
     if (t->authority != NULL && v.s == NULL) {
         return fail("%s: cannot be checked, since it is not signed yet: sign it, or name a signed directory", v.path);
     }
@@ -158,7 +165,11 @@ int run_show(struct tool *t)
     for (size_t i = 0; i < v.n_signatures; i++) {
         judge_signature(&v, t->authority != NULL ? &pinned : NULL, v.s->signatures[i], &v.signatures[i]);
     }
-    if (t->json) {
+    if (t->vkeys) {
+        if (v.verdict == TMX_DIRECTORY_OK) {
+            return show_vkeys(&v);
+        }
+    } else if (t->json) {
         show_json(&v);
     } else {
         show_tables(&v);

@@ -26,3 +26,4 @@ struct view {
 const char *status_name(Tmx__MemberStatus status);
 void show_tables(const struct view *v);
 void show_json(const struct view *v);
+int show_vkeys(const struct view *v); /* exit status */

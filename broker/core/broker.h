@@ -111,6 +111,15 @@ struct tmx_broker_link_view {
 /* `member` need not be listed: then everything is zero. */
 int tmx_broker_link(struct tmx_broker *b, struct tmx_bytes member, struct tmx_broker_link_view *ret_view) TMX_MUST_CHECK;
 
+struct tmx_broker_cosigned_view {
+    unsigned witnesses;                    /* of the policy; 0: it asks for none */
+    uint64_t size;                         /* of the newest head that the quorum has cosigned; 0 = none yet */
+    struct tmx_quorum quorum;              /* of that head */
+    uint64_t waiting_ms;                   /* how long some leaf has not been cosigned; 0: all are */
+    struct tmx_bytes checkpoint;           /* with the cosignatures; empty = none; valid until the next turn */
+};
+void tmx_broker_cosigned(const struct tmx_broker *b, struct tmx_broker_cosigned_view *ret_view);
+
 struct tmx_broker_state_view {
     bool halted;                           /* shown a head beyond its tree: signs nothing */
     bool disk_full, clock_doubt, directory_expired;

@@ -8,6 +8,7 @@
  *   deliver.c    deliveries under credit               members.c    directory and prekeys
  *   staging.c    large containers, in chunks           timers.c     expiry, retries, clock
  *   status.c     views for operators                   putoff.c     order of resubmissions
+ *   witness.c    heads cosigned by witnesses
  */
 #pragma once
 
@@ -15,6 +16,7 @@
 #include <tmx/envelope.h>
 #include <tmx/seal.h>
 #include <tmx/tree.h>
+#include <tmx/witness.h>
 
 #include "broker.h"
 #include "link.pb-c.h"
@@ -80,9 +82,23 @@ struct peer {
     uint8_t staging[TMX_ID_SIZE];      /* the large container being pulled from it; zero = none */
     uint64_t staging_ms;               /* when it last went on */
     uint64_t staging_heard_ms;         /* when its sender last spoke of it */
+    uint64_t witness_asked;            /* size of the head it was asked to cosign; 0 = nothing */
+    uint64_t cosigned_told;            /* size of the cosigned head it was told last in this session */
     unsigned last_code;
     uint64_t refusals, refusals_ms;    /* more leaves it may cause by what is refused; when that was counted */
     bool refusals_told;                /* that it causes more than that, since it last did not */
+};
+
+/* A head and who has cosigned it so far. */
+struct witness_round {
+    bool open;
+    uint64_t started_ms;
+    unsigned conflicts;                /* witnesses that had to be asked twice */
+    struct tmx_checkpoint head;        /* size 0: none yet */
+    struct tmx_quorum quorum;
+    size_t signed_size;                /* of the note without cosignatures */
+    size_t note_size;
+    uint8_t note[TMX_CHECKPOINT_MAX + TMX_WITNESSES_MAX * 320u];
 };
 
 struct tmx_broker {
@@ -103,6 +119,10 @@ struct tmx_broker {
     uint64_t signed_size;              /* of the checkpoint below */
     uint8_t checkpoint[TMX_CHECKPOINT_MAX];
     size_t checkpoint_size;
+    struct witness_round round, cosigned;   /* going on, or the last; the last that reached the quorum */
+    unsigned cosigned_lack;            /* rounds since then that did not */
+    uint64_t uncosigned_ms;            /* since when some leaf is not cosigned (mono); 0 = all are */
+    uint64_t witness_size[TMX_WITNESSES_MAX];   /* what each of the policy cosigned last, as far as is known */
     bool halted, disk_full, clock_doubt;
     bool successor;                    /* this shard follows one that was lost or ended (LOG-4) */
     uint64_t clock_base_ms;            /* wall - monotonic when it was last trusted */
@@ -260,6 +280,19 @@ bool outgoing_room(struct tmx_broker *b);
 bool outgoing_head(struct tmx_broker *b, struct peer *p, Tmx__HeadUpdate *ret_head);
 /* A FeedItem frame in the out arena; false when there is no room or the leaf is not there. */
 bool outgoing_item(struct tmx_broker *b, uint64_t index, struct tmx_bytes attachment, struct tmx_bytes *ret_frame);
+
+/* witness.c */
+void witness_close(struct tmx_broker *b);
+uint64_t witness_deadline(const struct tmx_broker *b);
+void witness_tell(struct tmx_broker *b, struct peer *p);
+void witness_reply(struct tmx_broker *b, struct peer *p, const Tmx__WitnessReply *reply, struct tmx_bytes body);
+void witness_recover(struct tmx_broker *b);
+void witness_policy_changed(struct tmx_broker *b);
+/* Of the policy's witness with that number: what to ask it; lines it answered; the size it says it cosigned last. False:
+ * there is nothing to ask, or what it answered is not what it should be. */
+bool witness_request(struct tmx_broker *b, size_t witness, struct tmx_writer *w);
+bool witness_lines(struct tmx_broker *b, struct tmx_bytes lines);
+bool witness_conflict(struct tmx_broker *b, size_t witness, struct tmx_bytes body);
 
 /* timers.c */
 #define TICK_MS 1000u

@@ -67,6 +67,7 @@ static void session_open(struct tmx_broker *b, struct peer *p, const struct tmx_
     p->feed_next = tmx_bytes_eq(tmx_pb(hello->shard), tmx_bytes_str(b->shard)) ? hello->feed_next : 0;
     p->feed_told = p->feed_next;
     p->n_feeds = 0;
+    p->witness_asked = p->cosigned_told = 0;
     p->credit_messages = p->credit_bytes = p->sent_messages = p->sent_bytes = 0;
     memset(p->scan_from, 0, sizeof(p->scan_from));
     p->n_put_off = 0;
@@ -154,6 +155,7 @@ static int frames_of(const Tmx__Link *link)
         return link->reports->items >= 1 && link->reports->items <= TMX_LINK_ITEMS_MAX ? (int)link->reports->items : -1;
     case TMX__LINK__BODY_PUBLISH:
     case TMX__LINK__BODY_CHUNK:
+    case TMX__LINK__BODY_WITNESS_REPLY:
         return 1;
     case TMX__LINK__BODY_FEED_ACK:
     case TMX__LINK__BODY_CREDIT:
@@ -211,6 +213,9 @@ static void body_in(struct tmx_broker *b, struct peer *p, const Tmx__Link *link,
     case TMX__LINK__BODY_PING:
         p->clock_base_ms = link->ping->wall_ms - b->now_ms;
         pong_out(b, p);
+        break;
+    case TMX__LINK__BODY_WITNESS_REPLY:
+        witness_reply(b, p, link->witness_reply, payload[0]);
         break;
     case TMX__LINK__BODY_BYE:
         link_down(b, p, "link.bye");

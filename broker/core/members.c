@@ -86,6 +86,7 @@ void members_install(struct tmx_broker *b, struct tmx_bytes file)
     b->directory_changed = true;
     members_record(b);
     members_sync(b);
+    witness_policy_changed(b);
     for (size_t i = 0; i < b->n_peers; i++) {
         struct peer *p = &b->peers[i];
         if (p->up && p->welcome_due) {

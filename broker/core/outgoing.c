@@ -341,6 +341,7 @@ void outgoing_close(struct tmx_broker *b)
         }
     }
     again_close(b);
+    witness_close(b);
     /* One frame each in turn, so that nobody's backlog delays the others (QUE-10). */
     bool busy = true;
     b->first_peer = b->n_peers == 0 ? 0 : (b->first_peer + 1) % b->n_peers;
@@ -352,6 +353,11 @@ void outgoing_close(struct tmx_broker *b)
                 busy = feed_close(b, p) || busy;
                 busy = deliver_close(b, p) || busy;
             }
+        }
+    }
+    for (size_t i = 0; i < b->n_peers && b->fault == 0; i++) {
+        if (b->peers[i].up && !b->peers[i].busy) {
+            witness_tell(b, &b->peers[i]);
         }
     }
 }

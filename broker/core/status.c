@@ -15,6 +15,16 @@ struct tmx_bytes tmx_broker_checkpoint(const struct tmx_broker *b)
     return TMX_BYTES(b->checkpoint, b->checkpoint_size);
 }
 
+void tmx_broker_cosigned(const struct tmx_broker *b, struct tmx_broker_cosigned_view *ret_view)
+{
+    const struct tmx_policy *policy = tmx_directory_policy(b->directory);
+    *ret_view = (struct tmx_broker_cosigned_view){ .witnesses = policy == NULL ? 0 : (unsigned)policy->n_witnesses,
+                                                   .size = b->cosigned.head.size,
+                                                   .quorum = b->cosigned.quorum,
+                                                   .waiting_ms = b->uncosigned_ms == 0 ? 0 : b->now_ms - b->uncosigned_ms,
+                                                   .checkpoint = TMX_BYTES(b->cosigned.note, b->cosigned.note_size) };
+}
+
 uint64_t tmx_broker_log_size(const struct tmx_broker *b)
 {
     return tmx_tree_size(b->tree);

@@ -7,7 +7,8 @@
 #include <tmx/spool.h>
 
 enum tmx_broker_table {
-    /* "state" -> struct state (rows.c); "directory" -> SignedDirectory file */
+    /* "state" -> struct state (rows.c); "directory" -> SignedDirectory file;
+     * "cosigned" -> the newest checkpoint that the quorum cosigned */
     TMX_T_META = 1,
     /* index u64 -> LogEntry bytes */
     TMX_T_LOG,
@@ -51,6 +52,8 @@ enum tmx_broker_table {
     TMX_T_STAGE,
     /* serial u64 -> SignedDirectory file: every directory that was in force */
     TMX_T_DIRECTORY,
+    /* hour u64 (since 1970) -> checkpoint with cosignatures: the last one of the hour that the quorum cosigned */
+    TMX_T_COSIGNED,
 };
 
 enum tmx_feed_kind {

@@ -128,7 +128,8 @@ uint64_t timers_deadline(struct tmx_broker *b)
     if (b->more) {
         return 0;
     }
-    uint64_t deadline = b->now_ms + TICK_MS;
+    uint64_t deadline = b->now_ms + TICK_MS, round = witness_deadline(b);
+    deadline = round < deadline ? round : deadline;
     if (!b->clock_doubt && !b->halted && b->next_due_ms != UINT64_MAX) {
         uint64_t in = b->next_due_ms > b->wall_ms ? b->next_due_ms - b->wall_ms : 0;
         deadline = b->now_ms + in < deadline ? b->now_ms + in : deadline;

@@ -209,6 +209,7 @@ static int recover(struct tmx_broker *b)
     b->successor = successor_read(b);
     members_sync(b);
     staging_recover(b);
+    witness_recover(b);
     ledger_close(b);
     return b->fault;
 }

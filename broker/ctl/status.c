@@ -37,6 +37,26 @@ static void show_head(const json_t *s)
     printf("\n");
 }
 
+static void show_cosigned(const json_t *log)
+{
+    const json_t *c = json_object_get(log, "cosigned");
+    if (c == NULL) {
+        return;
+    }
+    if (u64_of(c, "size") == 0) {
+        printf("           not cosigned yet by a quorum of its %s witnesses\n", number_of(c, "witnesses"));
+        return;
+    }
+    printf("           cosigned by %s of %s witnesses", number_of(c, "by"), number_of(c, "witnesses"));
+    if (json_object_get(c, "age_ms") != NULL) {
+        printf(" %s ago", duration_of(c, "age_ms"));
+    }
+    if (u64_of(c, "size") < u64_of(log, "size")) {
+        printf(", up to entry %s", number_of(c, "size"));
+    }
+    printf("\n");
+}
+
 /* A node that has not verified a head yet has none to show. */
 static void show_log(const json_t *log)
 {
@@ -49,6 +69,7 @@ static void show_log(const json_t *log)
         printf(", checkpoint %s old", duration_of(log, "checkpoint_age_ms"));
     }
     printf("\n           root %s\n", text_of(log, "root"));
+    show_cosigned(log);
 }
 
 static void show_parts(const json_t *s)

@@ -7,6 +7,7 @@
 
 #include <tmx/control.h>
 #include <tmx/directory.h>
+#include <tmx/policy.h>
 #include <tmx/spool_lmdb.h>
 
 json_t *tmx_answer_text(struct tmx_bytes b); /* printable, at most 127 bytes */
@@ -24,6 +25,8 @@ void tmx_answer_directory_problems(json_t *problems, const struct tmx_directory 
 const char *tmx_answer_health(const json_t *problems); /* "ok", "warning", "critical": the worst of them */
 
 /* {"origin", "size", "root"} of a signed checkpoint; of one that is empty or damaged: no origin, size 0. */
+/* Adds to it by how many of the policy's witnesses a head of `size` leaves was cosigned, and how long ago. */
+void tmx_answer_cosigned(json_t *log, unsigned witnesses, uint64_t size, const struct tmx_quorum *quorum, uint64_t wall_ms);
 json_t *tmx_answer_log(struct tmx_bytes checkpoint);
 json_t *tmx_answer_spool(struct tmx_spool *spool);   /* of tmx_spool_lmdb_open; "turns" were ever committed */
 json_t *tmx_answer_directory(const struct tmx_directory *directory);

@@ -17,7 +17,8 @@
  *   status          {"role": "broker" | "node", "member"?: "DE" (node), "federation", "version", "pid", "at_ms",
  *                    "uptime_ms", "health": "ok" | "warning" | "critical",
  *                    "problems": [{"severity": "warning" | "critical", "text"}],
- *                    "log": {"origin", "size", "root" (hex), "checkpoint_age_ms"?},        a node's: its verified head
+ *                    "log": {"origin", "size", "root" (hex), "checkpoint_age_ms"?,
+ *                            "cosigned": {"witnesses", "by", "size", "quorum", "age_ms"?}?},   a node's: its verified head
  *                    "spool": {"used_bytes", "capacity_bytes", "percent", "generation", "turns"},
  *                    "directory": {"serial", "expires_at_ms"},
  *                    "gates"? (broker): [{"member", "endpoint", "state": "up" | "starting" | "waiting" | "ending",
@@ -44,7 +45,8 @@
  *   reload          as SIGHUP                                             {"reloaded": true}
  *
  * For auditors (tmx-audit export; broker only):
- *   log-head                {"checkpoint": TEXT}
+ *   log-head                {"checkpoint": TEXT, "witnesses": how many the policy names}, and "cosigned": TEXT when a
+ *                           quorum has cosigned one: the newest such checkpoint, with all signature lines
  *   log-entries FROM COUNT  {"entries": [base64 leaf, ...]}: at most 256, fewer where the log ends
  *   directories             {"directories": [{"serial", "file": base64}]}
  */

@@ -6,6 +6,7 @@
 #include <tmx/batch.h>
 #include <tmx/codec.h>
 #include <tmx/note.h>
+#include <tmx/policy.h>
 
 #include "directory.pb-c.h"
 
@@ -61,6 +62,10 @@ const struct tmx_verify_key *tmx_directory_signing_key(const struct tmx_director
                                                        uint32_t key_id);
 /* The log key of a shard; NULL when not listed. */
 const struct tmx_verify_key *tmx_directory_log_key(const struct tmx_directory *d, struct tmx_bytes shard);
+/* The log key of the shard whose origin that is; NULL when not listed, or of another federation. */
+const struct tmx_verify_key *tmx_directory_origin_key(const struct tmx_directory *d, const char *origin);
+/* Who has to cosign the heads of the log; NULL when the directory has no policy. */
+const struct tmx_policy *tmx_directory_policy(const struct tmx_directory *d);
 /* DIR-7. May submit: active only. May collect and report: all but revoked. NULL (not listed) may nothing. */
 bool tmx_member_may_submit(const Tmx__Member *m);
 bool tmx_member_may_collect(const Tmx__Member *m);
@@ -69,7 +74,8 @@ bool tmx_directory_type_allowed(const Tmx__Member *m, struct tmx_bytes type);
 
 /* The text an authority key signs (DIR-2): "<federation key name>/directory\n<serial>\n<base64 SHA-256>\n". */
 void tmx_directory_text(struct tmx_bytes federation, uint64_t serial, struct tmx_bytes directory, struct tmx_writer *w);
-/* Names: "tmx.<federation>/node/<CODE>", "tmx.<federation>/log/<shard>", "tmx.<federation>/authority/<n>". */
+/* Names: "tmx.<federation>/node/<CODE>", "…/witness/<CODE>", "…/log/<shard>", "…/authority/<n>". */
 void tmx_node_key_name(const char *federation, struct tmx_bytes member, struct tmx_writer *w);
+void tmx_witness_key_name(const char *federation, struct tmx_bytes member, struct tmx_writer *w);
 void tmx_log_origin(const char *federation, struct tmx_bytes shard, struct tmx_writer *w);
 void tmx_authority_key_name(const char *federation, unsigned n, struct tmx_writer *w);

@@ -19,7 +19,7 @@
 #include <tmx/limits.h>
 
 /* Tables are small integers; broker and node have their own (broker/core/tables.h, node/core/tables.h). */
-#define TMX_TABLES_MAX 32u
+#define TMX_TABLES_MAX 48u
 
 enum tmx_op_kind {
     TMX_OP_INSERT,   /* the row must not exist */

@@ -34,5 +34,10 @@ struct tmx_bytes tmx_tree_edge(const struct tmx_tree *t, unsigned tile_level);
 /* Proofs at the current size. False when a tile cannot be read. */
 bool tmx_tree_path(struct tmx_tree *t, void *ctx, uint64_t index, struct tmx_proof *ret_proof) TMX_MUST_CHECK;
 bool tmx_tree_consistency(struct tmx_tree *t, void *ctx, uint64_t first, struct tmx_proof *ret_proof) TMX_MUST_CHECK;
+/* Between two earlier sizes, and an inclusion proof at one. Assert first <= second <= size, index < size. */
+bool tmx_tree_consistency_between(struct tmx_tree *t, void *ctx, uint64_t first, uint64_t second,
+                                  struct tmx_proof *ret_proof) TMX_MUST_CHECK;
+bool tmx_tree_path_at(struct tmx_tree *t, void *ctx, uint64_t index, uint64_t size,
+                      struct tmx_proof *ret_proof) TMX_MUST_CHECK;
 /* Root at an earlier size. */
 bool tmx_tree_root_at(struct tmx_tree *t, void *ctx, uint64_t size, struct tmx_hash *ret_root) TMX_MUST_CHECK;

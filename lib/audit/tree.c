@@ -273,6 +273,23 @@ bool tmx_tree_consistency(struct tmx_tree *t, void *ctx, uint64_t first, struct 
     return tmx_merkle_consistency(first, t->frontier.size, fetch, &l, ret_proof);
 }
 
+bool tmx_tree_consistency_between(struct tmx_tree *t, void *ctx, uint64_t first, uint64_t second,
+                                  struct tmx_proof *ret_proof)
+{
+    struct lookup l = { .t = t, .ctx = ctx };
+
+    assert(second <= t->frontier.size);
+    return tmx_merkle_consistency(first, second, fetch, &l, ret_proof);
+}
+
+bool tmx_tree_path_at(struct tmx_tree *t, void *ctx, uint64_t index, uint64_t size, struct tmx_proof *ret_proof)
+{
+    struct lookup l = { .t = t, .ctx = ctx };
+
+    assert(size <= t->frontier.size);
+    return tmx_merkle_path(index, size, fetch, &l, ret_proof);
+}
+
 bool tmx_tree_root_at(struct tmx_tree *t, void *ctx, uint64_t size, struct tmx_hash *ret_root)
 {
     struct lookup l = { .t = t, .ctx = ctx };

@@ -33,6 +33,7 @@ struct tmx_directory {
     struct member_keys *members;  /* n_members, as in pb */
     struct tmx_verify_key *signing;
     struct tmx_verify_key *logs;  /* n_logs */
+    struct tmx_policy *policy;    /* of witnesses; NULL: none */
 };
 
 const char *tmx_directory_error_text(int error)
@@ -67,6 +68,11 @@ void tmx_directory_text(struct tmx_bytes federation, uint64_t serial, struct tmx
 void tmx_node_key_name(const char *federation, struct tmx_bytes member, struct tmx_writer *w)
 {
     tmx_write_fmt(w, "tmx.%s/node/%.*s", federation, (int)member.size, (const char *)member.data);
+}
+
+void tmx_witness_key_name(const char *federation, struct tmx_bytes member, struct tmx_writer *w)
+{
+    tmx_write_fmt(w, "tmx.%s/witness/%.*s", federation, (int)member.size, (const char *)member.data);
 }
 
 void tmx_log_origin(const char *federation, struct tmx_bytes shard, struct tmx_writer *w)
@@ -180,6 +186,21 @@ static int verify(struct tmx_directory *d, const Tmx__SignedDirectory *s, const 
                : TMX_DIRECTORY_E_SIGNATURES;
 }
 
+static int policy_prepare(struct tmx_directory *d)
+{
+    const char *reason;
+    if (d->pb->witness_policy.len == 0) {
+        return 0;
+    }
+    d->policy = malloc(sizeof(*d->policy));
+    if (d->policy == NULL) {
+        return -ENOMEM;
+    }
+    unsigned line = tmx_policy_parse(tmx_pb(d->pb->witness_policy), d->policy, &reason);
+    assert(line == 0);   /* tmx_directory_check has read it */
+    return 0;
+}
+
 /* The keys that count, so that a message costs two short searches and no hash. */
 static int prepare(struct tmx_directory *d)
 {
@@ -215,7 +236,7 @@ static int prepare(struct tmx_directory *d)
         bool ok = tmx_verify_key_init(tmx_written(&w), TMX_NOTE_ED25519, pb->logs[i]->key.data, &d->logs[i]);
         assert(ok);
     }
-    return 0;
+    return policy_prepare(d);
 }
 
 static int load(struct tmx_directory *d, struct tmx_bytes file, const struct tmx_authority *authority,
@@ -267,6 +288,7 @@ struct tmx_directory *tmx_directory_free(struct tmx_directory *d)
         free(d->members);
         free(d->signing);
         free(d->logs);
+        free(d->policy);
         free(d);
     }
     return NULL;
@@ -352,6 +374,21 @@ const struct tmx_verify_key *tmx_directory_log_key(const struct tmx_directory *d
         }
     }
     return NULL;
+}
+
+const struct tmx_verify_key *tmx_directory_origin_key(const struct tmx_directory *d, const char *origin)
+{
+    for (size_t i = 0; i < d->pb->n_logs; i++) {
+        if (strcmp(d->logs[i].name, origin) == 0) {
+            return &d->logs[i];
+        }
+    }
+    return NULL;
+}
+
+const struct tmx_policy *tmx_directory_policy(const struct tmx_directory *d)
+{
+    return d->policy;
 }
 
 bool tmx_member_may_submit(const Tmx__Member *m)

@@ -254,6 +254,17 @@ static bool authority_valid(const Tmx__Directory *d, const char *federation)
            d->threshold <= d->n_authority_keys;
 }
 
+/* c2sp.org/tlog-policy; empty: nobody has to cosign. */
+static bool policy_valid(const Tmx__Directory *d)
+{
+    struct tmx_policy *policy = d->witness_policy.len == 0 ? NULL : malloc(sizeof(*policy));
+    const char *reason;
+    bool valid = d->witness_policy.len == 0 ||
+                 (policy != NULL && tmx_policy_parse(tmx_pb(d->witness_policy), policy, &reason) == 0);
+    free(policy);
+    return valid;
+}
+
 /* The first part that breaks a rule of form, or NULL. */
 static const char *broken_part(const Tmx__Directory *d, const char *federation)
 {
@@ -275,6 +286,9 @@ static const char *broken_part(const Tmx__Directory *d, const char *federation)
     if (!rule_empty_or(d->catalogue_digest, TMX_HASH_SIZE) ||
         (d->catalogue_digest.len == 0) != (d->catalogue_version.len == 0)) {
         return "catalogue";
+    }
+    if (!policy_valid(d)) {
+        return "witness policy";
     }
     return NULL;
 }

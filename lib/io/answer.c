@@ -105,6 +105,16 @@ json_t *tmx_answer_log(struct tmx_bytes checkpoint)
     return json_pack("{ss sI ss}", "origin", c.origin, "size", (json_int_t)c.size, "root", root);
 }
 
+void tmx_answer_cosigned(json_t *log, unsigned witnesses, uint64_t size, const struct tmx_quorum *quorum, uint64_t wall_ms)
+{
+    json_t *j = json_pack("{sI sI sI sb}", "witnesses", (json_int_t)witnesses, "size", (json_int_t)size, "by",
+                          (json_int_t)quorum->witnesses, "quorum", quorum->reached ? 1 : 0);
+    if (quorum->latest_s != 0) {
+        json_object_set_new(j, "age_ms", json_integer((json_int_t)tmx_answer_age(wall_ms, quorum->latest_s * 1000)));
+    }
+    json_object_set_new(log, "cosigned", j);
+}
+
 json_t *tmx_answer_spool(struct tmx_spool *spool)
 {
     struct tmx_spool_stat stat = {0};

@@ -12,12 +12,14 @@
  *   sent.c      leaves about own messages           timers.c    expiry, leases, retention, clock
  *   pump.c      frames out                          members.c   directory
  *   reports.c   reports made                        rebuild.c   behind the log, new shard
+ *   witness.c   cosigning heads, cosigned heads
  */
 #pragma once
 
 #include <tmx/code.h>
 #include <tmx/envelope.h>
 #include <tmx/seal.h>
+#include <tmx/witness.h>
 
 #include "application.pb-c.h"
 #include "link.pb-c.h"
@@ -102,6 +104,7 @@ struct node_state {
     uint64_t directory_heard;
     uint64_t leased, held;                 /* messages in these states */
     uint64_t open;                         /* deliveries, sent and received, of the messages in INDEX_OPEN */
+    uint64_t waiting_largest;              /* payload bytes: none of OUT_PAYLOAD has more */
     bool distrust;
     bool rebuild;                          /* NODE-10: signs nothing until feed_next reaches rebuild_to */
     uint64_t rebuild_to;                   /* UINT64_MAX: not known yet; 0: this spool never was rebuilt */
@@ -143,6 +146,9 @@ struct tmx_node {
     struct tmx_node_config config;
     uint8_t member[TMX_MEMBER_MAX];
     struct tmx_verify_key sign_key;
+    struct tmx_verify_key witness_key;     /* with config.witness_secret */
+    struct tmx_checkpoint cosigned;        /* the newest head of this shard that the quorum cosigned; size 0 = none */
+    struct tmx_quorum cosigned_quorum;
     struct tmx_spool *spool;
     int fault;                             /* first error: ends the turn and the process */
     bool in_turn;                          /* rows were written in this turn */
@@ -194,6 +200,7 @@ struct tmx_node {
     uint64_t next_due_ms;                  /* wall: first row of DUE, at the latest */
     uint64_t lost;                         /* messages found lost by this rebuild and without outcome */
     uint64_t submit_left, arrive_left;     /* bytes the spool may take in; UINT64_MAX: any */
+    uint64_t turn_bytes;                   /* payload bytes that one turn seals */
     uint64_t wanted_bytes;                 /* the least that found no room in it; 0 = nothing did */
     uint64_t room_asked_ms;                /* mono: when a session was last opened for it; 0 = never */
     unsigned looks_left;                   /* rows that queries may still look at in this turn */
@@ -291,9 +298,11 @@ void node_step_add(struct tmx_node *n, enum tmx_node_direction direction, const 
                    const struct node_step *step);
 
 /* disk.c */
-void node_disk_tell(struct tmx_node *n, uint64_t submit_bytes, uint64_t arrive_bytes);
+void node_disk_tell(struct tmx_node *n, const struct tmx_node_event *ev);
 /* Is there room? Then it is taken. */
 bool node_disk_submit(struct tmx_node *n, uint64_t payload_bytes, size_t recipients);
+/* For a while two copies are here: of the payload being sealed, of the container whose chunks are complete. */
+uint64_t node_disk_moving(const struct tmx_node *n);
 bool node_disk_arrive(struct tmx_node *n, const Tmx__Header *h, uint64_t index);
 
 /* sign.c */
@@ -374,6 +383,11 @@ void node_sent_refused(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx_
 void node_sent_report(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry,
                       const Tmx__Report *report);
 void node_sent_ended(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry);
+
+/* witness.c */
+int node_witness_start(struct tmx_node *n);
+void node_witness_in(struct tmx_node *n, struct tmx_bytes body);
+void node_cosigned_in(struct tmx_node *n, const Tmx__CosignedHead *cosigned, struct tmx_bytes note);
 
 /* reports.c: reports this node makes, and their leaves. */
 void node_report_make(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_in *row,

@@ -2,17 +2,20 @@
  * What the spool may still take in (NODE-12). The shell tells how much that is, for submissions and, somewhat more, for
  * deliveries; each is charged with all it may bring until its outcome. Reports and evidence are never charged again.
  */
+#include <sodium.h>
+
 #include "core.h"
 
 #define ROOM_ASK_MS 5000u   /* between sessions opened for that: not one for each message that just fits */
 
-void node_disk_tell(struct tmx_node *n, uint64_t submit_bytes, uint64_t arrive_bytes)
+void node_disk_tell(struct tmx_node *n, const struct tmx_node_event *ev)
 {
-    n->submit_left = submit_bytes;
-    n->arrive_left = arrive_bytes;
+    n->submit_left = ev->submit_bytes;
+    n->arrive_left = ev->arrive_bytes;
+    n->turn_bytes = ev->turn_bytes;
     /* A new session, so that what was left at the broker comes at once and not with its next retry. */
     bool asked = n->room_asked_ms != 0 && n->now_ms - n->room_asked_ms < ROOM_ASK_MS;
-    if (n->wanted_bytes != 0 && n->wanted_bytes <= arrive_bytes && n->session.state == NODE_UP && !asked) {
+    if (n->wanted_bytes != 0 && n->wanted_bytes <= ev->arrive_bytes && n->session.state == NODE_UP && !asked) {
         n->wanted_bytes = 0;
         n->room_asked_ms = n->now_ms;
         node_link_lost(n, "link.room", true);
@@ -39,7 +42,21 @@ static bool take(struct tmx_node *n, uint64_t left, uint64_t bytes)
 /* The payload is kept until its container is. */
 bool node_disk_submit(struct tmx_node *n, uint64_t payload_bytes, size_t recipients)
 {
-    return take(n, n->submit_left, 2 * payload_bytes + recipients * TMX_EVIDENCE_ROOM);
+    if (!take(n, n->submit_left, 2 * payload_bytes + recipients * TMX_EVIDENCE_ROOM)) {
+        return false;
+    }
+    if (payload_bytes > n->state.waiting_largest) {
+        n->state.waiting_largest = payload_bytes;
+        n->state_dirty = true;
+    }
+    return true;
+}
+
+/* Twice: what a turn gives back is free for the second turn after it. */
+uint64_t node_disk_moving(const struct tmx_node *n)
+{
+    uint64_t pulled = sodium_is_zero(n->stage, sizeof(n->stage)) ? 0 : 2 * n->stage_size - n->stage_at;
+    return 2 * n->state.waiting_largest + pulled;
 }
 
 /* One in chunks is kept as such until it is complete. */

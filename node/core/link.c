@@ -207,6 +207,8 @@ static int frames_of(const Tmx__Link *link)
                                                                                       : -1;
     case TMX__LINK__BODY_CHUNK:
     case TMX__LINK__BODY_DIRECTORY:
+    case TMX__LINK__BODY_WITNESS:
+    case TMX__LINK__BODY_COSIGNED:
         return 1;
     case TMX__LINK__BODY_WELCOME:
     case TMX__LINK__BODY_SEND_LIMITS:
@@ -285,6 +287,13 @@ static void deliver_in(struct tmx_node *n, const Tmx__Deliver *deliver, const st
     }
 }
 
+static void cosigned_in(struct tmx_node *n, const Tmx__CosignedHead *cosigned, struct tmx_bytes note)
+{
+    if (head_in(n, cosigned->head)) {
+        node_cosigned_in(n, cosigned, note);
+    }
+}
+
 static void body_in(struct tmx_node *n, const Tmx__Link *link, const struct tmx_bytes *payload)
 {
     switch ((int)link->body_case) {
@@ -311,6 +320,12 @@ static void body_in(struct tmx_node *n, const Tmx__Link *link, const struct tmx_
     case TMX__LINK__BODY_DIRECTORY:
         node_directory_install(n, payload[0], false);
         node_serial_heard(n, link->directory->serial);
+        break;
+    case TMX__LINK__BODY_WITNESS:
+        node_witness_in(n, payload[0]);
+        break;
+    case TMX__LINK__BODY_COSIGNED:
+        cosigned_in(n, link->cosigned, payload[0]);
         break;
     case TMX__LINK__BODY_PING:
         clock_in(n, link->ping->wall_ms);

@@ -12,6 +12,7 @@
 #include <tmx/catalogue.h>
 #include <tmx/directory.h>
 #include <tmx/note.h>
+#include <tmx/policy.h>
 #include <tmx/spool.h>
 
 #include "tables.h"
@@ -40,6 +41,8 @@ struct tmx_node_config {
     struct tmx_bytes member;               /* own code */
     const uint8_t *signing_secret;         /* Ed25519, 64 bytes; borrowed for the node's life, like all keys here */
     uint8_t signing_public[32];
+    const uint8_t *witness_secret;         /* Ed25519, 64 bytes, a key of its own; NULL: this node is no witness */
+    uint8_t witness_public[32];
     const uint8_t *last_resort_secret;     /* X25519, 32 */
     const uint8_t *archive_key;            /* 32: seals content keys and prekey secrets in rows */
     const uint8_t *label_key;              /* 32: movement labels */
@@ -79,6 +82,7 @@ struct tmx_node_event {
     struct tmx_bytes file;                 /* DIRECTORY */
     uint8_t message_id[TMX_ID_SIZE];       /* RELEASE */
     uint64_t submit_bytes, arrive_bytes;   /* DISK: of submissions; of deliveries */
+    uint64_t turn_bytes;                   /* DISK: what one turn may write of what is there already */
     bool busy;                             /* LINK_BUSY: nothing new until it is not */
 };
 
@@ -148,11 +152,15 @@ struct tmx_node_state_view {
     char shard[TMX_SHARD_MAX + 1];
     uint64_t session, head_size, feed_next, directory_serial, directory_heard;
     uint64_t last_frame_ms;        /* mono */
+    bool witness;                  /* this node cosigns */
+    uint64_t cosigned_size;        /* of the newest head that the quorum has cosigned; 0 = none */
+    struct tmx_quorum cosigned;
     uint64_t waiting;              /* submissions not signed yet */
     uint64_t unanswered;           /* signed, no acceptance yet */
     uint64_t reports_open;         /* signed reports without verified leaf */
     uint64_t offered, leased, held;
     uint64_t open;                 /* deliveries of messages, sent and received, that have not every outcome */
+    uint64_t moving_bytes;         /* for what is here already: the spool must have that much free */
     uint64_t blocked;              /* wait for an earlier one of their movement */
     uint64_t alarms;               /* raised since start */
     uint64_t alarm_rows;           /* kept for an operator */

@@ -198,7 +198,7 @@ void node_state_write(struct tmx_node *n)
     const struct node_state *s = &n->state;
     uint8_t data[TMX_CHECKPOINT_MAX + 256];
     struct tmx_writer w = TMX_WRITER_OF(data);
-    tmx_write_u8(&w, 1);
+    tmx_write_u8(&w, 2);
     tmx_write_u8(&w, (uint8_t)strlen(s->head.shard));
     tmx_write_bytes(&w, tmx_bytes_str(s->head.shard));
     tmx_write_u64(&w, s->head.size);
@@ -207,7 +207,7 @@ void node_state_write(struct tmx_node *n)
     tmx_write_bytes(&w, TMX_BYTES(s->head.checkpoint, s->head.checkpoint_size));
     const uint64_t numbers[] = { s->feed_next, s->batch_no, s->order, s->number, s->report, s->cursor, s->alarm,
                                  s->prekeys_serial, s->prekeys_until_ms, s->directory_heard, s->leased, s->held, s->open,
-                                 s->rebuild_to, s->resubmit, n->wall_ms };
+                                 s->rebuild_to, s->resubmit, s->waiting_largest, n->wall_ms };
     for (size_t i = 0; i < TMX_N(numbers); i++) {
         tmx_write_u64(&w, numbers[i]);
     }
@@ -231,12 +231,12 @@ bool node_state_read(struct tmx_node *n)
     struct tmx_bytes checkpoint = tmx_read_bytes(&r, tmx_read_u16(&r));
     uint64_t *numbers[] = { &s.feed_next, &s.batch_no, &s.order, &s.number, &s.report, &s.cursor, &s.alarm,
                             &s.prekeys_serial, &s.prekeys_until_ms, &s.directory_heard, &s.leased, &s.held, &s.open,
-                            &s.rebuild_to, &s.resubmit, &s.wall_ms };
+                            &s.rebuild_to, &s.resubmit, &s.waiting_largest, &s.wall_ms };
     for (size_t i = 0; i < TMX_N(numbers); i++) {
         *numbers[i] = tmx_read_u64(&r);
     }
     uint8_t flags = tmx_read_u8(&r);
-    if (!tmx_reader_done(&r) || version != 1 || shard.size > TMX_SHARD_MAX || checkpoint.size > TMX_CHECKPOINT_MAX) {
+    if (!tmx_reader_done(&r) || version != 2 || shard.size > TMX_SHARD_MAX || checkpoint.size > TMX_CHECKPOINT_MAX) {
         node_fault(n, -EBADMSG);
         return false;
     }

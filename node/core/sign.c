@@ -11,7 +11,7 @@
 
 #include "core.h"
 
-#define SEAL_BUDGET (16u << 20)   /* payload bytes sealed in one turn */
+#define SEAL_BUDGET (16u << 20)   /* payload bytes sealed in one turn, or less where the spool is nearly full */
 
 struct node_destination *node_destination(struct tmx_node *n, const uint8_t member[TMX_MEMBER_MAX])
 {
@@ -475,19 +475,34 @@ static bool window_open(const struct tmx_node *n)
     return n->state.number + 1 < n->submits.base + NODE_FLIGHT;
 }
 
+/* Nothing waits any more. */
+static void largest_forget(struct tmx_node *n)
+{
+    uint64_t waiting = 0;
+    for (size_t i = 0; i < n->n_destinations; i++) {
+        waiting += n->destinations[i].waiting;
+    }
+    if (waiting == 0 && n->state.waiting_largest != 0) {
+        n->state.waiting_largest = 0;
+        n->state_dirty = true;
+    }
+}
+
 void node_sign_close(struct tmx_node *n)
 {
-    size_t bytes = 0;
+    size_t bytes = 0, budget = n->turn_bytes < SEAL_BUDGET ? (size_t)n->turn_bytes : SEAL_BUDGET;
+    budget = budget > 0 ? budget : 1;   /* one at least */
     if (n->sign_due && may_sign(n)) {
         for (size_t i = 0; i < n->n_destinations; i++) {
             n->destinations[i].blocked = false;
         }
         struct node_destination *d = NULL;
-        while (n->fault == 0 && window_open(n) && bytes < SEAL_BUDGET && (d = next_destination(n)) != NULL) {
+        while (n->fault == 0 && window_open(n) && bytes < budget && (d = next_destination(n)) != NULL) {
             sign_one(n, d->head_id, &bytes);
         }
-        n->sign_due = d != NULL && !window_open(n) ? false : bytes >= SEAL_BUDGET;
+        n->sign_due = d != NULL && !window_open(n) ? false : bytes >= budget;
         n->more = n->more || n->sign_due;
+        largest_forget(n);
     }
     node_sign_flush(n);
 }

@@ -26,12 +26,16 @@ int tmx_node_state(struct tmx_node *n, struct tmx_node_state_view *ret_view)
     v.directory_serial = tmx_directory_serial(n->directory);
     v.directory_heard = n->state.directory_heard;
     v.last_frame_ms = n->session.last_in_ms;
+    v.witness = n->config.witness_secret != NULL;
+    v.cosigned_size = n->cosigned.size;
+    v.cosigned = n->cosigned_quorum;
     v.waiting = stat.rows[TMX_NT_OUT_WAIT];
     v.unanswered = stat.rows[TMX_NT_OUT_OPEN];
     v.reports_open = stat.rows[TMX_NT_REPORT_OPEN];
     v.offered = stat.rows[TMX_NT_IN_READY];
     v.leased = n->state.leased;
     v.open = n->state.open;
+    v.moving_bytes = node_disk_moving(n);
     v.held = n->state.held;
     v.blocked = stat.rows[TMX_NT_IN_WAIT];
     v.alarm_rows = stat.rows[TMX_NT_ALARM];

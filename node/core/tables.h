@@ -71,6 +71,10 @@ enum tmx_node_table {
     TMX_NT_ALARM,
     /* received and not ended, of a movement: member (sender), label[16], seq u64 -> empty */
     TMX_NT_IN_LANE,
+    /* shard -> size u64, root[32], signed checkpoint: the head this node has cosigned last */
+    TMX_NT_WITNESS,
+    /* shard -> checkpoint with cosignatures: the newest that the quorum has cosigned */
+    TMX_NT_COSIGNED,
 };
 
 enum tmx_node_direction { TMX_DIRECTION_SENT = 1, TMX_DIRECTION_RECEIVED = 2 };

@@ -109,7 +109,7 @@ static void step(struct tmx_node *n, const struct tmx_node_event *ev)
         node_link_message(n, ev);
         break;
     case TMX_NODE_DISK:
-        node_disk_tell(n, ev->submit_bytes, ev->arrive_bytes);
+        node_disk_tell(n, ev);
         break;
     case TMX_NODE_LINK_BUSY:
         n->busy = ev->busy;
@@ -266,12 +266,13 @@ static int recover(struct tmx_node *n)
     n->state_dirty = n->state_dirty || !known;
     n->next_due_ms = 0;
     n->sign_due = n->stage_look = n->leases_look = true;
-    n->submit_left = n->arrive_left = UINT64_MAX;   /* until it is told */
+    n->submit_left = n->arrive_left = n->turn_bytes = UINT64_MAX;   /* until it is told */
     node_members_sync(n);
     if (n->state_dirty) {
         node_state_write(n);
     }
-    return n->fault;
+    r = node_witness_start(n);
+    return n->fault != 0 ? n->fault : r;
 }
 
 int tmx_node_new(struct tmx_spool *spool, const struct tmx_node_config *config, uint64_t mono_ms, uint64_t wall_us,

@@ -389,6 +389,45 @@ static void limits_in(struct fake_node *n, Tmx__SendLimit *const *limits, size_t
     }
 }
 
+static void cosigned_in(struct fake_node *n, const Tmx__CosignedHead *cosigned, struct tmx_bytes note)
+{
+    struct tmx_bytes text, lines;
+    struct tmx_checkpoint c;
+    head_in(n, cosigned->head);
+    bool ok = tmx_note_split(note, &text, &lines) && tmx_checkpoint_parse(text, &c);
+    assert(ok && cosigned->tree_size == n->head.size);
+    ok = tmx_merkle_verify_consistency(c.size, &c.root, n->head.size, &n->head.root, tmx_pb(cosigned->consistency));
+    assert(ok);
+    n->cosigned_size = c.size;
+}
+
+void fake_witness_reply(struct fake_node *n, unsigned status, struct tmx_bytes body, struct fake_frames *ret_frames)
+{
+    Tmx__WitnessReply reply = TMX__WITNESS_REPLY__INIT;
+    Tmx__Link link = TMX__LINK__INIT;
+    reply.status = status;
+    link.body_case = TMX__LINK__BODY_WITNESS_REPLY;
+    link.witness_reply = &reply;
+    fake_link(n, &link, &body, 1, ret_frames);
+}
+
+void fake_cosign(struct fake_node *n, const uint8_t secret[64], uint64_t time_s, struct fake_frames *ret_frames)
+{
+    struct tmx_witness_request rq;
+    struct tmx_bytes text, lines;
+    struct tmx_verify_key key;
+    static uint8_t line[512];
+    char name[64];
+    struct tmx_writer w = TMX_WRITER_OF(line);
+    snprintf(name, sizeof(name), "tmx.test/witness/%s", n->me->code);
+    bool ok = tmx_witness_request_parse(TMX_BYTES(n->witness, n->witness_size), &rq) &&
+              tmx_note_split(rq.checkpoint, &text, &lines) &&
+              tmx_verify_key_init(tmx_bytes_str(name), TMX_NOTE_COSIGNATURE, n->me->witness_public, &key);
+    assert(ok);
+    tmx_cosignature_add_line(&w, text, time_s, &key, secret);
+    fake_witness_reply(n, 200, tmx_written(&w), ret_frames);
+}
+
 void fake_receive(struct fake_node *n, const struct tmx_bytes *frames, size_t n_frames)
 {
     Tmx__Link *link;
@@ -436,6 +475,15 @@ void fake_receive(struct fake_node *n, const struct tmx_bytes *frames, size_t n_
         break;
     case TMX__LINK__BODY_DIRECTORY:
         n->n_directories++;
+        break;
+    case TMX__LINK__BODY_WITNESS:
+        assert(frames[1].size <= sizeof(n->witness));
+        n->n_witness++;
+        memcpy(n->witness, frames[1].data, frames[1].size);
+        n->witness_size = frames[1].size;
+        break;
+    case TMX__LINK__BODY_COSIGNED:
+        cosigned_in(n, link->cosigned, frames[1]);
         break;
     case TMX__LINK__BODY_CHUNK_REQUEST:
         assert(n->n_requests < TMX_N(n->requests));

@@ -7,6 +7,7 @@
 #include <tmx/code.h>
 #include <tmx/envelope.h>
 #include <tmx/seal.h>
+#include <tmx/witness.h>
 
 #include "broker.h"
 #include "federation.h"
@@ -62,6 +63,10 @@ struct fake_node {
     size_t chunk_size;
     uint64_t requests[16];
     size_t n_requests;
+    size_t n_witness;                          /* heads it was asked to cosign */
+    uint8_t witness[TMX_WITNESS_REQUEST_MAX];  /* the last request */
+    size_t witness_size;
+    uint64_t cosigned_size;                    /* of the cosigned head it was told last */
 };
 
 /* Frames of one message to the broker; borrowed until the next build. */
@@ -79,6 +84,9 @@ void fake_hello(struct fake_node *n, struct fake_frames *ret_frames);
 void fake_publish(struct fake_node *n, uint64_t now_ms, struct fake_frames *ret_frames);
 void fake_credit(struct fake_node *n, uint64_t messages, uint64_t bytes, struct fake_frames *ret_frames);
 void fake_feed_ack(struct fake_node *n, struct fake_frames *ret_frames);
+/* A reply to the last WitnessRequest: a cosignature at `time_s` by `secret`, or with another status that body. */
+void fake_cosign(struct fake_node *n, const uint8_t secret[64], uint64_t time_s, struct fake_frames *ret_frames);
+void fake_witness_reply(struct fake_node *n, unsigned status, struct tmx_bytes body, struct fake_frames *ret_frames);
 void fake_ping(struct fake_node *n, uint64_t wall_ms, struct fake_frames *ret_frames);
 /* A control frame and payload as they are. */
 void fake_link(struct fake_node *n, Tmx__Link *link, const struct tmx_bytes *payload, size_t n_payload,

@@ -135,8 +135,42 @@ static void member_fill(struct member_pb *pb, const struct federation_member *m,
     pb->member.last_resort_key = pb32(m->last_resort_public);
 }
 
+static void vkey(struct tmx_writer *w, const char *kind, const char *name, uint8_t type, const uint8_t key[32])
+{
+    char full[TMX_KEYNAME_MAX + 1];
+    struct tmx_verify_key v;
+    snprintf(full, sizeof(full), "tmx.test/%s/%s", kind, name);
+    bool ok = tmx_verify_key_init(tmx_bytes_str(full), type, key, &v);
+    assert(ok);
+    tmx_verify_key_format(&v, w);
+}
+
+/* More than half of the members that are not revoked. */
+static void policy_write(const struct federation *f, struct tmx_writer *w)
+{
+    unsigned n = 0;
+    tmx_write_fmt(w, "log ");
+    vkey(w, "log", f->shard, TMX_NOTE_ED25519, f->log_public);
+    for (size_t i = 0; i < f->n_members; i++) {
+        if (f->members[i].status != TMX__MEMBER_STATUS__MEMBER_REVOKED) {
+            tmx_write_fmt(w, "\nwitness %s ", f->members[i].code);
+            vkey(w, "witness", f->members[i].code, TMX_NOTE_COSIGNATURE, f->members[i].witness_public);
+            n++;
+        }
+    }
+    tmx_write_fmt(w, "\ngroup majority %u", n / 2 + 1);
+    for (size_t i = 0; i < f->n_members; i++) {
+        if (f->members[i].status != TMX__MEMBER_STATUS__MEMBER_REVOKED) {
+            tmx_write_fmt(w, " %s", f->members[i].code);
+        }
+    }
+    tmx_write_fmt(w, "\nquorum majority\n");
+}
+
 void federation_sign(struct federation *f)
 {
+    char policy[4096];
+    struct tmx_writer pw = TMX_WRITER_OF(policy);
     struct member_pb pbs_members[FEDERATION_MEMBERS_MAX];
     Tmx__Member *members[FEDERATION_MEMBERS_MAX];
     for (size_t i = 0; i < f->n_members; i++) {
@@ -165,6 +199,10 @@ void federation_sign(struct federation *f)
     d.members = members;
     d.n_logs = f->previous_shard[0] != '\0' ? 2 : 1;
     d.logs = logs;
+    if (f->witnesses) {
+        policy_write(f, &pw);
+        d.witness_policy = tmx_to_pb(tmx_written(&pw));
+    }
     d.threshold = 1;
     d.n_authority_keys = 1;
     d.authority_keys = authorities;

@@ -30,6 +30,7 @@ struct federation {
     uint8_t previous_log_public[32];
     size_t n_members;
     struct federation_member members[FEDERATION_MEMBERS_MAX];
+    bool witnesses;                  /* a majority of the members must cosign; false: no policy */
     uint8_t *file;                   /* the signed directory: made by federation_sign */
     size_t file_size;
 };

@@ -129,6 +129,16 @@ grep -q '^DE .*active.*CD001C CD003C' out || die "the member's line"
 [ "$(grep -c ' valid$' out)" -ge 2 ] || die "a line for each signature"
 works show --authority fed/authority.pub --json three/directory.tmx
 says '"verdict": "valid"'
+# its keys for other verifiers, when it is valid
+works show --authority fed/authority.pub --vkeys three/directory.tmx
+grep -qE '^tmx\.test/log/[a-z0-9]+\+[0-9a-f]{8}\+A[A-Za-z0-9+/]{43}$' out || die "the key of the log"
+grep -qE '^tmx\.test/node/DE\+[0-9a-f]{8}\+A[A-Za-z0-9+/]{43}$' out || die "the signing key of DE"
+grep -qE '^tmx\.test/witness/DE\+[0-9a-f]{8}\+B[A-Za-z0-9+/]{43}$' out || die "the witness key of DE"
+[ "$(grep -vcE '^tmx\.test/(log|node|witness)/' out)" -eq 0 ] || die "something else than keys"
+refused 1 "too few valid signatures" show --authority fed/authority.pub --vkeys one/directory.tmx
+[ ! -s out ] || die "keys nobody vouches for"
+refused 1 "--vkeys needs --authority" show --vkeys three/directory.tmx
+refused 1 "exclude each other" show --vkeys --json --authority fed/authority.pub three/directory.tmx
 # signing again with the same key changes nothing
 works sign --dir three --key three/authority-3.key
 says "2 signatures"

@@ -13,7 +13,7 @@ as_root=()
 [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
 small=$root/fed/broker
 mkdir -p "$small" "$root/out" "$root/in"
-world_end() { fed_stop broker KILL; "${as_root[@]}" umount "$small"; }
+world_end() { fed_stop broker KILL; "${as_root[@]}" umount -l "$small"; }   # a gate may hold it a moment longer
 "${as_root[@]}" mount -t tmpfs -o "size=12m,mode=0700,uid=$(id -u),gid=$(id -g)" tmpfs "$small" || exit 1
 
 # Space comes back with the outcome, not after a retention time; and one node is small.
@@ -22,7 +22,8 @@ world_made() {
     for m in DE IT; do
         fed_node_conf $m 'retention = 0 s'
     done
-    FED_CAPACITY='16 MiB' fed_node_conf CH 'retention = 0 s'
+    # What is open keeps room for its evidence: deliveries have what is left between the two marks, 60 and 80 percent.
+    FED_CAPACITY='16 MiB' fed_node_conf CH $'retention = 0 s\nhigh_water = 60'
     rm -rf "$FED/CH/spool" "$FED/CH/marker"
     "$NODE" init --config "$FED/CH/tmx-node.conf" >/dev/null || fail "the small node has no spool"
 }
@@ -103,8 +104,11 @@ FED_BROKER_CAPACITY='48 MiB' fed_broker_conf 2026a
 fed_start_broker || fail "the broker did not start with more room"
 is broker 'd["spool"]["capacity_bytes"]' $((48 << 20)) || fail "the spool was not grown"
 
-# --- a node's spool fills
+# --- a node's spool fills while the broker is away; then all that waits is sealed in what is left beside it
 fed_stop IT
+fed_stop broker
+fed_stop CH
+fed_start_node CH || exit 1     # without a link: nothing is sealed yet
 payloads node 300 60000
 sent_or_full() {   # charged with more than it needs until the spool is looked at again, which is within a second
     fed_tmx CH send --to IT --type CD974C --reference "${1##*/}" "$1" >/dev/null 2>"$root/said" || says CH 2 'high-water'
@@ -113,6 +117,7 @@ for f in "$root"/out/node-*; do
     await sent_or_full "$f" || fail "a submission is refused although there is room: $(cat "$root/said" "$root/status")"
     [ ! -s "$root/said" ] || break
 done
+is CH 'd["counters"]["waiting"] > 100' True || fail "the small node did not keep what it was given"
 grep -q disk-full "$root/said" || fail "the application is not told that the disk is full: $(cat "$root/said")"
 refused=$f
 alive CH
@@ -123,6 +128,9 @@ done
 fed_stop CH KILL
 fed_start_node CH || fail "a node with a full disk did not start again"
 await says CH 2 'high-water' || fail "after a restart status of the node does not say that its disk is full"
+fed_start_broker || exit 1
+await is CH 'd["counters"]["waiting"] + d["counters"]["unanswered"]' 0 || fail "a full node does not send what waits in it"
+alive CH
 
 # --- more comes for it than it can hold: that waits at the broker
 payloads back 30 120000

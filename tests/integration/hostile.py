@@ -108,7 +108,8 @@ def memory(pid):
 
 
 def watch(broker, result):
-    peaks = {}
+    peaks, told = {}, None
+    result = pathlib.Path(result)
     while not ended:
         for task in pathlib.Path(f'/proc/{broker}/task').iterdir():
             for pid in (task / 'children').read_text().split():
@@ -119,8 +120,12 @@ def watch(broker, result):
                         peaks[pid] = [max(a, b) for a, b in zip(before, now)]
                 except (OSError, KeyError):
                     continue   # it ended meanwhile
+        text = ''.join(f'{pid} {a} {b}\n' for pid, (a, b) in peaks.items())
+        if text != told:
+            told = text
+            result.with_suffix('.new').write_text(text)
+            result.with_suffix('.new').rename(result)
         time.sleep(0.01)
-    pathlib.Path(result).write_text(''.join(f'{pid} {a} {b}\n' for pid, (a, b) in peaks.items()))
 
 
 def main():

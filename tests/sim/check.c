@@ -38,7 +38,7 @@ struct folded {
 };
 
 struct checker {
-    uint64_t size, time_ms;
+    uint64_t size, time_ms, cosigned;
     struct tmx_frontier frontier;
     struct tmx_arena arena;
     size_t n;
@@ -274,6 +274,46 @@ static void compare_head(struct sim *s)
     }
 }
 
+/* What the quorum has cosigned is a head of this log that was released, and stays so (WIT-3). */
+static void compare_cosigned(struct sim *s)
+{
+    struct tmx_broker_cosigned_view v;
+    struct tmx_checkpoint head;
+    struct tmx_bytes root;
+    uint8_t key[8];
+    struct tmx_writer w = TMX_WRITER_OF(key);
+    tmx_broker_cosigned(s->broker, &v);
+    if (v.size == 0 || v.size == s->checker->cosigned) {
+        return;
+    }
+    s->checker->cosigned = v.size;
+    SOMETIMES(head_cosigned);
+    tmx_write_u64(&w, v.size);
+    if (!v.quorum.reached || !tmx_checkpoint_verify(v.checkpoint, tmx_directory_log_key(tmx_broker_directory(s->broker),
+                                                    tmx_bytes_str(s->federation.shard)), &head) ||
+        tmx_spool_get(rows(s), TMX_T_HEAD, tmx_written(&w), &root) != 0 ||
+        !tmx_bytes_eq(root, TMX_BYTES_OF(head.root.b))) {
+        sim_fail(s, "I8: the cosigned head of %" PRIu64 " leaves was none of the log", v.size);
+    }
+}
+
+/* When faults have stopped, the whole log is cosigned, and every node knows it (WIT-3, WIT-4). */
+static bool all_cosigned(struct sim *s)
+{
+    struct tmx_broker_cosigned_view v;
+    tmx_broker_cosigned(s->broker, &v);
+    for (unsigned i = 0; i < s->n_nodes; i++) {
+        struct tmx_node_state_view n;
+        if (v.size < tmx_broker_log_size(s->broker) || tmx_node_state(s->nodes[i].node, &n) != 0 ||
+            n.cosigned_size != v.size) {
+            snprintf(s->checker->report, sizeof(s->checker->report), "%" PRIu64 " of %" PRIu64 " leaves are cosigned, "
+                     "or a node does not know", v.size, tmx_broker_log_size(s->broker));
+            return false;
+        }
+    }
+    return true;
+}
+
 /* I9: the counters of a destination are those of the log. */
 static void compare_destinations(struct sim *s)
 {
@@ -302,7 +342,7 @@ static void compare_destinations(struct sim *s)
 void check_new_shard(struct sim *s)
 {
     struct checker *c = s->checker;
-    c->size = 0;
+    c->size = c->cosigned = 0;
     memset(&c->frontier, 0, sizeof(c->frontier));
     memset(c->pair, 0, sizeof(c->pair));
     c->time_ms = 0;
@@ -345,6 +385,7 @@ void check_broker(struct sim *s)
     }
     if (!sim_failed(s)) {
         compare_head(s);
+        compare_cosigned(s);
         compare_destinations(s);
     }
 }
@@ -477,7 +518,7 @@ bool check_drained(struct sim *s)
             return false;
         }
     }
-    return true;
+    return all_cosigned(s);
 }
 
 const char *check_report(struct sim *s)

@@ -62,6 +62,7 @@
     X(cloned_key)                                                                                                      \
     X(member_suspended)                                                                                                \
     X(large_container)                                                                                                 \
+    X(head_cosigned)                                                                                                   \
     X(evil_frames)                                                                                                     \
     X(priority_overtook)
 

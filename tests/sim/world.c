@@ -264,6 +264,7 @@ void node_start(struct sim *s, unsigned i)
     struct federation_member *m = &s->federation.members[i];
     struct tmx_node_config c = { .member = tmx_bytes_str(m->code),
                                  .signing_secret = m->sign_secret,
+                                 .witness_secret = m->witness_secret,
                                  .last_resort_secret = m->last_resort_secret,
                                  .archive_key = m->archive,
                                  .label_key = m->label,
@@ -273,6 +274,7 @@ void node_start(struct sim *s, unsigned i)
                                  .directory = federation_file(&s->federation),
                                  .catalogue = s->catalogue };
     memcpy(c.signing_public, m->sign_public, sizeof(c.signing_public));
+    memcpy(c.witness_public, m->witness_public, sizeof(c.witness_public));
     p->mono_base = s->now_ms;
     p->spool.crash = CRASH_NOT;
     if (!s->healed && rng_chance(&s->rng, 100)) {
@@ -343,6 +345,7 @@ static size_t node_events(struct sim *s, struct sim_node *sn, struct tmx_node_ev
         e->busy = ev->flag;
         e->submit_bytes = ev->flag ? 0 : UINT64_MAX;
         e->arrive_bytes = ev->flag ? SIM_FULL_BYTES : UINT64_MAX;
+        e->turn_bytes = ev->flag ? 0 : UINT64_MAX;
         e->route = ev->kind == SIM_APP ? TMX_BYTES(ev->route, 1) : TMX_BYTES_NULL;
         e->n_frames = ev->n_frames;
         e->frames = ev->frames;
@@ -505,6 +508,8 @@ int sim_new(uint64_t seed, const struct tmx_catalogue *catalogue, bool trace, st
     s->catalogue = (struct tmx_catalogue *)(uintptr_t)catalogue;
     s->n_nodes = 3 + (unsigned)rng_below(&s->rng, 3);
     federation_init(&s->federation, codes, s->n_nodes, SIM_START_MS - 1000);
+    s->federation.witnesses = true;
+    federation_sign(&s->federation);
     for (unsigned i = 0; i < SIM_MOVEMENTS; i++) {
         mrn_make(s, s->mrn[i]);
     }

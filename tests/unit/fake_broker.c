@@ -73,6 +73,10 @@ static void receive(struct world *w, const struct tmx_bytes *frames, size_t n)
         w->n_publishes++;
         w->prekeys = keep(w, frames[1]);
         break;
+    case TMX__LINK__BODY_WITNESS_REPLY:
+        w->witness_status = link->witness_reply->status;
+        w->witness_body = keep(w, frames[1]);
+        break;
     case TMX__LINK__BODY_FEED_ACK:
         w->n_acks++;
         w->acked = link->feed_ack->feed_next;
@@ -163,6 +167,7 @@ void node_start(struct world *w)
     struct federation_member *me = federation_find(&w->federation, "DE");
     struct tmx_node_config c = { .member = TMX_LIT("DE"),
                                  .signing_secret = me->sign_secret,
+                                 .witness_secret = me->witness_secret,
                                  .last_resort_secret = me->last_resort_secret,
                                  .archive_key = me->archive,
                                  .label_key = me->label,
@@ -176,6 +181,7 @@ void node_start(struct world *w)
                                  .applications = w->applications };
     uint8_t entropy[32] = { 1 };
     memcpy(c.signing_public, me->sign_public, sizeof(c.signing_public));
+    memcpy(c.witness_public, me->witness_public, sizeof(c.witness_public));
     assert_int_equal(tmx_node_new(w->spool, &c, w->mono_ms, w->wall_ms * 1000, entropy, &w->node), 0);
 }
 

@@ -51,6 +51,8 @@ struct world {
     struct said submits[512], reports[512];
     struct tmx_bytes prekeys;
     size_t chunk_bytes;
+    unsigned witness_status;        /* of the last WitnessReply; 0 = none yet */
+    struct tmx_bytes witness_body;
     /* the node */
     struct tmx_spool *spool;
     struct tmx_node *node;

@@ -308,18 +308,24 @@ void book_honest(void)
     assert_int_equal(book->n, 13);
 }
 
-int book_setup(void **state)
+int book_begin(const char *const *codes, size_t n)
 {
-    static const char *const codes[] = { "CH", "DE", "FR" };
-
     book = calloc(1, sizeof *book);
     memset(numbers, 0, sizeof numbers);
     book->now_ms = START_MS;
     book->batch_no = 100;
     book->serial = 1;
-    federation_init(&book->federation, codes, TMX_N(codes), START_MS - 1000);
+    assert_true(n <= TMX_N(numbers));
+    federation_init(&book->federation, codes, n, START_MS - 1000);
     book_keep_directory(book);
     return tmx_arena_init(&book->arena, 16u << 20);
+}
+
+int book_setup(void **state)
+{
+    static const char *const codes[] = { "CH", "DE", "FR" };
+
+    return book_begin(codes, TMX_N(codes));
 }
 
 int book_teardown(void **state)

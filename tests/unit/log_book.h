@@ -45,6 +45,8 @@ extern struct mail book_second;     /* FR to DE: queued */
 extern struct mail book_third;      /* DE to FR: arrived */
 extern Tmx__LogRef book_acceptance; /* what the last book_report_on or book_ended names */
 
+/* An empty book of at most 8 members, ascending. */
+int book_begin(const char *const *codes, size_t n);
 /* cmocka fixtures: an empty book of the members CH, DE and FR. */
 int book_setup(void **state);
 int book_teardown(void **state);

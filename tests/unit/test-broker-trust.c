@@ -89,6 +89,72 @@ static void test_no_expiry_in_doubt(void **state)
     assert_int_equal(state_of(w, message.id, IT), TMX_DELIVERY_EXPIRED);
 }
 
+static struct tmx_broker_cosigned_view cosigned(struct world *w)
+{
+    struct tmx_broker_cosigned_view v;
+    tmx_broker_cosigned(w->broker, &v);
+    return v;
+}
+
+static void with_policy(struct world *w)
+{
+    struct tmx_broker_event ev = event_of(w, TMX_BROKER_DIRECTORY);
+    w->federation.witnesses = true;
+    w->federation.serial = 2;
+    federation_sign(&w->federation);
+    ev.file = federation_file(&w->federation);
+    turn(w, &ev, 1);
+    tick(w, 2000);
+}
+
+static void reply(struct world *w, struct fake_node *n, const uint8_t *secret)
+{
+    struct fake_frames f;
+    fake_cosign(n, secret, w->wall_ms / 1000, &f);
+    say(w, n, &f);
+}
+
+/* WIT-1, WIT-2, WIT-3: three of four make the quorum; a line that does not verify, or of nobody, makes none of it. */
+static void test_cosigned(void **state)
+{
+    struct world *w = *state;
+    struct fake_frames f;
+    with_policy(w);
+    uint64_t size = tmx_broker_log_size(w->broker), before = malformed(w);
+    assert_int_equal(cosigned(w).witnesses, w->federation.n_members);
+    assert_true(DE->n_witness > 0 && CH->n_witness > 0 && IT->n_witness > 0);
+    reply(w, DE, DE->me->witness_secret);
+    reply(w, EC, EC->me->witness_secret);
+    reply(w, CH, CH->me->sign_secret);                     /* another key than the policy's */
+    assert_int_equal(malformed(w), before + 1);
+    fake_witness_reply(IT, 200, TMX_LIT("\xe2\x80\x94 nobody AAAA\n"), &f);
+    say(w, IT, &f);
+    assert_int_equal(malformed(w), before + 2);
+    tick(w, 5000);
+    assert_int_equal(cosigned(w).size, 0);
+    assert_true(cosigned(w).waiting_ms >= 5000);
+    tick(w, 4000);                                         /* the next round, with the same head */
+    fake_witness_reply(DE, 409, TMX_LIT("1\n"), &f);       /* it knows less than it said */
+    size_t asked = DE->n_witness;
+    say(w, DE, &f);
+    assert_int_equal(DE->n_witness, asked + 1);
+    reply(w, DE, DE->me->witness_secret);
+    reply(w, IT, IT->me->witness_secret);
+    reply(w, EC, EC->me->witness_secret);
+    fake_witness_reply(CH, 503, TMX_BYTES_NULL, &f);
+    say(w, CH, &f);
+    assert_true(noticed(w, "witness.refused"));
+    tick(w, 1);
+    assert_int_equal(cosigned(w).size, size);
+    assert_int_equal(cosigned(w).quorum.witnesses, 3);
+    assert_true(cosigned(w).quorum.reached);
+    assert_int_equal(cosigned(w).waiting_ms, 0);
+    assert_int_equal(CH->cosigned_size, size);             /* WIT-4: told to everyone */
+    restart(w);
+    assert_int_equal(cosigned(w).size, size);
+    assert_int_equal(cosigned(w).quorum.witnesses, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -96,6 +162,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unsigned_report, setup, teardown),
         cmocka_unit_test_setup_teardown(test_time_never_falls, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_expiry_in_doubt, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cosigned, setup, teardown),
     };
     return cmocka_run_group_tests_name("broker-trust", tests, NULL, NULL);
 }

@@ -2,6 +2,8 @@
  * A node whose spool is full (NODE-12): what it still takes in, what it leaves where it is, and that it asks for that
  * again when there is room.
  */
+#include <stdio.h>
+
 #include "fake_broker.h"
 
 static void room(struct world *w, uint64_t submit_bytes, uint64_t arrive_bytes)
@@ -9,7 +11,46 @@ static void room(struct world *w, uint64_t submit_bytes, uint64_t arrive_bytes)
     struct tmx_node_event ev = world_event(w, TMX_NODE_DISK);
     ev.submit_bytes = submit_bytes;
     ev.arrive_bytes = arrive_bytes;
+    ev.turn_bytes = UINT64_MAX;
     turn(w, &ev, 1);
+}
+
+/* NODE-12: what waits is sealed beside its payload: a turn does no more of that than it is told, and what it needs for
+ * the largest is promised until nothing waits. */
+static void test_turn(void **state)
+{
+    struct world *w = *state;
+    struct tmx_node_event ev = world_event(w, TMX_NODE_DISK);
+    char reference[8];
+    static char payload[1001];
+    ev.submit_bytes = ev.arrive_bytes = UINT64_MAX;
+    ev.turn_bytes = 1500;
+    turn(w, &ev, 1);
+    memset(payload, 'x', 1000);
+    tick(w, 30000);   /* the link is silent: everything waits */
+    assert_false(state_of(w).linked);
+    for (int i = 0; i < 5; i++) {
+        snprintf(reference, sizeof(reference), "r%d", i);
+        Tmx__SubmitRequest s = submission(reference, "CH");
+        s.expires_ms = w->wall_ms + DAY_MS;
+        assert_int_equal(submit(w, &s, i == 0 ? "small" : payload), TMX_CODE_OK);
+    }
+    assert_int_equal(state_of(w).waiting, 5);
+    assert_int_equal(state_of(w).moving_bytes, 2000);
+    node_restart(w);
+    assert_int_equal(state_of(w).moving_bytes, 2000);
+    ev.turn_bytes = 1500;
+    turn(w, &ev, 1);
+    link_up(w);
+    uint64_t before = state_of(w).waiting;
+    assert_in_range(before, 1, 4);
+    for (int i = 0; i < 5 && state_of(w).waiting > 0; i++) {
+        tick(w, 1);
+        assert_true(before - state_of(w).waiting <= 2);
+        before = state_of(w).waiting;
+    }
+    assert_int_equal(state_of(w).waiting, 0);
+    assert_int_equal(state_of(w).moving_bytes, 0);
 }
 
 /* NODE-12 */
@@ -120,6 +161,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_delivery, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_large_delivery, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_open, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_turn, world_setup, world_teardown),
     };
     return cmocka_run_group_tests_name("node-disk", tests, NULL, NULL);
 }

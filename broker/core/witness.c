@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Heads that the witnesses have cosigned (WIT-n). A round is about one head: every linked witness is asked, its lines are
+ * added to that head's checkpoint; when the round ends and the policy's quorum has cosigned, the checkpoint is kept and told
+ * to every node. Nothing of the exchange waits for a round.
+ */
+#include <string.h>
+
+#include "core.h"
+
+#define ROUND_MS 2000u          /* from the start of one round to that of the next, while the log grows */
+#define ROUND_END_MS 5000u      /* a witness that has not answered by then is not waited for */
+#define LACK_MAX 5u             /* rounds without a quorum are up to 64 s apart */
+#define HOUR_MS 3600000ull
+
+static const struct tmx_policy *policy_of(const struct tmx_broker *b)
+{
+    return tmx_directory_policy(b->directory);
+}
+
+/* The witness of the policy whose key is this member's; -1: none. */
+static int witness_of(struct tmx_broker *b, const struct peer *p)
+{
+    const struct tmx_policy *policy = policy_of(b);
+    const Tmx__Member *m = peer_member(b, p);
+    for (size_t i = 0; policy != NULL && m != NULL && i < policy->n_witnesses; i++) {
+        for (size_t j = 0; j < m->n_witness_keys; j++) {
+            const Tmx__MemberKey *k = m->witness_keys[j];
+            if (!k->revoked && tmx_bytes_eq(tmx_pb(k->key), TMX_BYTES_OF(policy->witnesses[i].key.key))) {
+                return (int)i;
+            }
+        }
+    }
+    return -1;
+}
+
+bool witness_request(struct tmx_broker *b, size_t witness, struct tmx_writer *w)
+{
+    struct witness_round *r = &b->round;
+    uint64_t old = b->witness_size[witness] < r->head.size ? b->witness_size[witness] : r->head.size;
+    struct tmx_witness_request rq = { .old = old, .checkpoint = TMX_BYTES(r->note, r->signed_size) };
+    if (r->head.size == 0) {
+        return false;
+    }
+    if (old > 0 && !tmx_tree_consistency_between(b->tree, b, old, r->head.size, &rq.proof)) {
+        broker_fault(b, -EBADMSG);
+        return false;
+    }
+    tmx_witness_request_write(&rq, w);
+    return !w->failed;
+}
+
+static void ask(struct tmx_broker *b, struct peer *p, size_t witness)
+{
+    uint8_t body[TMX_WITNESS_REQUEST_MAX];
+    struct tmx_writer w = TMX_WRITER_OF(body);
+    struct tmx_bytes frame;
+    Tmx__WitnessRequest request = TMX__WITNESS_REQUEST__INIT;
+    Tmx__Link link = TMX__LINK__INIT;
+    link.body_case = TMX__LINK__BODY_WITNESS;
+    link.witness = &request;
+    if (witness_request(b, witness, &w) && tmx_arena_copy(&b->out, tmx_written(&w), &frame)) {
+        p->witness_asked = b->round.head.size;
+        send_link(b, p, &link, &frame, 1);
+    }
+}
+
+static void round_start(struct tmx_broker *b)
+{
+    struct witness_round *r = &b->round;
+    *r = (struct witness_round){ .open = true, .started_ms = b->now_ms, .signed_size = b->checkpoint_size,
+                                 .note_size = b->checkpoint_size };
+    memcpy(r->note, b->checkpoint, b->checkpoint_size);
+    if (!tmx_checkpoint_verify(TMX_BYTES(b->checkpoint, b->checkpoint_size), &b->log_key, &r->head)) {
+        broker_fault(b, -EBADMSG);
+        return;
+    }
+    for (size_t i = 0; i < b->n_peers; i++) {
+        struct peer *p = &b->peers[i];
+        int witness = p->up && !p->busy && !p->welcome_due ? witness_of(b, p) : -1;
+        p->witness_asked = 0;
+        if (witness >= 0) {
+            ask(b, p, (size_t)witness);
+        }
+    }
+}
+
+/* The note is kept: the newest one, and one of every hour. */
+static void keep(struct tmx_broker *b)
+{
+    struct tmx_bytes note = TMX_BYTES(b->cosigned.note, b->cosigned.note_size);
+    struct key hour = key_u64(b->cosigned.quorum.latest_s * 1000 / HOUR_MS);
+    row_put(b, TMX_T_COSIGNED, key_bytes(&hour), note);
+    row_put(b, TMX_T_META, TMX_LIT("cosigned"), note);
+    b->dirty = true;
+}
+
+static void round_end(struct tmx_broker *b)
+{
+    struct witness_round *r = &b->round;
+    r->open = false;
+    if (!r->quorum.reached || r->quorum.witnesses == 0) {
+        if (b->cosigned_lack == 0) {
+            notice(b, "log.not-cosigned", false, NULL, NULL, TMX_CODE_OK, r->quorum.witnesses);
+        }
+        b->cosigned_lack++;
+        return;
+    }
+    if (b->cosigned_lack > 0) {
+        notice(b, "log.cosigned", false, NULL, NULL, TMX_CODE_OK, r->quorum.witnesses);
+    }
+    b->cosigned_lack = 0;
+    b->cosigned = *r;
+    keep(b);
+}
+
+static bool all_answered(const struct tmx_broker *b)
+{
+    for (size_t i = 0; i < b->n_peers; i++) {
+        if (b->peers[i].up && b->peers[i].witness_asked != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool witness_lines(struct tmx_broker *b, struct tmx_bytes lines)
+{
+    struct witness_round *r = &b->round;
+    struct tmx_quorum q;
+    if (r->head.size == 0 || policy_of(b) == NULL || lines.size == 0 || lines.size > TMX_WITNESS_REPLY_MAX ||
+        lines.size > sizeof(r->note) - r->note_size) {
+        return false;
+    }
+    memcpy(r->note + r->note_size, lines.data, lines.size);
+    if (!tmx_policy_check(policy_of(b), TMX_BYTES(r->note, r->note_size + lines.size), &q) ||
+        q.witnesses <= r->quorum.witnesses) {
+        return false;   /* what does not verify, or says nothing new, is not published */
+    }
+    r->note_size += lines.size;
+    r->quorum = q;
+    if (!r->open && q.reached) {   /* late: of a witness that is asked by hand */
+        b->cosigned = *r;
+        keep(b);
+    }
+    return true;
+}
+
+bool witness_conflict(struct tmx_broker *b, size_t witness, struct tmx_bytes body)
+{
+    uint64_t size;
+    if (body.size < 2 || body.data[body.size - 1] != '\n' ||
+        !tmx_parse_u64(tmx_bytes_slice(body, 0, body.size - 1), tmx_tree_size(b->tree), &size)) {
+        return false;
+    }
+    b->witness_size[witness] = size;
+    return true;
+}
+
+void witness_reply(struct tmx_broker *b, struct peer *p, const Tmx__WitnessReply *reply, struct tmx_bytes body)
+{
+    int witness = witness_of(b, p);
+    uint64_t asked = p->witness_asked;
+    p->witness_asked = 0;
+    if (witness < 0 || asked == 0 || asked != b->round.head.size) {
+        return;   /* of a round that is over: the next one asks again */
+    }
+    if (reply->status == TMX_WITNESS_OK) {
+        if (witness_lines(b, body)) {
+            b->witness_size[witness] = asked;
+        } else {
+            count_malformed(b, p, TMX_CODE_BAD_SIGNATURE);
+        }
+    } else if (reply->status == TMX_WITNESS_CONFLICT && witness_conflict(b, (size_t)witness, body)) {
+        if (b->round.open && b->witness_size[witness] <= asked && b->round.conflicts++ < TMX_WITNESSES_MAX) {
+            ask(b, p, (size_t)witness);
+        }
+    } else {
+        notice(b, "witness.refused", true, p->key, NULL, TMX_CODE_BAD_HEAD, reply->status);
+    }
+}
+
+/* While the head is not cosigned; less often where the quorum does not come together. UINT64_MAX: no round is due. */
+static uint64_t next_round_ms(const struct tmx_broker *b)
+{
+    if (policy_of(b) == NULL || policy_of(b)->none || b->halted || b->clock_doubt ||
+        b->signed_size == b->cosigned.head.size) {
+        return UINT64_MAX;
+    }
+    return b->round.started_ms + (ROUND_MS << (b->cosigned_lack < LACK_MAX ? b->cosigned_lack : LACK_MAX));
+}
+
+void witness_close(struct tmx_broker *b)
+{
+    if (b->signed_size == b->cosigned.head.size) {
+        b->uncosigned_ms = 0;
+    } else if (b->uncosigned_ms == 0) {
+        b->uncosigned_ms = b->now_ms > 0 ? b->now_ms : 1;
+    }
+    if (b->round.open && (all_answered(b) || b->now_ms - b->round.started_ms >= ROUND_END_MS)) {
+        round_end(b);
+    }
+    if (!b->round.open && b->now_ms >= next_round_ms(b)) {
+        round_start(b);
+    }
+}
+
+uint64_t witness_deadline(const struct tmx_broker *b)
+{
+    return b->round.open ? b->round.started_ms + ROUND_END_MS : next_round_ms(b);
+}
+
+void witness_tell(struct tmx_broker *b, struct peer *p)
+{
+    Tmx__HeadUpdate head = TMX__HEAD_UPDATE__INIT;
+    Tmx__CosignedHead cosigned = TMX__COSIGNED_HEAD__INIT;
+    Tmx__Link link = TMX__LINK__INIT;
+    struct tmx_proof proof = { 0 };
+    struct tmx_bytes hashes, note;
+    if (p->cosigned_told == b->cosigned.head.size || p->welcome_due) {
+        return;
+    }
+    if (p->head_size < b->cosigned.head.size) {
+        cosigned.head = outgoing_head(b, p, &head) ? &head : NULL;
+    }
+    if (p->head_size < b->cosigned.head.size) {
+        return;
+    }
+    if (!tmx_tree_consistency_between(b->tree, b, b->cosigned.head.size, p->head_size, &proof)) {
+        broker_fault(b, -EBADMSG);
+        return;
+    }
+    if (!tmx_arena_copy(&b->out, TMX_BYTES(proof.hash, proof.n * sizeof(proof.hash[0])), &hashes) ||
+        !tmx_arena_copy(&b->out, TMX_BYTES(b->cosigned.note, b->cosigned.note_size), &note)) {
+        return;
+    }
+    cosigned.tree_size = p->head_size;
+    cosigned.consistency = tmx_to_pb(hashes);
+    link.body_case = TMX__LINK__BODY_COSIGNED;
+    link.cosigned = &cosigned;
+    p->cosigned_told = b->cosigned.head.size;
+    send_link(b, p, &link, &note, 1);
+}
+
+/* What the spool remembers, counted by the policy in force. */
+void witness_recover(struct tmx_broker *b)
+{
+    struct witness_round *c = &b->cosigned;
+    struct tmx_bytes note;
+    if (!row_get(b, TMX_T_META, TMX_LIT("cosigned"), &note) || note.size > sizeof(c->note)) {
+        return;
+    }
+    memcpy(c->note, note.data, note.size);
+    c->note_size = note.size;
+    if (!tmx_checkpoint_verify(TMX_BYTES(c->note, c->note_size), &b->log_key, &c->head)) {
+        memset(c, 0, sizeof(*c));
+        return;
+    }
+    if (policy_of(b) != NULL && !tmx_policy_check(policy_of(b), TMX_BYTES(c->note, c->note_size), &c->quorum)) {
+        c->quorum = (struct tmx_quorum){ 0 };
+    }
+}
+
+/* Another policy: who has cosigned what is asked anew. */
+void witness_policy_changed(struct tmx_broker *b)
+{
+    memset(b->witness_size, 0, sizeof(b->witness_size));
+    b->round = (struct witness_round){ .started_ms = b->now_ms };
+}
