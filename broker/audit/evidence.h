@@ -42,7 +42,7 @@ enum tmx_evidence_slot { EVIDENCE_SLOT_UNKNOWN, EVIDENCE_SLOT_PUBLISHED, EVIDENC
 
 struct tmx_evidence_delivery {
     const Tmx__Recipient *to;
-    const struct tmx_evidence_leaf *arrival; /* its CoA, or what carried it as arrived; NULL: not in the bundle */
+    const struct tmx_evidence_leaf *arrival; /* its CoA, or what carried it as arrived; NULL: the shard of its state has none */
     const struct tmx_evidence_leaf *end;     /* its outcome; NULL: not in the bundle */
     bool disputed;                           /* two shards have different outcomes */
     enum tmx_evidence_slot slot;             /* with a container */

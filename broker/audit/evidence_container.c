@@ -34,7 +34,7 @@ static bool is_published(const struct tmx_evidence *v, const Tmx__Recipient *to,
         const struct tmx_evidence_leaf *l = &v->leaves[i];
         const bool behind = tmx_bytes_eq(l->head->shard, s->head->shard) && l > s;
 
-        if (l->prekeys == NULL || l->e->kind != TMX__ENTRY_KIND__ENTRY_PREKEYS || behind ||
+        if (l->prekeys == NULL || behind ||
             !tmx_bytes_eq(tmx_pb(l->prekeys->member), tmx_pb(to->member))) {
             continue;
         }

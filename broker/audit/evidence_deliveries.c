@@ -112,12 +112,10 @@ static int check_reference(struct tmx_evidence *v, struct chapter *c, const stru
 }
 
 /* The acceptance that a recipient signed; a report made under an earlier shard names the one there. */
-static int check_signed_reference(struct tmx_evidence *v, const struct chapter *c, const struct in_shard *d,
-                                  const struct tmx_evidence_leaf *l)
+static int check_signed_reference(struct tmx_evidence *v, const struct chapter *c, const struct tmx_evidence_leaf *l)
 {
     const Tmx__LogRef *ref = l->report->acceptance;
-    const bool accepted_here =
-        d->carry == NULL && c->admission != NULL && c->admission->e->kind == TMX__ENTRY_KIND__ENTRY_ACCEPTANCE;
+    const bool accepted_here = c->admission != NULL && c->admission->e->kind == TMX__ENTRY_KIND__ENTRY_ACCEPTANCE;
 
     if (same(ref->shard, l->e->reference->shard) ? ref->index != l->e->reference->index : accepted_here) {
         return tmx_evidence_leaf_fault(v, 7, l, "its signer names entry %llu of %.*s as the acceptance",
@@ -149,7 +147,7 @@ static int on_report(struct tmx_evidence *v, struct chapter *c, struct in_shard 
     enum tmx_audit_state to;
     int r = check_reference(v, c, d, l);
 
-    r = r < 0 ? r : check_signed_reference(v, c, d, l);
+    r = r < 0 ? r : check_signed_reference(v, c, l);
     tmx_audit_report_moves(l->report->outcome, &from, &to);
     return r < 0 ? r : move(v, d, l, from, to);
 }
@@ -214,7 +212,7 @@ static void close_chapter(struct tmx_evidence *v, const struct chapter *c)
             continue;
         }
         d->disputed |= d->end != NULL && strcmp(tmx_evidence_says(d->end), tmx_evidence_says(s->end)) != 0;
-        d->arrival = s->arrival != NULL || s->end == NULL ? s->arrival : d->arrival;
+        d->arrival = s->arrival;
         d->end = s->end;
     }
 }

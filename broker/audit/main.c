@@ -304,8 +304,12 @@ int main(int argc, char **argv)
                                       "export DIR --socket PATH\nverify DIR --authority FILE\n"
                                       "prove DIR INDEX --authority FILE\ncompare A B --authority FILE\n"
                                       "gaps DIR --authority FILE\nreconcile DIR MEMBER MEMBER --authority FILE\n"
+<<<<<<< HEAD
                                       "report DIR --authority FILE\n"
                                       "verify-evidence FILE --authority FILE",
+=======
+                                      "report DIR --authority FILE\nverify-evidence FILE --authority FILE",
+>>>>>>> evidence
                                       doc, NULL, NULL, NULL };
     struct arguments a = { .command = NULL, .jobs = processors(), .late_ms = LATE_DEFAULT_MS };
 

@@ -233,7 +233,7 @@ def export():
 def evidence():
     raw, changed, parts = range(3)
     drop, repeat, swap, take = range(4)
-    samples = 18
+    samples = 20
     many("evidence", "raw", *[bytes([raw, 0]) + t for t in (
         b"\x08\x01\x12\x10" + bytes(16), b"\x08\x02\x12\x10", b"TMX1", b"threshold 1\n", b"tmx.test/log/2026a\n",
         b"\x08\x01\x12\x10" + bytes(16) + b"\x1a\x01x\x22\x01y\x2a\x03\x0a\x01z",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What tmx-audit proves convinces a verifier that shares no code with it: entries of a real log (LOG-7), and a fork by a
-broker that signs a second history (LOG-8).
+broker that signs a second history (LOG-8). And of a real log bundles are made that convince both (EVI-1..12).
 
 usage: proofs.py SOURCE BUILD
 """
@@ -15,7 +15,9 @@ SOURCE, BUILD = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
 sys.path.insert(0, str(SOURCE / 'tests/python'))
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: E402
-from tmxspec import ed25519, export, merkle, note, proofs  # noqa: E402
+from tmxspec import body, ed25519, evidence, export, merkle, note, proofs  # noqa: E402
+from tmxspec.canonical import audit as leaf, evidence as pb, pack, parse  # noqa: E402
+from tmxspec.directory import Authority  # noqa: E402
 from tmxspec.log import Log  # noqa: E402
 from world import World  # noqa: E402
 
@@ -82,21 +84,66 @@ def fork_is_proved(world, folder, size, key, public):
     assert code == 1 and 'one of the two must be an export' in error, error
 
 
+def deliver(world, reference, answer):
+    """A message from DE to IT, whose application answers it."""
+    path, folder = world.file(reference), world.file('in-IT')
+    path.write_bytes(b'what is declared')
+    folder.mkdir(exist_ok=True)
+    world.tmx('DE', 'send', '--to', 'IT', '--reference', reference, '--type', 'CD974C', '--mrn', '26DE004051K7M2P8J8', path)
+    got, = world.tmx('IT', 'receive', '--wait', 10, '--max', 1, '--to', folder)
+    world.tmx('IT', answer, got['id'], got['token'], *(['--reason', 'broken seals'] if answer == 'refuse' else []))
+    return world.message('DE', reference, 'refused' if answer == 'refuse' else 'delivered')['id']
+
+
+def is_about(entry, message_id, recipients):
+    """Whether an entry belongs in the bundle of the message."""
+    if entry.kind in (leaf.ENTRY_ACCEPTANCE, leaf.ENTRY_REPORT, leaf.ENTRY_REFUSAL):
+        read = {body.KIND_HEADER: body.read_header, body.KIND_REPORT: body.read_report}.get(body.kind_of(entry.body))
+        return read is not None and read(entry.body).message_id == message_id
+    return entry.message_id == message_id or (entry.kind == leaf.ENTRY_PREKEYS and entry.member in recipients)
+
+
+def message_is_evident(world, folder, entries, shown_id, recipient, state):
+    message_id = bytes.fromhex(shown_id.replace('-', ''))
+    leaves = [merkle.leaf_hash(entry) for entry in entries]
+    bundle = pb.Evidence(version=1, message_id=message_id, checkpoints=[(folder / 'checkpoint').read_bytes()])
+    serials = set()
+    for index, data in enumerate(entries):
+        entry = parse(leaf.LogEntry, data)
+        if is_about(entry, message_id, [recipient]):
+            serials.add(entry.directory_serial)
+            bundle.leaves.add(entry=data, index=index, path=b''.join(merkle.path(index, leaves)))
+    bundle.directories.extend((folder / f'directories/{serial}').read_bytes() for serial in sorted(serials))
+    path = world.file(f'{shown_id}.evidence')
+    path.write_bytes(pack(bundle))
+    code, text, error = audit(world, 'verify-evidence', path, '--json')
+    said = json.loads(text)
+    assert code == 0 and [d['state'] for d in said['deliveries']] == [state], (text, error)
+    checked = evidence.Bundle(path.read_bytes(), Authority.read(world.file('authority.pub').read_text()))
+    assert checked.states == {recipient: state}
+    return len(bundle.leaves)
+
+
 def main():
     with World(SOURCE, BUILD, ['DE', 'IT']) as world:
         world.start_nodes()
         traffic(world, 0, 3)
         earlier = export_to(world, 'earlier')
         traffic(world, 3, 3)
+        taken, refused = deliver(world, 'taken', 'ack'), deliver(world, 'refused', 'refuse')
         later = export_to(world, 'later')
         key = log_key(world)
         log = Log('2026a', ORIGIN, ed25519.public_bytes(key))
         log.root = merkle.tree_hash([])   # nothing of it is known here before
         size = entries_are_proved(world, later, log)
+        entries = export.read(later, log)
+        waiting = world.message('DE', 'message-5', 'accepted')['id']
+        for shown_id, recipient, state in ((taken, b'IT', 'delivered'), (refused, b'IT', 'refused'), (waiting, b'CH', 'accepted')):
+            message_is_evident(world, later, entries, shown_id, recipient, state)
         code, text, error = audit(world, 'compare', later, earlier)
         assert code == 0 and 'consistent: the longer continues the shorter' in text, (text, error)
         fork_is_proved(world, later, size, key, log.key)
-        print(f'{size} entries proved; forks proved')
+        print(f'{size} entries proved; forks proved; three messages evident')
 
 
 main()

@@ -333,27 +333,47 @@ static void witnessed_by_few(void)
     with_witnesses(1);
 }
 
+/* The later head is witnessed by one alone: what leads to it is not witnessed. */
+static void witnessed_in_part(void)
+{
+    with_witnesses(3);
+    book_put_prekeys("FR", "FR", 2);
+    sample_leaf(&bundle, book->n - 1, sample_head(&bundle, 1));
+}
+
+static const char *compromised_member;
 static void compromise(Tmx__Directory *d)
 {
     static Tmx__LogIndex since;
 
     since = (Tmx__LogIndex)TMX__LOG_INDEX__INIT;
     since.shard = book_str("2026a");
-    since.index = parcel.mail.index + 1;
+    since.index = parcel.mail.index;
     for (size_t i = 0; i < d->n_members; i++) {
-        if (tmx_bytes_eq(tmx_pb(d->members[i]->code), TMX_LIT("FR"))) {
+        if (tmx_bytes_eq(tmx_pb(d->members[i]->code), tmx_bytes_str(compromised_member))) {
             d->members[i]->signing_keys[0]->revoked = true;
             d->members[i]->signing_keys[0]->compromised_since = &since;
         }
     }
 }
 
-/* FR's key is called compromised in a directory that came after. */
-static void compromised(void)
+/* A key is called compromised in a directory that came after. */
+static void compromise_later(const char *member)
 {
     disclosed();
+    compromised_member = member;
     sample_change_directory(compromise, NULL);
     sample_directories(&bundle, 2, 2);
+}
+
+static void compromised(void)
+{
+    compromise_later("FR");
+}
+
+static void sender_compromised(void)
+{
+    compromise_later("DE");
 }
 
 /* --- all of them ------------------------------------------------------------------------------------------------ */
@@ -380,6 +400,8 @@ static const struct {
     { { .name = "witnessed", .states = { "delivered" }, .witnesses = 3 }, witnessed },
     { { .name = "witnessed-by-few", .states = { "delivered" }, .witnesses = 1 }, witnessed_by_few },
     { { .name = "compromised", .states = { "delivered" }, .opened = true, .doubtful = true }, compromised },
+    { { .name = "sender-compromised", .states = { "delivered" }, .opened = true, .doubtful = true }, sender_compromised },
+    { { .name = "witnessed-in-part", .states = { "delivered" }, .witnesses = 1 }, witnessed_in_part },
 };
 
 size_t samples_make(struct sample **ret_samples, struct tmx_authority *ret_authority)

@@ -204,11 +204,9 @@ static void head_twice(void)
     case_expect(3, "the same as one before it");
 }
 
-/* The log signs another history of the same size for somebody else. */
-static void head_forked(void)
+/* The last entry never was. */
+static void take_back(void)
 {
-    case_arrived();
-    case_pack();
     book->n--;
     book->frontier = (struct tmx_frontier){ .size = 0 };
     for (size_t i = 0; i < book->n; i++) {
@@ -216,12 +214,21 @@ static void head_forked(void)
 
         tmx_frontier_append(&book->frontier, &leaf, NULL, NULL);
     }
+}
+
+/* The log signs another history of the same size for somebody else. */
+static void head_forked(void)
+{
+    case_arrived();
+    case_pack();
+    take_back();
     book_report(&case_parcel.mail, 0, TMX__OUTCOME__OUTCOME_COE, TMX_CODE_CANNOT_OPEN);
     case_bundle.pb.n_leaves = 1;
     sample_leaf(&case_bundle, case_parcel.mail.index + 1, sample_head(&case_bundle, 0));
     case_expect(3, "it is forked");
 }
 
+static const char *quorum;
 static void set_policy(Tmx__Directory *d)
 {
     static uint8_t text[256];
@@ -232,12 +239,13 @@ static void set_policy(Tmx__Directory *d)
                                     federation_find(&book->federation, "CH")->witness_public, &key));
     tmx_write_fmt(&w, "witness CH ");
     tmx_verify_key_format(&key, &w);
-    tmx_write_fmt(&w, "\nquorum CH\n");
+    tmx_write_fmt(&w, "\nquorum %s\n", quorum);
     d->witness_policy = tmx_to_pb(tmx_written(&w));
 }
 
-static void bad_cosignature(void)
+static void with_policy(const char *asked)
 {
+    quorum = asked;
     sample_log();
     sample_change_directory(set_policy, NULL);
     book_put_directory();
@@ -246,6 +254,24 @@ static void bad_cosignature(void)
     sample_begin(&case_bundle, &case_parcel);
     sample_directories(&case_bundle, 2, 2);
     sample_leaf(&case_bundle, case_parcel.mail.index, sample_head(&case_bundle, 1));
+}
+
+/* A policy that asks for nobody makes no head witnessed. */
+static void nobody_asked(void)
+{
+    struct tmx_evidence *v;
+
+    with_policy("none");
+    v = case_check();
+    assert_int_equal(v->rule, 0);
+    assert_int_equal(v->heads[0].n_witnesses, 0);
+    assert_false(v->heads[0].quorum.reached);
+    tmx_evidence_free(v);
+}
+
+static void bad_cosignature(void)
+{
+    with_policy("CH");
     case_expect_state("accepted", false);
     federation_find(&book->federation, "CH")->witness_secret[0] ^= 1;
     case_bundle.pb.n_checkpoints = case_bundle.pb.n_leaves = 0;
@@ -348,7 +374,8 @@ static void shards_alternate(void)
 static void test_heads_and_leaves(void **state)
 {
     static book_case_fn *const cases[] = { head_not_signed, head_of_unknown_log, head_unused,        head_twice,
-                                           head_forked,     bad_cosignature,     leaf_of_no_message, leaf_elsewhere,
+                                           head_forked,     bad_cosignature,     nobody_asked,
+                                           leaf_of_no_message, leaf_elsewhere,
                                            leaves_descend,  leaf_twice,          time_falls,         serial_falls,
                                            refers_ahead,    shards_alternate };
 
@@ -649,6 +676,86 @@ static void refusal_of_another(void)
     case_expect(6, "what was refused is not this message");
 }
 
+/* The id is DE's, the header FR's. */
+static void refusal_of_another_sender(void)
+{
+    struct parcel other;
+
+    case_arrived();
+    sample_compose(&other, "FR", "DE", NULL, false);
+    memcpy(other.mail.id, case_parcel.mail.id, sizeof other.mail.id);
+    book_put_header(&other.mail, TMX__ENTRY_KIND__ENTRY_REFUSAL, TMX_CODE_TYPE_NOT_ALLOWED, 1);
+    sample_parcel_free(&other);
+    case_pack();
+    case_expect(6, "what was refused is not this message");
+}
+
+static void refusal_of_a_report_on_another(void)
+{
+    Tmx__LogEntry e = book_entry(TMX__ENTRY_KIND__ENTRY_REFUSAL);
+    static uint8_t id[16];
+
+    case_arrived();
+    bent = book_report_on(&case_parcel.mail, 0, TMX__OUTCOME__OUTCOME_COA, 0);
+    memcpy(id, case_parcel.mail.id, sizeof id);
+    id[15] ^= 1;
+    bent.message_id = book_bin(id, sizeof id);
+    book_sign(&e, "FR", &bent);
+    e.code = TMX_CODE_BAD_REPORT;
+    book_put(&e);
+    case_pack();
+    case_expect(6, "what was refused is not this message");
+}
+
+/* What was refused may claim any head and serial: that may be why. */
+static void refused_for_its_claims(void)
+{
+    Tmx__LogEntry e = book_entry(TMX__ENTRY_KIND__ENTRY_REFUSAL);
+    Tmx__Head seen = TMX__HEAD__INIT;
+
+    case_arrived();
+    bent = book_report_on(&case_parcel.mail, 0, TMX__OUTCOME__OUTCOME_COD_POSITIVE, 0);
+    seen.shard = book_str(book->federation.shard);
+    seen.size = book->n + 100;
+    seen.root = book_bin(book->roots[1].b, TMX_HASH_SIZE);
+    bent.seen = &seen;
+    bent.directory_serial = 9;
+    book_sign(&e, "FR", &bent);
+    e.code = TMX_CODE_BAD_HEAD;
+    book_put(&e);
+    case_pack();
+    case_expect_state("arrived", false);
+}
+
+static void refusal_of_prekeys(void)
+{
+    Tmx__LogEntry e = book_entry(TMX__ENTRY_KIND__ENTRY_REFUSAL);
+    Tmx__LogEntry *published;
+
+    case_arrived();
+    assert_int_equal(tmx_entry_parse(book->entries[4], &book->arena, &published), TMX_CODE_OK);
+    e.member = published->member;
+    e.body = published->body;
+    e.signature = published->signature;
+    e.code = TMX_CODE_BAD_PREKEYS;
+    book_put(&e);
+    case_pack();
+    case_expect(6, "what was refused is not this message");
+}
+
+static void expiry_of_another_sender(void)
+{
+    Tmx__LogEntry e;
+
+    case_accepted();
+    book->now_ms = case_parcel.mail.header.expires_ms;
+    e = book_ended(&case_parcel.mail, 0, TMX__ENTRY_KIND__ENTRY_EXPIRED, 0);
+    e.member = book_str("CH");
+    book_put(&e);
+    case_pack();
+    case_expect(6, "it is about another message");
+}
+
 static void accepted_of_suspended(void)
 {
     sample_log();
@@ -671,6 +778,31 @@ static void erased_another(void)
     case_expect(6, "the container of another message was erased");
 }
 
+/* Its id is right, what else it says is of another. */
+static void erased_another_container(void)
+{
+    Tmx__LogEntry e = book_entry(TMX__ENTRY_KIND__ENTRY_ERASED);
+    static uint8_t digest[32];
+
+    case_arrived();
+    e.message_id = book_bin(case_parcel.mail.id, TMX_ID_SIZE);
+    e.header_digest = book_bin(case_parcel.mail.header_digest, sizeof digest);
+    e.digest = book_bin(case_parcel.mail.container_digest, sizeof digest);
+    book_put(&e);
+    case_pack();
+    case_expect_state("arrived", false);
+    e.digest = book_bin(digest, sizeof digest);
+    book_put(&e);
+    case_pack();
+    case_expect(6, "the container of another message was erased");
+    take_back();
+    e.digest = book_str("");
+    e.header_digest = book_bin(digest, sizeof digest);
+    book_put(&e);
+    case_pack();
+    case_expect(6, "the container of another message was erased");
+}
+
 /* EVI-6 */
 static void test_about_the_message(void **state)
 {
@@ -688,7 +820,13 @@ static void test_about_the_message(void **state)
                                            carried_from_here,
                                            refusal_of_another,
                                            accepted_of_suspended,
-                                           erased_another };
+                                           refusal_of_another_sender,
+                                           refusal_of_a_report_on_another,
+                                           refused_for_its_claims,
+                                           refusal_of_prekeys,
+                                           expiry_of_another_sender,
+                                           erased_another,
+                                           erased_another_container };
 
     case_run(cases, TMX_N(cases));
 }

@@ -142,7 +142,7 @@ static void report_of_another_place_here(void)
 }
 
 /* A resubmission that says what it was: that place stands for it, too. */
-static void resubmission_of(uint64_t named, uint64_t referred)
+static void resubmission_of(uint64_t named, uint64_t referred, bool report_first)
 {
     Tmx__LogEntry again = book_entry(TMX__ENTRY_KIND__ENTRY_RESUBMISSION);
     Tmx__LogEntry e = book_entry(TMX__ENTRY_KIND__ENTRY_REPORT);
@@ -157,14 +157,14 @@ static void resubmission_of(uint64_t named, uint64_t referred)
     there = book_ref(named);
     there.shard = book_str("2026a");
     again.reference = &there;
-    book_put(&again);
     bent = book_report_on(&case_parcel.mail, 0, TMX__OUTCOME__OUTCOME_COA, 0);
     book_acceptance.shard = book_str("2026a");
     book_sign(&e, "FR", &bent);
     reference = book_ref(referred);
     reference.shard = book_str("2026a");
     e.reference = &reference;
-    book_put(&e);
+    book_put(report_first ? &e : &again);
+    book_put(report_first ? &again : &e);
     sample_directories(&case_bundle, 1, 2);
     sample_head(&case_bundle, 0);
     sample_leaf(&case_bundle, 2, 1);
@@ -173,19 +173,19 @@ static void resubmission_of(uint64_t named, uint64_t referred)
 
 static void resubmission_with_reference(void)
 {
-    resubmission_of(5, 5);
+    resubmission_of(5, 5, false);
     case_expect_state("arrived", false);
 }
 
 static void resubmission_of_another_place(void)
 {
-    resubmission_of(4, 5);
+    resubmission_of(4, 5, false);
     case_expect(7, "it names entry 4 of 2026a, where the message was accepted at entry 5");
 }
 
 static void report_beside_its_resubmission(void)
 {
-    resubmission_of(5, 4);
+    resubmission_of(5, 4, false);
     case_expect(7, "it names entry 4 of 2026a, which is not the acceptance");
 }
 
@@ -246,6 +246,13 @@ static void places_differ(void)
     sample_directories(&case_bundle, 1, 2);
     sample_leaf(&case_bundle, case_parcel.mail.index, sample_head(&case_bundle, 0));
     case_expect(7, "it names entry 4 of 2026a, which is not the acceptance");
+}
+
+/* A report that counts from an old place, in the new shard before the message was there. */
+static void report_before_its_resubmission(void)
+{
+    resubmission_of(5, 5, true);
+    case_expect(7, "it comes before the acceptance at entry 3");
 }
 
 static void bad_move(Tmx__Outcome outcome, unsigned code, const char *text)
@@ -357,6 +364,27 @@ static void carried_twice(void)
     case_expect(8, "something was said of it before");
 }
 
+static void carried_after_a_report(void)
+{
+    Tmx__LogEntry e;
+
+    case_accepted();
+    sample_begin(&case_bundle, &case_parcel);
+    sample_leaf(&case_bundle, case_parcel.mail.index, sample_head(&case_bundle, 0));
+    sample_new_shard();
+    bent = book_report_on(&case_parcel.mail, 0, TMX__OUTCOME__OUTCOME_COA, 0);
+    book_acceptance.shard = book_str("2026a");
+    book_put_report("FR", &bent);
+    e = book_ended(&case_parcel.mail, 0, TMX__ENTRY_KIND__ENTRY_CARRY_DELIVERY, 1);
+    book_acceptance.shard = book_str("2026a");
+    book_put(&e);
+    sample_directories(&case_bundle, 1, 2);
+    sample_head(&case_bundle, 0);
+    sample_leaf(&case_bundle, 2, 1);
+    sample_leaf(&case_bundle, 3, 1);
+    case_expect(8, "something was said of it before");
+}
+
 /* A node keeps one acceptance, that of the last shard: what it has of the one before stands alone. */
 static void report_without_acceptance(void)
 {
@@ -407,6 +435,7 @@ static void test_references_and_states(void **state)
                                            resubmission_with_reference,
                                            resubmission_of_another_place,
                                            report_beside_its_resubmission,
+                                           report_before_its_resubmission,
                                            report_on_carried_right,
                                            report_on_carried_elsewhere,
                                            carried_from_another_place,
@@ -422,6 +451,7 @@ static void test_references_and_states(void **state)
                                            exception_of_active,
                                            lost,
                                            carried_twice,
+                                           carried_after_a_report,
                                            report_without_acceptance,
                                            disputed_end };
 
@@ -528,6 +558,26 @@ static void slots(void)
     tmx_evidence_free(v);
 }
 
+/* What an earlier shard accepted was sealed in its time, however late it is accepted again. */
+static void slot_of_resubmission(void)
+{
+    struct tmx_evidence *v;
+
+    case_accepted();
+    sample_begin(&case_bundle, &case_parcel);
+    sample_leaf(&case_bundle, 4, sample_head(&case_bundle, 0));
+    book->now_ms += 20 * DAY_MS;
+    sample_new_shard();
+    book_put_header(&case_parcel.mail, TMX__ENTRY_KIND__ENTRY_RESUBMISSION, 0, 0);
+    sample_directories(&case_bundle, 1, 2);
+    sample_leaf(&case_bundle, 2, sample_head(&case_bundle, 0));
+    case_bundle.pb.container = book_bin(case_parcel.container, case_parcel.container_size);
+    v = case_check();
+    assert_int_equal(v->rule, 0);
+    assert_int_equal(v->deliveries[0].slot, EVIDENCE_SLOT_PUBLISHED);
+    tmx_evidence_free(v);
+}
+
 /* The slots of two recipients name each other's keys: both published, neither theirs. */
 static void slots_swapped(void)
 {
@@ -614,6 +664,7 @@ static void test_container(void **state)
                                            container_beside,
                                            container_of_no_suite,
                                            slots,
+                                           slot_of_resubmission,
                                            slots_swapped,
                                            content_malformed,
                                            another_content_key,

@@ -307,7 +307,7 @@ class Bundle:
         self._elsewhere(leaf, reference)
         if leaf.report:
             signed = leaf.report.acceptance
-            new = carried is None and admission is not None and admission.kind == audit.ENTRY_ACCEPTANCE
+            new = admission is not None and admission.kind == audit.ENTRY_ACCEPTANCE
             require(7, signed.index == reference.index if signed.shard == reference.shard else not new,
                     'its signer names another acceptance')
             self._elsewhere(leaf, signed)
