@@ -152,6 +152,27 @@ static int check_entries(struct tmx_check *c, unsigned jobs)
     return r;
 }
 
+/* A policy beside the log is the one of the newest directory. Exports of old have none. */
+static void check_policy(struct tmx_check *c)
+{
+    const struct tmx_directory *d = tmx_audit_directories_newest(c->directories);
+    uint8_t *policy;
+    size_t size;
+    int r = tmx_export_read(c->fd, "policy", TMX_DIRECTORY_MAX, &policy, &size);
+
+    if (r == -ENOENT) {
+        return;
+    }
+    if (r < 0) {
+        tmx_audit_fault(c->audit, AUDIT_DIRECTORY, AUDIT_NO_INDEX, "policy: %s", strerror(-r));
+        return;
+    }
+    if (d == NULL || !tmx_bytes_eq(TMX_BYTES(policy, size), tmx_pb(tmx_directory_pb(d)->witness_policy))) {
+        tmx_audit_fault(c->audit, AUDIT_DIRECTORY, AUDIT_NO_INDEX, "policy: not the one of the newest directory");
+    }
+    free(policy);
+}
+
 static int check_log(struct tmx_check *c, struct tmx_bytes note, unsigned jobs, const char **ret_what)
 {
     struct tmx_hash root;
@@ -214,6 +235,7 @@ static int check_open(struct tmx_check *c, const char *dir, const char *authorit
         r = tmx_audit_directories_load(c->fd, &authority, directory_fault, c, &c->directories);
     }
     if (r == 0) {
+        check_policy(c);
         r = check_log(c, TMX_BYTES(note, size), jobs, ret_what);
     }
     free(note);

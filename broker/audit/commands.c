@@ -43,9 +43,10 @@ int tmx_run_verify(const struct arguments *a)
 
 static int export_from_broker(const struct arguments *a)
 {
+    const struct tmx_export_order order = { .socket = a->socket, .dir = a->operands[0] };
     struct tmx_checkpoint head;
     char why[EXPORT_WHY_MAX];
-    int r = tmx_export_run(a->socket, a->operands[0], &head, why);
+    int r = tmx_export_run(&order, &head, why);
 
     if (r < 0) {
         fprintf(stderr, "tmx-audit: %s: %s\n", why, strerror(-r));

@@ -173,6 +173,11 @@ const struct tmx_directory *tmx_audit_directories_find(const struct tmx_audit_di
     return NULL;
 }
 
+const struct tmx_directory *tmx_audit_directories_newest(const struct tmx_audit_directories *d)
+{
+    return d->n == 0 ? NULL : d->list[d->n - 1];
+}
+
 const struct tmx_verify_key *tmx_audit_log_key(const struct tmx_audit_directories *d, const char *origin)
 {
     for (size_t i = d->n; i-- > 0;) {

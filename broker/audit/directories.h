@@ -20,6 +20,8 @@ int tmx_audit_directories_load(int export_fd, const struct tmx_authority *pinned
 struct tmx_audit_directories *tmx_audit_directories_free(struct tmx_audit_directories *d);
 /* NULL when the export has no valid directory of that serial. */
 const struct tmx_directory *tmx_audit_directories_find(const struct tmx_audit_directories *d, uint64_t serial);
+/* The one of the highest serial; NULL when there is none. */
+const struct tmx_directory *tmx_audit_directories_newest(const struct tmx_audit_directories *d);
 /* The key of a log by its origin, from the newest directory that lists it: an old shard may be in older ones only.
  * NULL when none does. */
 const struct tmx_verify_key *tmx_audit_log_key(const struct tmx_audit_directories *d, const char *origin);

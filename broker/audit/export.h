@@ -7,8 +7,13 @@
 
 #define EXPORT_WHY_MAX 320u
 
-/* Fills `dir` (made when absent, continued when it holds an earlier export of the same log) from the broker's control
- * socket. The checkpoint is written last, and only when the entries give its root and continue what is there already:
- * a broker that shows another history changes nothing it said before. Negative errno; ret_why then says what. */
-int tmx_export_run(const char *socket, const char *dir, struct tmx_checkpoint *ret_head,
+/* What is asked for; the texts are borrowed. */
+struct tmx_export_order {
+    const char *socket; /* the broker's control socket */
+    const char *dir;    /* where the export goes: made when absent, continued when it holds an earlier one of this log */
+};
+
+/* Fills the directory. The checkpoint is written last, and only when the entries give its root and continue what is there
+ * already: a broker that shows another history changes nothing it said before. Negative errno; ret_why then says what. */
+int tmx_export_run(const struct tmx_export_order *order, struct tmx_checkpoint *ret_head,
                    char ret_why[EXPORT_WHY_MAX]) TMX_MUST_CHECK;

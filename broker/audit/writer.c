@@ -98,7 +98,7 @@ struct tmx_hash tmx_export_root(const struct tmx_export_writer *w)
     return tmx_tree_root(w->tree);
 }
 
-int tmx_export_finish(struct tmx_export_writer *w, struct tmx_hash *ret_root)
+int tmx_export_finish(struct tmx_export_writer *w)
 {
     int r = tmx_tree_size(w->tree) % TMX_TILE_WIDTH == 0 ? 0 : write_bundle(w);
 
@@ -111,9 +111,6 @@ int tmx_export_finish(struct tmx_export_writer *w, struct tmx_hash *ret_root)
         if (edge.size > 0) {
             r = write_named(w, &name, edge);
         }
-    }
-    if (r == 0) {
-        *ret_root = tmx_tree_root(w->tree);
     }
     return r;
 }

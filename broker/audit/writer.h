@@ -15,4 +15,4 @@ int tmx_export_add(struct tmx_export_writer *w, struct tmx_bytes entry) TMX_MUST
 /* Of the entries so far. */
 struct tmx_hash tmx_export_root(const struct tmx_export_writer *w);
 /* Writes the partial bundle and tiles at the right edge. */
-int tmx_export_finish(struct tmx_export_writer *w, struct tmx_hash *ret_root) TMX_MUST_CHECK;
+int tmx_export_finish(struct tmx_export_writer *w) TMX_MUST_CHECK;

@@ -195,7 +195,8 @@ static void finish(struct log *l, int dir, const char *folder)
     char beside[4096];
     FILE *out;
 
-    check(tmx_export_finish(l->writer, &head.root) == 0, "the last tiles cannot be written");
+    head.root = tmx_export_root(l->writer);
+    check(tmx_export_finish(l->writer) == 0, "the last tiles cannot be written");
     tmx_log_origin(l->federation.name, tmx_bytes_str(l->federation.shard), &origin);
     check(tmx_verify_key_init(tmx_written(&origin), TMX_NOTE_ED25519, l->federation.log_public, &key), "no log key");
     tmx_checkpoint_sign(&head, &key, l->federation.log_secret, &w);

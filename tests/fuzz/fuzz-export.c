@@ -88,7 +88,8 @@ static void prepare(void)
     for (size_t i = 0; i < book->n && r == 0; i++) {
         r = tmx_export_add(w, book->entries[i]);
     }
-    r = r == 0 ? tmx_export_finish(w, &head.root) : r;
+    head.root = tmx_export_root(w);
+    r = r == 0 ? tmx_export_finish(w) : r;
     assert(r == 0);
     tmx_export_writer_free(w);
     head.size = book->n;
@@ -319,7 +320,7 @@ static void check_answers(uint8_t which, struct tmx_reader *r)
     snprintf(copy, sizeof(copy), "%s/copy", folder);
     answer_which = which;
     answer_changes = *r;
-    int e = tmx_export_run("none", copy, &head, why);
+    int e = tmx_export_run(&(struct tmx_export_order){ .socket = "none", .dir = copy }, &head, why);
     assert(e == 0 || (e < 0 && why[0] != '\0' && strlen(why) < sizeof(why)));
     assert(e == 0 || changed);
     if (e == 0) {   /* what the entries must give for the head to be written */

@@ -165,6 +165,7 @@ void federation_sign(struct federation *f)
     d.members = members;
     d.n_logs = f->previous_shard[0] != '\0' ? 2 : 1;
     d.logs = logs;
+    d.witness_policy = pbs(f->policy);
     d.threshold = 1;
     d.n_authority_keys = 1;
     d.authority_keys = authorities;

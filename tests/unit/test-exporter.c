@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * `tmx-audit export` from brokers honest and not: what is written, continued, refused. LOG-5
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../broker/audit/check.h"
+#include "../../broker/audit/export_dir.h"
+#include "../../broker/audit/schema.h"
+#include "export_broker.h"
+
+static bool target_has(const char *file)
+{
+    char path[128];
+
+    snprintf(path, sizeof path, "%s/%s", target, file);
+    return access(path, F_OK) == 0;
+}
+
+static unsigned check_target(void)
+{
+    struct tmx_check *c;
+    const char *what;
+    bool ok;
+
+    assert_int_equal(tmx_check_export(target, authority_file, 1, &c, &what), 0);
+    book_print_faults(tmx_check_audit(c));
+    ok = tmx_audit_ok(tmx_check_audit(c));
+    tmx_check_free(c);
+    return ok;
+}
+
+static bool target_holds(const char *file, const char *text)
+{
+    char path[128];
+    uint8_t *data;
+    size_t size;
+    bool same;
+
+    snprintf(path, sizeof path, "%s/%s", target, file);
+    assert_int_equal(tmx_export_read(AT_FDCWD, path, TMX_DIRECTORY_MAX, &data, &size), 0);
+    same = tmx_bytes_eq(TMX_BYTES(data, size), tmx_bytes_str(text));
+    free(data);
+    return same;
+}
+
+static void replace_file(const char *file, const char *text)
+{
+    const int fd = open(target, O_RDONLY | O_DIRECTORY);
+
+    assert_int_equal(tmx_export_write(fd, file, tmx_bytes_str(text)), 0);
+    close(fd);
+}
+
+static void test_export_and_continue(void **state)
+{
+    make_export(700);
+    assert_int_equal(export_from(HONEST), 0);
+    assert_true(check_target());
+    assert_int_equal(export_from(HONEST), 0);
+    grow_book(100);
+    assert_int_equal(export_from(HONEST), 0);
+    assert_true(target_has("tile/entries/003.p/32"));
+    assert_true(check_target());
+}
+
+/* The next directory has this policy. */
+static void set_policy(const char *policy)
+{
+    book->federation.policy = policy;
+    book_change_directory("CH", TMX__MEMBER_STATUS__MEMBER_ACTIVE);
+    grow_book(1);
+}
+
+/* What makes an export readable by itself: the policy of the newest directory, and the schema of the leaves. */
+static void test_policy_and_schema(void **state)
+{
+    make_export(20);
+    assert_int_equal(export_from(HONEST), 0);
+    assert_false(target_has("policy"));
+    assert_true(target_holds("proto/audit.proto", tmx_schema_audit));
+    assert_true(target_holds("proto/envelope.proto", tmx_schema_envelope));
+    set_policy("log one\nquorum none\n");
+    assert_int_equal(export_from(HONEST), 0);
+    assert_true(target_holds("policy", "log one\nquorum none\n"));
+    assert_true(check_target());
+    set_policy("log two\nquorum none\n");
+    assert_int_equal(export_from(HONEST), 0);
+    assert_true(target_holds("policy", "log two\nquorum none\n"));
+    assert_true(check_target());
+    /* A policy that is not the directory's. */
+    replace_file("policy", "log one\nquorum none\n");
+    assert_false(check_target());
+    set_policy(NULL);
+    assert_int_equal(export_from(HONEST), 0);
+    assert_false(target_has("policy"));
+    assert_true(check_target());
+    replace_file("policy", "quorum none\n");
+    assert_false(check_target());
+}
+
+/* Whatever the broker does, no checkpoint is written over entries that do not give its root. */
+static void test_lies(void **state)
+{
+    static const enum lie lies[] = { OTHER_ENTRY,   NO_ENTRIES,   TOO_MANY_ENTRIES, NO_BASE64,
+                                     NO_CHECKPOINT, NO_DIRECTORY, REFUSES };
+
+    for (size_t i = 0; i < TMX_N(lies); i++) {
+        assert_int_equal(book_setup(NULL), 0);
+        make_export(300);
+        assert_true(export_from(lies[i]) < 0);
+        assert_false(target_has("checkpoint"));
+        assert_int_equal(remove_export(NULL), 0);
+    }
+}
+
+/* A broker that now tells another history is refused, and the export keeps what it was told before. */
+static void test_other_history(void **state)
+{
+    struct tmx_bytes kept;
+
+    make_export(300);
+    assert_int_equal(export_from(HONEST), 0);
+    /* A whole bundle differs. */
+    kept = book->entries[20];
+    book->entries[20] = book->entries[21];
+    assert_int_equal(export_from(HONEST), -EEXIST);
+    assert_true(check_target());
+    book->entries[20] = kept;
+    /* Only an entry of the partial bundle differs: the old head is not one of this log. */
+    grow_book(10);
+    kept = book->entries[290];
+    book->entries[290] = book->entries[291];
+    assert_int_equal(export_from(HONEST), -EEXIST);
+    assert_true(check_target());
+    book->entries[290] = kept;
+    assert_int_equal(export_from(HONEST), 0);
+    /* It has lost some. */
+    write_checkpoint(305, &book->roots[305], book->federation.log_secret);
+    assert_int_equal(export_from(HONEST), -EBADMSG);
+    /* Another directory under the same serial. */
+    grow_book(1);
+    book->directory_files[0][5] ^= 1;
+    assert_int_equal(export_from(HONEST), -EEXIST);
+    book->directory_files[0][5] ^= 1;
+    book->directory_sizes[0]--;
+    assert_int_equal(export_from(HONEST), -EEXIST);
+    book->directory_sizes[0]++;
+    /* Another log. */
+    snprintf(book->federation.shard, sizeof book->federation.shard, "2026c");
+    write_checkpoint(book->n, &book->roots[book->n], book->federation.log_secret);
+    assert_int_equal(export_from(HONEST), -EEXIST);
+    assert_true(check_target());
+}
+
+static void test_no_broker(void **state)
+{
+    struct tmx_checkpoint head;
+    struct tmx_export_order order = { .socket = "/nowhere/control", .dir = target };
+
+    make_export(13);
+    snprintf(target, sizeof target, "%s/out", folder);
+    assert_int_equal(tmx_export_run(&order, &head, why), -ENOENT);
+    order.dir = "/nowhere/out";
+    assert_int_equal(tmx_export_run(&order, &head, why), -ENOENT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_export_and_continue, book_setup, remove_export),
+        cmocka_unit_test_setup_teardown(test_policy_and_schema, book_setup, remove_export),
+        cmocka_unit_test(test_lies),
+        cmocka_unit_test_setup_teardown(test_other_history, book_setup, remove_export),
+        cmocka_unit_test_setup_teardown(test_no_broker, book_setup, remove_export),
+    };
+
+    return cmocka_run_group_tests_name("exporter", tests, NULL, NULL);
+}
