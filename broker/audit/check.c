@@ -13,6 +13,7 @@
 #include "check_parts.h"
 #include "crew.h"
 #include "export_dir.h"
+#include "sums.h"
 
 const struct tmx_audit *tmx_check_audit(const struct tmx_check *c)
 {
@@ -59,6 +60,13 @@ static const struct tmx_directory *find_directory(void *ctx, uint64_t serial)
     const struct tmx_check *c = ctx;
 
     return tmx_audit_directories_find(c->directories, serial);
+}
+
+static void sums_fault(void *ctx, const char *text)
+{
+    struct tmx_check *c = ctx;
+
+    tmx_audit_fault(c->audit, AUDIT_SUMS, AUDIT_NO_INDEX, "%s", text);
 }
 
 static bool head_verifies(const struct tmx_check *c, struct tmx_bytes note)
@@ -195,7 +203,7 @@ static int check_log(struct tmx_check *c, struct tmx_bytes note, unsigned jobs, 
     if (tmx_tree_size(c->tree) == c->head.size) {
         tmx_check_edge(c);
     }
-    r = tmx_export_walk(c->fd, "tile", tmx_check_stray, c);
+    r = tmx_export_walk(&c->fd, 1, "tile", tmx_check_stray, c);
     if (r == -ENOENT) {
         r = 0; /* said already: no bundle could be read */
     }
@@ -237,6 +245,10 @@ static int check_open(struct tmx_check *c, const char *dir, const char *authorit
     if (r == 0) {
         check_policy(c);
         r = check_log(c, TMX_BYTES(note, size), jobs, ret_what);
+    }
+    if (r == 0) {
+        *ret_what = "cannot read the export through";
+        r = tmx_sums_check(c->fd, c->head.size, sums_fault, c);
     }
     free(note);
     return r;

@@ -14,6 +14,7 @@
 
 #include "export_dir.h"
 #include "export_parts.h"
+#include "sums.h"
 
 #define CALL_MS 60000u
 #define ENTRIES_PER_CALL 128u /* of the largest size, in base64, they fit into one reply */
@@ -179,7 +180,26 @@ static int check_root(struct tmx_export_job *j)
     return r < 0 ? tmx_export_fail(j, r, "the last tiles cannot be written") : 0;
 }
 
-/* The checkpoint comes last: without it an export is not complete. */
+/* The list of files tells of the new checkpoint already; the checkpoint comes last: without it nothing is complete. */
+static int write_head(struct tmx_export_job *j, struct tmx_bytes note)
+{
+    const struct tmx_sums_order sums = {
+        .dir_fd = j->fd, .size = j->head.size, .checkpoint = note, .unchanged = j->before.size
+    };
+    char why[SUMS_WHY_MAX];
+    int r = tmx_sums_write(&sums, why);
+
+    if (r < 0) {
+        return tmx_export_fail(j, r, "%s", why);
+    }
+    r = tmx_export_write(j->fd, "checkpoint", note);
+    if (r < 0) {
+        return tmx_export_fail(j, r, "cannot write the checkpoint");
+    }
+    r = tmx_sums_tidy(j->fd, j->head.size);
+    return r < 0 ? tmx_export_fail(j, r, "complete, but what an older checkpoint needed cannot be taken away") : 0;
+}
+
 static int run(struct tmx_export_job *j)
 {
     struct tmx_bytes newest = TMX_BYTES_NULL;
@@ -206,8 +226,7 @@ static int run(struct tmx_export_job *j)
         r = tmx_export_texts(j, newest);
     }
     if (r == 0) {
-        r = tmx_export_write(j->fd, "checkpoint", TMX_BYTES(note, size));
-        r = r < 0 ? tmx_export_fail(j, r, "cannot write the checkpoint") : 0;
+        r = write_head(j, TMX_BYTES(note, size));
     }
     tmx_export_writer_free(j->writer);
     free((void *)(uintptr_t)newest.data);

@@ -5,7 +5,7 @@
 
 #include <tmx/note.h>
 
-#define EXPORT_WHY_MAX 320u
+#define EXPORT_WHY_MAX 512u
 
 /* What is asked for; the texts are borrowed. */
 struct tmx_export_order {

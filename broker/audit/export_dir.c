@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Files of an export directory.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +12,6 @@
 #include <tmx/tree.h>
 
 #include "export_dir.h"
-
-#define WALK_DEPTH_MAX 12u
 
 void tmx_export_path(const struct tmx_export_name *name, char ret_path[EXPORT_PATH_MAX])
 {
@@ -96,6 +93,15 @@ bool tmx_export_parse_path(const char *path, struct tmx_export_name *ret_name)
     }
     *ret_name = name;
     return true;
+}
+
+unsigned tmx_export_width(const struct tmx_export_name *name, uint64_t size)
+{
+    const uint64_t count = name->entries ? size : size >> (8 * name->level);
+
+    return name->n < count / TMX_TILE_WIDTH    ? TMX_TILE_WIDTH
+           : name->n == count / TMX_TILE_WIDTH ? (unsigned)(count % TMX_TILE_WIDTH)
+                                               : 0;
 }
 
 int tmx_export_read(int dir_fd, const char *path, size_t max, uint8_t **ret_data, size_t *ret_size)
@@ -222,42 +228,4 @@ bool tmx_export_next_entry(struct tmx_reader *bundle, struct tmx_bytes *ret_entr
     *ret_entry = tmx_read_bytes(bundle, tmx_read_u16(bundle));
     *ret_failed = !tmx_reader_ok(bundle);
     return !*ret_failed;
-}
-
-static int walk(int dir_fd, const char *folder, unsigned depth, tmx_export_file_fn *fn, void *ctx)
-{
-    const int fd = openat(dir_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    int r = 0;
-
-    if (dir == NULL) {
-        r = -errno;
-        if (fd >= 0) {
-            close(fd);
-        }
-        return r;
-    }
-    for (const struct dirent *d = readdir(dir); r == 0 && d != NULL; d = readdir(dir)) {
-        char path[EXPORT_PATH_MAX + 256];
-        struct stat st;
-
-        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0) {
-            continue;
-        }
-        snprintf(path, sizeof path, "%s/%s", folder, d->d_name);
-        if (fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-            r = -errno;
-        } else if (S_ISDIR(st.st_mode) && depth < WALK_DEPTH_MAX && strlen(path) < EXPORT_PATH_MAX) {
-            r = walk(dir_fd, path, depth + 1, fn, ctx);
-        } else {
-            r = fn(ctx, path);
-        }
-    }
-    closedir(dir);
-    return r;
-}
-
-int tmx_export_walk(int dir_fd, const char *folder, tmx_export_file_fn *fn, void *ctx)
-{
-    return walk(dir_fd, folder, 0, fn, ctx);
 }

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "../../broker/audit/export_dir.h"
+#include "../../broker/audit/schema.h"
+#include "../../broker/audit/sums.h"
 #include "../../broker/audit/writer.h"
 #include "export_fixture.h"
 
@@ -94,6 +96,21 @@ void make_export(size_t size)
         book_accept(&m);
     }
     export_book(book->n, SIZE_MAX);
+}
+
+void list_export(void)
+{
+    char sums_why[SUMS_WHY_MAX];
+    uint8_t *note;
+    size_t size;
+    struct tmx_sums_order order = { .dir_fd = folder_fd, .size = book->n };
+
+    assert_int_equal(tmx_export_write(folder_fd, "proto/audit.proto", tmx_bytes_str(tmx_schema_audit)), 0);
+    assert_int_equal(tmx_export_write(folder_fd, "proto/envelope.proto", tmx_bytes_str(tmx_schema_envelope)), 0);
+    assert_int_equal(tmx_export_read(folder_fd, "checkpoint", TMX_NOTE_MAX, &note, &size), 0);
+    order.checkpoint = TMX_BYTES(note, size);
+    assert_int_equal(tmx_sums_write(&order, sums_why), 0);
+    free(note);
 }
 
 void remove_folder(const char *path)

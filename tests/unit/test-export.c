@@ -11,12 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <tmx/text.h>
 
 #include "../../broker/audit/check.h"
 #include "../../broker/audit/export_dir.h"
+#include "../../broker/audit/sums.h"
 #include "export_fixture.h"
 
 /* Bit c set: class c has a fault. */
@@ -211,6 +213,134 @@ static void test_paths(void **state)
     }
 }
 
+/* --- the list of files ---------------------------------------------------------------------------------------- */
+
+/* The first fault of the list. */
+static void expect_sums(const char *text)
+{
+    struct tmx_check *c;
+    const char *what;
+
+    assert_int_equal(tmx_check_export(folder, authority_file, 1, &c, &what), 0);
+    assert_string_equal(tmx_audit_result(tmx_check_audit(c))->faults[AUDIT_SUMS].text, text);
+    tmx_check_free(c);
+}
+
+static bool run_in_folder(const char *command)
+{
+    char line[256];
+
+    snprintf(line, sizeof line, "cd %s && { %s; } >/dev/null 2>&1", folder, command);
+    return system(line) == 0;
+}
+
+/* Every file counts: bent, taken away, or one more than the list has; and what is named is the first one. */
+static void test_every_file_is_listed(void **state)
+{
+    static const char *const paths[] = { "directories/1",    "proto/audit.proto", "proto/envelope.proto",
+                                         "tile/0/000",       "tile/0/001",        "tile/0/002.p/88",
+                                         "tile/1/000.p/2",   "tile/entries/000",  "tile/entries/001",
+                                         "tile/entries/002.p/88" };
+    char text[128];
+
+    make_export(600);
+    list_export();
+    assert_int_equal(check_folder(), 0);
+    assert_true(run_in_folder("sha256sum --check --strict --quiet SHA256 && LC_ALL=C sort -c SHA256"));
+    assert_true(run_in_folder("test $(wc -l <SHA256) = $(find . -type f ! -name SHA256 | wc -l)"));
+    for (size_t i = 0; i < TMX_N(paths); i++) {
+        uint8_t *kept;
+        size_t size;
+
+        assert_int_equal(tmx_export_read(folder_fd, paths[i], EXPORT_BUNDLE_MAX, &kept, &size), 0);
+        bend_file(paths[i], 4, 0x20);
+        snprintf(text, sizeof text, "%s differs from its sum in SHA256", paths[i]);
+        expect_sums(text);
+        assert_int_equal(unlinkat(folder_fd, paths[i], 0), 0);
+        snprintf(text, sizeof text, "%s is missing: SHA256 lists it", paths[i]);
+        expect_sums(text);
+        assert_int_equal(tmx_export_write(folder_fd, paths[i], TMX_BYTES(kept, size)), 0);
+        free(kept);
+    }
+    assert_int_equal(check_folder(), 0);
+    copy_part("checkpoint", "proto/more", SIZE_MAX);
+    assert_int_equal(check_folder(), 1u << AUDIT_SUMS);
+    expect_sums("proto/more is not listed in SHA256");
+    copy_part("checkpoint", "zoo", SIZE_MAX);
+    expect_sums("proto/more is not listed in SHA256");
+    assert_int_equal(unlinkat(folder_fd, "proto/more", 0), 0);
+    expect_sums("zoo is not listed in SHA256");
+}
+
+/* A list that is none, or cut short, or in another order is no better than a wrong one. */
+static void test_bent_list(void **state)
+{
+    static const char *const edits[] = {
+        "sed -i '3s/.$/./' SHA256",      "sed -i 's/directories/Directories/' SHA256", "sed -i '$d' SHA256",
+        "sed -i '2{h;d};3G' SHA256",     "sed -i '3s/SHA256/SHA512/' SHA256",          "sed -i '3s/ = /  = /' SHA256",
+        "sed -i '3p' SHA256",            "sed -i '/tile.0/s/tile/tile\\x00/' SHA256",       "printf '\\0\\n' >>SHA256",
+        "truncate -s -1 SHA256",         "truncate -s 100 SHA256",                     "truncate -s 0 SHA256",
+        "sed -i '3s/$/ /' SHA256",       "rm SHA256 && mkdir SHA256",                  "sed -i '3s/[0-9a-f]/g/40' SHA256",
+    };
+
+    make_export(300);
+    for (size_t i = 0; i < TMX_N(edits); i++) {
+        (void)run_in_folder("rm -rf SHA256");
+        list_export();
+        assert_int_equal(check_folder(), 0);
+        assert_true(run_in_folder(edits[i]));
+        assert_int_equal(check_folder(), 1u << AUDIT_SUMS);
+    }
+}
+
+/* Sums of what cannot have changed are taken from the list that is there, and no others. */
+static void test_list_is_continued(void **state)
+{
+    const char *const bend = "sed -i -E 's/^(.*(tile.0.000|tile.entries.001|directories.1). = )..../\\1beef/' SHA256";
+    char why[SUMS_WHY_MAX];
+    struct tmx_sums_order order;
+
+    make_export(600);
+    list_export();
+    order = (struct tmx_sums_order){ .dir_fd = folder_fd, .size = 600, .unchanged = 512 };
+    assert_true(run_in_folder(bend));
+    assert_int_equal(tmx_sums_write(&order, why), 0);
+    assert_true(run_in_folder("test $(grep -c ' = beef' SHA256) = 2"));
+    order.unchanged = 511;
+    assert_int_equal(tmx_sums_write(&order, why), 0);
+    assert_true(run_in_folder("test $(grep -c ' = beef' SHA256) = 1"));
+    order.unchanged = 0;
+    assert_int_equal(tmx_sums_write(&order, why), 0);
+    assert_false(run_in_folder("grep ' = beef' SHA256"));
+    /* A list that breaks off is believed up to there. */
+    assert_true(run_in_folder("sed -i '5s/ = / : /' SHA256"));
+    order.unchanged = 512;
+    assert_int_equal(tmx_sums_write(&order, why), 0);
+    assert_true(run_in_folder("grep -v checkpoint SHA256 | sha256sum --check --strict"));
+}
+
+/* What is no part of an export of this log is named, and nothing is listed. */
+static void test_list_refuses(void **state)
+{
+    static const char *const strays[] = { "tile/0/003", "tile/0/002.p/89", "tile/readme", "a(b)", "a\nb", "a\\b" };
+    struct tmx_sums_order order;
+    char why[SUMS_WHY_MAX];
+
+    make_export(600);
+    order = (struct tmx_sums_order){ .dir_fd = folder_fd, .size = 600 };
+    for (size_t i = 0; i < TMX_N(strays); i++) {
+        copy_part("checkpoint", strays[i], SIZE_MAX);
+        assert_int_equal(tmx_sums_write(&order, why), -EEXIST);
+        print_message("# %s\n", why);
+        assert_int_equal(faccessat(folder_fd, "SHA256", F_OK, 0), -1);
+        assert_int_equal(unlinkat(folder_fd, strays[i], 0), 0);
+    }
+    assert_int_equal(tmx_sums_write(&order, why), 0);
+    /* A named pipe is no file; nobody waits for one. */
+    assert_int_equal(mkfifoat(folder_fd, "pipe", 0666), 0);
+    assert_int_equal(tmx_sums_write(&order, why), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +354,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_wrong_authority, book_setup, remove_export),
         cmocka_unit_test_setup_teardown(test_directory_file_missing, book_setup, remove_export),
         cmocka_unit_test(test_paths),
+        cmocka_unit_test_setup_teardown(test_every_file_is_listed, book_setup, remove_export),
+        cmocka_unit_test_setup_teardown(test_bent_list, book_setup, remove_export),
+        cmocka_unit_test_setup_teardown(test_list_is_continued, book_setup, remove_export),
+        cmocka_unit_test_setup_teardown(test_list_refuses, book_setup, remove_export),
     };
 
     return cmocka_run_group_tests_name("export", tests, NULL, NULL);

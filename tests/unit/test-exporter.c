@@ -61,6 +61,18 @@ static void replace_file(const char *file, const char *text)
     close(fd);
 }
 
+/* Every file is listed, says sha256sum. */
+static bool sums_hold(void)
+{
+    char line[256];
+
+    snprintf(line, sizeof line,
+             "cd %s && sha256sum --check --strict --quiet SHA256 && test $(wc -l <SHA256) = "
+             "$(find . -type f ! -name SHA256 ! -name SHA256.sig | wc -l)",
+             target);
+    return system(line) == 0;
+}
+
 static void test_export_and_continue(void **state)
 {
     make_export(700);
@@ -71,6 +83,11 @@ static void test_export_and_continue(void **state)
     assert_int_equal(export_from(HONEST), 0);
     assert_true(target_has("tile/entries/003.p/32"));
     assert_true(check_target());
+    assert_true(sums_hold());
+    /* What only the older head needed is gone. */
+    assert_false(target_has("tile/entries/002.p/188"));
+    assert_false(target_has("tile/0/002.p"));
+    assert_false(target_has("tile/1/000.p/2"));
 }
 
 /* The next directory has this policy. */
