@@ -211,8 +211,24 @@ static int check_log(struct tmx_check *c, struct tmx_bytes note, unsigned jobs, 
     return r;
 }
 
+/* The list of files, if there is one, and its signature. */
+static int check_sums(struct tmx_check *c, const struct tmx_signify_public *signer)
+{
+    int r = tmx_sums_check(c->fd, c->head.size, sums_fault, c);
+
+    if (r < 0) {
+        return r;
+    }
+    r = tmx_signify_check(c->fd, signer);
+    if (r < 0 || (r != SIGNIFY_OK && (r != SIGNIFY_E_NONE || signer != NULL))) {
+        tmx_audit_fault(c->audit, AUDIT_SUMS, AUDIT_NO_INDEX, SUMS_SIGNATURE ": %s",
+                        r < 0 ? strerror(-r) : tmx_signify_text(r));
+    }
+    return 0;
+}
+
 static int check_open(struct tmx_check *c, const char *dir, const char *authority_file, unsigned jobs,
-                      const char **ret_what)
+                      const struct tmx_signify_public *signer, const char **ret_what)
 {
     struct tmx_authority authority;
     uint8_t hash_key[16];
@@ -248,14 +264,14 @@ static int check_open(struct tmx_check *c, const char *dir, const char *authorit
     }
     if (r == 0) {
         *ret_what = "cannot read the export through";
-        r = tmx_sums_check(c->fd, c->head.size, sums_fault, c);
+        r = check_sums(c, signer);
     }
     free(note);
     return r;
 }
 
-int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs, struct tmx_check **ret_check,
-                     const char **ret_what)
+int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs, const struct tmx_signify_public *signer,
+                     struct tmx_check **ret_check, const char **ret_what)
 {
     struct tmx_check *c = calloc(1, sizeof *c);
     int r;
@@ -265,7 +281,7 @@ int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs,
         return -ENOMEM;
     }
     c->fd = -1;
-    r = check_open(c, dir, authority_file, jobs, ret_what);
+    r = check_open(c, dir, authority_file, jobs, signer, ret_what);
     if (r < 0) {
         tmx_check_free(c);
         return r;

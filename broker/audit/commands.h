@@ -27,6 +27,8 @@ enum option_key { /* one bit each, above the characters */
     OPTION_TYPE = 0x10000,
     OPTION_OUTCOME = 0x20000,
     OPTION_JOBS = 0x40000,
+    OPTION_SIGN = 0x80000,
+    OPTION_SIGNED_BY = 0x100000,
 };
 
 struct arguments {
@@ -37,6 +39,8 @@ struct arguments {
     const char *authority;
     const char *socket;
     const char *out; /* NULL: standard output */
+    const char *sign;      /* key file; or NULL */
+    const char *signed_by; /* file of a public key; or NULL */
     unsigned jobs;
     enum tmx_readable_format format;
     struct tmx_audit_filter filter;
@@ -48,6 +52,7 @@ int tmx_run_prove(const struct arguments *a);
 int tmx_run_compare(const struct arguments *a);
 int tmx_run_gaps(const struct arguments *a);
 int tmx_run_reconcile(const struct arguments *a);
+int tmx_run_keygen(const struct arguments *a);
 
 /* What commands share. */
 int tmx_audit_complain(const char *why); /* EXIT_FAILED */

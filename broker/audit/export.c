@@ -180,17 +180,47 @@ static int check_root(struct tmx_export_job *j)
     return r < 0 ? tmx_export_fail(j, r, "the last tiles cannot be written") : 0;
 }
 
-/* The list of files tells of the new checkpoint already; the checkpoint comes last: without it nothing is complete. */
-static int write_head(struct tmx_export_job *j, struct tmx_bytes note)
+/* A signature that is there is replaced by one over the new list, or by none of ours. */
+static int check_signed(struct tmx_export_job *j)
 {
-    const struct tmx_sums_order sums = {
-        .dir_fd = j->fd, .size = j->head.size, .checkpoint = note, .unchanged = j->before.size
-    };
+    if (j->order->key == NULL && faccessat(j->fd, SUMS_SIGNATURE, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        return tmx_export_fail(j, -EKEYREJECTED, "the export here is signed: name the key with --sign, or take " SUMS_SIGNATURE
+                                                 " away");
+    }
+    return 0;
+}
+
+/* The list that is there is believed as far as its signature goes. */
+static bool believes_list(const struct tmx_export_job *j)
+{
+    return j->order->key == NULL || tmx_signify_check(j->fd, &j->order->key->public) == SIGNIFY_OK;
+}
+
+static int write_list(struct tmx_export_job *j, struct tmx_bytes note)
+{
+    const struct tmx_sums_order sums = { .dir_fd = j->fd,
+                                         .size = j->head.size,
+                                         .checkpoint = note,
+                                         .unchanged = believes_list(j) ? j->before.size : 0 };
     char why[SUMS_WHY_MAX];
     int r = tmx_sums_write(&sums, why);
 
     if (r < 0) {
         return tmx_export_fail(j, r, "%s", why);
+    }
+    if (j->order->key != NULL) {
+        r = tmx_signify_sign(j->fd, j->order->key);
+    }
+    return r < 0 ? tmx_export_fail(j, r, "cannot write " SUMS_SIGNATURE) : 0;
+}
+
+/* The list of files tells of the new checkpoint already; the checkpoint comes last: without it nothing is complete. */
+static int write_head(struct tmx_export_job *j, struct tmx_bytes note)
+{
+    int r = write_list(j, note);
+
+    if (r < 0) {
+        return r;
     }
     r = tmx_export_write(j->fd, "checkpoint", note);
     if (r < 0) {
@@ -205,8 +235,11 @@ static int run(struct tmx_export_job *j)
     struct tmx_bytes newest = TMX_BYTES_NULL;
     uint8_t *note = NULL;
     size_t size = 0;
-    int r = read_before(j);
+    int r = check_signed(j);
 
+    if (r == 0) {
+        r = read_before(j);
+    }
     if (r == 0) {
         r = ask_head(j, &note, &size);
     }

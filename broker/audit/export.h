@@ -5,12 +5,15 @@
 
 #include <tmx/note.h>
 
+#include "signify.h"
+
 #define EXPORT_WHY_MAX 512u
 
 /* What is asked for; the texts are borrowed. */
 struct tmx_export_order {
     const char *socket; /* the broker's control socket */
     const char *dir;    /* where the export goes: made when absent, continued when it holds an earlier one of this log */
+    const struct tmx_signify_key *key; /* signs the list of files; or NULL */
 };
 
 /* Fills the directory. The checkpoint is written last, and only when the entries give its root and continue what is there

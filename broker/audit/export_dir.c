@@ -159,10 +159,25 @@ static int make_folders(int dir_fd, const char *path)
     return 0;
 }
 
-int tmx_export_write(int dir_fd, const char *path, struct tmx_bytes data)
+static int write_whole(int fd, struct tmx_bytes data)
+{
+    size_t written = 0;
+
+    while (written < data.size) {
+        const ssize_t n = write(fd, data.data + written, data.size - written);
+
+        if (n >= 0) {
+            written += (size_t)n;
+        } else if (errno != EINTR) {
+            return -errno;
+        }
+    }
+    return 0;
+}
+
+int tmx_export_write_parts(int dir_fd, const char *path, const struct tmx_bytes *parts, size_t n)
 {
     char temporary[EXPORT_PATH_MAX + 8];
-    size_t written = 0;
     int r = make_folders(dir_fd, path);
     int fd;
 
@@ -174,14 +189,8 @@ int tmx_export_write(int dir_fd, const char *path, struct tmx_bytes data)
     if (fd < 0) {
         return -errno;
     }
-    while (r == 0 && written < data.size) {
-        const ssize_t n = write(fd, data.data + written, data.size - written);
-
-        if (n >= 0) {
-            written += (size_t)n;
-        } else if (errno != EINTR) {
-            r = -errno;
-        }
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        r = write_whole(fd, parts[i]);
     }
     if (r == 0 && fsync(fd) < 0) {
         r = -errno;
@@ -196,6 +205,11 @@ int tmx_export_write(int dir_fd, const char *path, struct tmx_bytes data)
         (void)unlinkat(dir_fd, temporary, 0);
     }
     return r;
+}
+
+int tmx_export_write(int dir_fd, const char *path, struct tmx_bytes data)
+{
+    return tmx_export_write_parts(dir_fd, path, &data, 1);
 }
 
 int tmx_export_put(int dir_fd, const char *path, struct tmx_bytes data)

@@ -27,6 +27,8 @@ unsigned tmx_export_width(const struct tmx_export_name *name, uint64_t size);
 int tmx_export_read(int dir_fd, const char *path, size_t max, uint8_t **ret_data, size_t *ret_size) TMX_MUST_CHECK;
 /* Writes a file by way of a temporary name; makes the folders above it. */
 int tmx_export_write(int dir_fd, const char *path, struct tmx_bytes data) TMX_MUST_CHECK;
+/* The same of several pieces. */
+int tmx_export_write_parts(int dir_fd, const char *path, const struct tmx_bytes *parts, size_t n) TMX_MUST_CHECK;
 
 /* Writes a file that never changes: nothing to do when it is there, -EEXIST when other bytes are. */
 int tmx_export_put(int dir_fd, const char *path, struct tmx_bytes data) TMX_MUST_CHECK;

@@ -172,7 +172,7 @@ static bool check_folder(void)
     const char *what = NULL;
     char *text = NULL;
     size_t size = 0;
-    int r = tmx_check_export(folder, authority_path, 1, &c, &what);
+    int r = tmx_check_export(folder, authority_path, 1, NULL, &c, &what);
     assert(r <= 0 && (r == 0 || what != NULL));
     bool ok = r == 0 && tmx_audit_ok(tmx_check_audit(c));
     if (r == 0) {

@@ -119,8 +119,9 @@ static void serve(struct tmx_control *control, enum lie lie)
     }
 }
 
-int export_from(enum lie lie)
+int export_with(enum lie lie, const struct tmx_export_order *order)
 {
+    struct tmx_export_order whole = *order;
     struct tmx_control *control;
     struct tmx_checkpoint head;
     char socket_path[64];
@@ -135,13 +136,20 @@ int export_from(enum lie lie)
     if (pid == 0) {
         serve(control, lie);
     }
-    r = tmx_export_run(&(struct tmx_export_order){ .socket = socket_path, .dir = target }, &head, why);
+    whole.socket = socket_path;
+    whole.dir = order->dir == NULL ? target : order->dir;
+    r = tmx_export_run(&whole, &head, why);
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     tmx_control_free(control);
     print_message("# %s\n", r < 0 ? why : "exported");
     assert_true(r < 0 || head.size == book->n);
     return r;
+}
+
+int export_from(enum lie lie)
+{
+    return export_with(lie, &(struct tmx_export_order){ .key = NULL });
 }
 
 void grow_book(size_t more)

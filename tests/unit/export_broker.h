@@ -23,5 +23,7 @@ extern char why[EXPORT_WHY_MAX];
 
 /* Exports from a broker that lies so, into the target; what tmx_export_run returns. */
 int export_from(enum lie lie);
+/* The same with what else is ordered; `dir` may be another folder than the target. */
+int export_with(enum lie lie, const struct tmx_export_order *order);
 /* More messages, and a checkpoint over them. */
 void grow_book(size_t more);

@@ -29,10 +29,10 @@ static unsigned check_folder(void)
     const char *what;
     unsigned classes = 0;
 
-    assert_int_equal(tmx_check_export(folder, authority_file, 1, &c, &what), 0);
+    assert_int_equal(tmx_check_export(folder, authority_file, 1, NULL, &c, &what), 0);
     book_print_faults(tmx_check_audit(c));
     /* With threads it is the same, to the entry and the word. */
-    assert_int_equal(tmx_check_export(folder, authority_file, 3, &crew, &what), 0);
+    assert_int_equal(tmx_check_export(folder, authority_file, 3, NULL, &crew, &what), 0);
     assert_memory_equal(tmx_audit_result(tmx_check_audit(crew)), tmx_audit_result(tmx_check_audit(c)),
                         sizeof(struct tmx_audit_summary));
     tmx_check_free(crew);
@@ -166,12 +166,12 @@ static void test_wrong_authority(void **state)
     bend_file("directories/1", 200, 1);
     assert_int_equal(check_folder(), 0);
     assert_int_equal(tmx_export_write(folder_fd, "authority", TMX_LIT("threshold 1\n")), 0);
-    assert_int_equal(tmx_check_export(folder, authority_file, 1, &c, &what), -EINVAL);
-    assert_int_equal(tmx_check_export(folder, "/nowhere/authority", 1, &c, &what), -ENOENT);
+    assert_int_equal(tmx_check_export(folder, authority_file, 1, NULL, &c, &what), -EINVAL);
+    assert_int_equal(tmx_check_export(folder, "/nowhere/authority", 1, NULL, &c, &what), -ENOENT);
     write_authority(&book->federation.authority);
     assert_int_equal(tmx_export_write(folder_fd, "checkpoint", TMX_LIT("nothing\n")), 0);
-    assert_int_equal(tmx_check_export(folder, authority_file, 1, &c, &what), -EINVAL);
-    assert_int_equal(tmx_check_export("/nowhere", authority_file, 1, &c, &what), -ENOENT);
+    assert_int_equal(tmx_check_export(folder, authority_file, 1, NULL, &c, &what), -EINVAL);
+    assert_int_equal(tmx_check_export("/nowhere", authority_file, 1, NULL, &c, &what), -ENOENT);
 }
 
 /* A directory the log does not know of, under a later serial: known, but not in force. */
@@ -221,7 +221,7 @@ static void expect_sums(const char *text)
     struct tmx_check *c;
     const char *what;
 
-    assert_int_equal(tmx_check_export(folder, authority_file, 1, &c, &what), 0);
+    assert_int_equal(tmx_check_export(folder, authority_file, 1, NULL, &c, &what), 0);
     assert_string_equal(tmx_audit_result(tmx_check_audit(c))->faults[AUDIT_SUMS].text, text);
     tmx_check_free(c);
 }

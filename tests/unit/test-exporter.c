@@ -16,6 +16,7 @@
 #include "../../broker/audit/check.h"
 #include "../../broker/audit/export_dir.h"
 #include "../../broker/audit/schema.h"
+#include "../../broker/audit/sums.h"
 #include "export_broker.h"
 
 static bool target_has(const char *file)
@@ -26,17 +27,22 @@ static bool target_has(const char *file)
     return access(path, F_OK) == 0;
 }
 
-static unsigned check_target(void)
+static bool check_signed_target(const struct tmx_signify_public *signer)
 {
     struct tmx_check *c;
     const char *what;
     bool ok;
 
-    assert_int_equal(tmx_check_export(target, authority_file, 1, &c, &what), 0);
+    assert_int_equal(tmx_check_export(target, authority_file, 1, signer, &c, &what), 0);
     book_print_faults(tmx_check_audit(c));
     ok = tmx_audit_ok(tmx_check_audit(c));
     tmx_check_free(c);
     return ok;
+}
+
+static bool check_target(void)
+{
+    return check_signed_target(NULL);
 }
 
 static bool target_holds(const char *file, const char *text)
@@ -67,7 +73,7 @@ static bool sums_hold(void)
     char line[256];
 
     snprintf(line, sizeof line,
-             "cd %s && sha256sum --check --strict --quiet SHA256 && test $(wc -l <SHA256) = "
+             "cd %s && sha256sum --check --strict --quiet SHA256 >/dev/null 2>&1 && test $(wc -l <SHA256) = "
              "$(find . -type f ! -name SHA256 ! -name SHA256.sig | wc -l)",
              target);
     return system(line) == 0;
@@ -123,6 +129,133 @@ static void test_policy_and_schema(void **state)
     assert_true(check_target());
     replace_file("policy", "quorum none\n");
     assert_false(check_target());
+}
+
+/* --- signed --------------------------------------------------------------------------------------------------- */
+
+static void make_key(const char *name, struct tmx_signify_key *ret_key)
+{
+    char path[128];
+    char public[SIGNIFY_WHY_MAX];
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_int_equal(tmx_signify_create(path, public, why), 0);
+    assert_int_equal(tmx_signify_load(path, ret_key, why), 0);
+}
+
+static bool run_in_target(const char *command)
+{
+    char line[512];
+
+    snprintf(line, sizeof line, "cd %s && { %s; }", target, command);
+    return system(line) == 0;
+}
+
+static int sign_target(const struct tmx_signify_key *key)
+{
+    const int fd = open(target, O_RDONLY | O_DIRECTORY);
+    const int r = tmx_signify_sign(fd, key);
+
+    close(fd);
+    return r;
+}
+
+static void test_signed(void **state)
+{
+    struct tmx_signify_key key;
+    struct tmx_signify_key other;
+    struct tmx_signify_public public;
+    char path[128];
+
+    make_export(300);
+    make_key("archive.key", &key);
+    make_key("other", &other);
+    assert_string_equal(key.name, "archive.pub");
+    assert_string_equal(other.name, "other.pub");
+    snprintf(path, sizeof path, "%s/archive.pub", folder);
+    assert_int_equal(tmx_signify_load_public(path, &public, why), 0);
+    assert_memory_equal(&public, &key.public, sizeof public);
+    assert_int_equal(export_with(HONEST, &(struct tmx_export_order){ .key = &key }), 0);
+    assert_true(sums_hold());
+    assert_true(check_signed_target(NULL));
+    assert_true(check_signed_target(&public));
+    assert_false(check_signed_target(&other.public));
+    assert_true(run_in_target("sed 1,2d SHA256.sig | cmp - SHA256"));
+    /* What is signed stays signed. */
+    grow_book(300);
+    assert_int_equal(export_from(HONEST), -EKEYREJECTED);
+    assert_true(check_signed_target(&public));
+    /* The list is believed as far as its signature goes: bent it is made anew, bent and signed it is continued. */
+    assert_true(run_in_target("sed -i -E 's/^(.*(tile.0.000). = )..../\\1beef/' SHA256"));
+    assert_int_equal(export_with(HONEST, &(struct tmx_export_order){ .key = &key }), 0);
+    assert_true(sums_hold());
+    assert_true(run_in_target("sed -i -E 's/^(.*(tile.0.000). = )..../\\1beef/' SHA256"));
+    assert_int_equal(sign_target(&key), 0);
+    assert_int_equal(export_with(HONEST, &(struct tmx_export_order){ .key = &key }), 0);
+    assert_false(sums_hold());
+    assert_false(check_signed_target(&public));
+    assert_int_equal(export_with(HONEST, &(struct tmx_export_order){ .key = &other }), 0);
+    assert_true(sums_hold());
+    assert_true(check_signed_target(&other.public));
+    assert_true(run_in_target("rm SHA256.sig"));
+    assert_true(check_signed_target(NULL));
+    assert_false(check_signed_target(&other.public));
+    assert_int_equal(export_from(HONEST), 0);
+}
+
+/* Every byte of a signature counts, but for the comment nobody should trust. */
+static void test_bent_signature(void **state)
+{
+    const size_t comment = strlen("untrusted comment: verify with archive.pub");
+    struct tmx_signify_key key;
+    uint8_t *data;
+    size_t size;
+    int fd;
+
+    make_export(20);
+    make_key("archive.key", &key);
+    assert_int_equal(export_with(HONEST, &(struct tmx_export_order){ .key = &key }), 0);
+    fd = open(target, O_RDONLY | O_DIRECTORY);
+    assert_int_equal(tmx_signify_check(fd, &key.public), SIGNIFY_OK);
+    assert_int_equal(tmx_export_read(fd, SUMS_SIGNATURE, 10000, &data, &size), 0);
+    assert_memory_equal(data, "untrusted comment: verify with archive.pub\nRWR", comment + 3);
+    for (size_t i = 0; i < size; i++) {
+        data[i] ^= 1;
+        assert_int_equal(tmx_export_write(fd, SUMS_SIGNATURE, TMX_BYTES(data, size)), 0);
+        assert_int_equal(tmx_signify_check(fd, &key.public) == SIGNIFY_OK, i >= strlen("untrusted comment: ") && i < comment);
+        data[i] ^= 1;
+    }
+    for (size_t i = 0; i < size; i += 7) {
+        assert_int_equal(tmx_export_write(fd, SUMS_SIGNATURE, TMX_BYTES(data, i)), 0);
+        assert_int_not_equal(tmx_signify_check(fd, NULL), SIGNIFY_OK);
+    }
+    assert_false(check_target());
+    assert_int_equal(tmx_export_write(fd, SUMS_SIGNATURE, TMX_BYTES(data, size)), 0);
+    assert_true(check_target());
+    assert_int_equal(unlinkat(fd, SUMS_FILE, 0), 0);
+    assert_false(check_target());
+    free(data);
+    close(fd);
+}
+
+static void test_keys(void **state)
+{
+    struct tmx_signify_key key;
+    struct tmx_signify_key again;
+    struct tmx_signify_public public;
+    char path[128];
+    char file[SIGNIFY_WHY_MAX];
+
+    make_export(13);
+    make_key("archive.key", &key);
+    make_key("archive.key", &again);
+    assert_memory_equal(&key, &again, sizeof key);
+    snprintf(path, sizeof path, "%s/archive", folder); /* whose public key would be archive.pub, too */
+    assert_int_equal(tmx_signify_create(path, file, why), -EEXIST);
+    assert_int_equal(tmx_signify_load_public(path, &public, why), -EINVAL);
+    assert_int_equal(tmx_signify_load("/nowhere", &again, why), -ENOENT);
+    assert_int_equal(tmx_signify_load_public("/nowhere", &public, why), -ENOENT);
+    assert_int_equal(tmx_signify_create("/nowhere/key", file, why), -ENOENT);
 }
 
 /* Whatever the broker does, no checkpoint is written over entries that do not give its root. */
@@ -196,6 +329,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_export_and_continue, book_setup, remove_export),
         cmocka_unit_test_setup_teardown(test_policy_and_schema, book_setup, remove_export),
+        cmocka_unit_test_setup_teardown(test_signed, book_setup, remove_export),
+        cmocka_unit_test_setup_teardown(test_bent_signature, book_setup, remove_export),
+        cmocka_unit_test_setup_teardown(test_keys, book_setup, remove_export),
         cmocka_unit_test(test_lies),
         cmocka_unit_test_setup_teardown(test_other_history, book_setup, remove_export),
         cmocka_unit_test_setup_teardown(test_no_broker, book_setup, remove_export),
