@@ -139,6 +139,9 @@ int tmx_check_stray(void *ctx, int dir_fd, const char *path)
     struct tmx_check *c = ctx;
     struct tmx_export_name name;
 
+    if (tmx_export_is_folder(path)) {
+        return 0;
+    }
     if (tmx_export_parse_path(path, &name)) {
         const unsigned width = tmx_export_width(&name, c->head.size);
 

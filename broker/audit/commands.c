@@ -64,7 +64,7 @@ static int run_export(const struct tmx_export_order *order)
 
 static int export_from_broker(const struct arguments *a)
 {
-    struct tmx_export_order order = { .socket = a->socket, .dir = a->operands[0] };
+    struct tmx_export_order order = { .socket = a->socket, .dir = a->operands[0], .since = a->since };
     struct tmx_signify_key key;
     char why[SIGNIFY_WHY_MAX];
     int r;

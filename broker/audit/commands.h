@@ -29,6 +29,7 @@ enum option_key { /* one bit each, above the characters */
     OPTION_JOBS = 0x40000,
     OPTION_SIGN = 0x80000,
     OPTION_SIGNED_BY = 0x100000,
+    OPTION_SINCE = 0x200000,
 };
 
 struct arguments {
@@ -39,6 +40,7 @@ struct arguments {
     const char *authority;
     const char *socket;
     const char *out; /* NULL: standard output */
+    const char *since;     /* an earlier export; or NULL */
     const char *sign;      /* key file; or NULL */
     const char *signed_by; /* file of a public key; or NULL */
     unsigned jobs;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The exporter: head, directories, entries; tiles are computed here, not asked for.
+ * The exporter: head, directories, entries, list, and the checkpoint last; tiles are computed here, not asked for.
  */
 #include <fcntl.h>
 #include <stdarg.h>
@@ -17,7 +17,6 @@
 #include "sums.h"
 
 #define CALL_MS 60000u
-#define ENTRIES_PER_CALL 128u /* of the largest size, in base64, they fit into one reply */
 
 int tmx_export_fail(struct tmx_export_job *j, int error, const char *fmt, ...)
 {
@@ -57,21 +56,21 @@ static int parse_head(struct tmx_bytes note, struct tmx_checkpoint *ret_head)
     return tmx_note_split(note, &text, &lines) && tmx_checkpoint_parse(text, ret_head) ? 0 : -EBADMSG;
 }
 
-/* The head of the export that is there already. */
+/* The head of the earlier export, if there is one. */
 static int read_before(struct tmx_export_job *j)
 {
     uint8_t *note;
     size_t size;
-    int r = tmx_export_read(j->fd, "checkpoint", TMX_NOTE_MAX, &note, &size);
+    int r = tmx_export_read(j->base >= 0 ? j->base : j->fd, "checkpoint", TMX_NOTE_MAX, &note, &size);
 
-    if (r == -ENOENT) {
+    if (r == -ENOENT && j->base < 0) {
         return 0;
     }
     if (r == 0) {
         r = parse_head(TMX_BYTES(note, size), &j->before);
         free(note);
     }
-    return r < 0 ? tmx_export_fail(j, r, "the directory holds a checkpoint that cannot be read") : 0;
+    return r < 0 ? tmx_export_fail(j, r, "the earlier export has no checkpoint that can be read") : 0;
 }
 
 /* *ret_note is malloc'ed: what will be written at the end. */
@@ -90,9 +89,9 @@ static int ask_head(struct tmx_export_job *j, uint8_t **ret_note, size_t *ret_si
         parse_head(TMX_BYTES(json_string_value(text), json_string_length(text)), &j->head) < 0) {
         r = tmx_export_fail(j, -EBADMSG, "the broker's checkpoint is none");
     } else if (j->before.size > 0 && strcmp(j->before.origin, j->head.origin) != 0) {
-        r = tmx_export_fail(j, -EEXIST, "the directory holds an export of another log, %s", j->before.origin);
+        r = tmx_export_fail(j, -EEXIST, "the earlier export is one of another log, %s", j->before.origin);
     } else if (j->before.size > j->head.size) {
-        r = tmx_export_fail(j, -EBADMSG, "the broker's log has %llu entries, the export here %llu: it has lost some",
+        r = tmx_export_fail(j, -EBADMSG, "the broker's log has %llu entries, the earlier export %llu: it has lost some",
                  (unsigned long long)j->head.size, (unsigned long long)j->before.size);
     } else {
         *ret_size = json_string_length(text);
@@ -107,98 +106,54 @@ static int ask_head(struct tmx_export_job *j, uint8_t **ret_note, size_t *ret_si
     return r;
 }
 
-static int add_entry(struct tmx_export_job *j, const json_t *text, uint64_t index)
-{
-    static uint8_t entry[TMX_ENTRY_MAX];
-    struct tmx_hash root;
-    size_t size;
-    int r;
+/* --- folders -------------------------------------------------------------------------------------------------- */
 
-    if (!json_is_string(text) ||
-        !tmx_unbase64(TMX_BYTES(json_string_value(text), json_string_length(text)), entry, sizeof entry, &size)) {
-        return tmx_export_fail(j, -EBADMSG, "entry %llu is not base64 of an entry's size", (unsigned long long)index);
+/* --since: the folder of the earlier export, which stays as it is; what is new goes into one of its own. */
+static int open_base(struct tmx_export_job *j)
+{
+    struct stat here;
+    struct stat there;
+
+    j->base = open(j->order->since, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (j->base < 0 || fstat(j->base, &there) < 0 || fstat(j->fd, &here) < 0) {
+        return tmx_export_fail(j, -errno, "cannot open %s", j->order->since);
     }
-    r = tmx_export_add(j->writer, TMX_BYTES(entry, size));
-    if (r == -EEXIST) {
-        return tmx_export_fail(j, r, "up to entry %llu the broker's log differs from the export here: keep both",
-                    (unsigned long long)index);
+    if (here.st_dev == there.st_dev && here.st_ino == there.st_ino) {
+        return tmx_export_fail(j, -EEXIST, "what is new since %s goes into another folder", j->order->since);
     }
-    if (r < 0) {
-        return tmx_export_fail(j, r, "entry %llu cannot be written", (unsigned long long)index);
-    }
-    root = tmx_export_root(j->writer);
-    if (index + 1 == j->before.size && !tmx_hash_eq(&root, &j->before.root)) {
-        return tmx_export_fail(j, -EEXIST, "the broker's log does not continue the checkpoint of the export here: keep both");
+    if (faccessat(j->fd, "checkpoint", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        return tmx_export_fail(j, -EEXIST, "%s holds an export: what is new since another goes into a folder of its own",
+                               j->order->dir);
     }
     return 0;
 }
 
-static int ask_entries(struct tmx_export_job *j)
-{
-    for (uint64_t at = 0; at < j->head.size;) {
-        const uint64_t left = j->head.size - at;
-        const uint64_t count = left < ENTRIES_PER_CALL ? left : ENTRIES_PER_CALL;
-        char numbers[2][24];
-        const char *const words[] = { "log-entries", numbers[0], numbers[1] };
-        const json_t *list;
-        json_t *reply;
-        size_t n;
-        int r;
-
-        snprintf(numbers[0], sizeof numbers[0], "%llu", (unsigned long long)at);
-        snprintf(numbers[1], sizeof numbers[1], "%llu", (unsigned long long)count);
-        r = tmx_export_ask(j, words, TMX_N(words), &reply);
-        if (r < 0) {
-            return r;
-        }
-        list = json_object_get(reply, "entries");
-        n = json_array_size(list);
-        if (n == 0 || n > count) {
-            r = tmx_export_fail(j, -EBADMSG, "asked for %s entries from %s on, the broker gave %zu", numbers[1], numbers[0], n);
-        }
-        for (size_t i = 0; r == 0 && i < n; i++) {
-            r = add_entry(j, json_array_get(list, i), at + i);
-        }
-        json_decref(reply);
-        if (r < 0) {
-            return r;
-        }
-        at += n;
-    }
-    return 0;
-}
-
-static int check_root(struct tmx_export_job *j)
-{
-    const struct tmx_hash root = tmx_export_root(j->writer);
-    int r;
-
-    if (!tmx_hash_eq(&root, &j->head.root)) {
-        return tmx_export_fail(j, -EBADMSG, "the broker's entries do not give the root its checkpoint signs");
-    }
-    r = tmx_export_finish(j->writer);
-    return r < 0 ? tmx_export_fail(j, r, "the last tiles cannot be written") : 0;
-}
-
-/* A signature that is there is replaced by one over the new list, or by none of ours. */
+/* A signature that is there is replaced by one over the new list, or stays. */
 static int check_signed(struct tmx_export_job *j)
 {
-    if (j->order->key == NULL && faccessat(j->fd, SUMS_SIGNATURE, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-        return tmx_export_fail(j, -EKEYREJECTED, "the export here is signed: name the key with --sign, or take " SUMS_SIGNATURE
-                                                 " away");
+    const int fd = j->base >= 0 ? j->base : j->fd;
+
+    if (j->order->key == NULL && faccessat(fd, SUMS_SIGNATURE, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        return tmx_export_fail(j, -EKEYREJECTED,
+                               "the earlier export is signed: name the key with --sign, or take its " SUMS_SIGNATURE " away");
     }
     return 0;
 }
+
+/* --- the end -------------------------------------------------------------------------------------------------- */
 
 /* The list that is there is believed as far as its signature goes. */
 static bool believes_list(const struct tmx_export_job *j)
 {
-    return j->order->key == NULL || tmx_signify_check(j->fd, &j->order->key->public) == SIGNIFY_OK;
+    return j->order->key == NULL ||
+           tmx_signify_check(j->base >= 0 ? j->base : j->fd, &j->order->key->public) == SIGNIFY_OK;
 }
 
 static int write_list(struct tmx_export_job *j, struct tmx_bytes note)
 {
     const struct tmx_sums_order sums = { .dir_fd = j->fd,
+                                         .base_fd = j->base,
+                                         .first = j->base >= 0 ? j->before.size / TMX_TILE_WIDTH : 0,
                                          .size = j->head.size,
                                          .checkpoint = note,
                                          .unchanged = believes_list(j) ? j->before.size : 0 };
@@ -235,8 +190,11 @@ static int run(struct tmx_export_job *j)
     struct tmx_bytes newest = TMX_BYTES_NULL;
     uint8_t *note = NULL;
     size_t size = 0;
-    int r = check_signed(j);
+    int r = j->order->since == NULL ? 0 : open_base(j);
 
+    if (r == 0) {
+        r = check_signed(j);
+    }
     if (r == 0) {
         r = read_before(j);
     }
@@ -244,16 +202,10 @@ static int run(struct tmx_export_job *j)
         r = ask_head(j, &note, &size);
     }
     if (r == 0) {
-        r = tmx_export_writer_new(j->fd, &j->writer);
-    }
-    if (r == 0) {
         r = tmx_export_directories(j, &newest);
     }
     if (r == 0) {
-        r = ask_entries(j);
-    }
-    if (r == 0) {
-        r = check_root(j);
+        r = tmx_export_entries(j);
     }
     if (r == 0) {
         r = tmx_export_texts(j, newest);
@@ -269,20 +221,22 @@ static int run(struct tmx_export_job *j)
 
 int tmx_export_run(const struct tmx_export_order *order, struct tmx_checkpoint *ret_head, char ret_why[EXPORT_WHY_MAX])
 {
-    struct tmx_export_job j = { .order = order, .why = ret_why };
-    const char *dir = order->dir;
+    struct tmx_export_job j = { .order = order, .why = ret_why, .base = -1 };
     int r;
 
     snprintf(ret_why, EXPORT_WHY_MAX, "out of memory");
-    if (mkdir(dir, 0777) < 0 && errno != EEXIST) {
-        return tmx_export_fail(&j, -errno, "cannot make %s", dir);
+    if (mkdir(order->dir, 0777) < 0 && errno != EEXIST) {
+        return tmx_export_fail(&j, -errno, "cannot make %s", order->dir);
     }
-    j.fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    j.fd = open(order->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (j.fd < 0) {
-        return tmx_export_fail(&j, -errno, "cannot open %s", dir);
+        return tmx_export_fail(&j, -errno, "cannot open %s", order->dir);
     }
     r = run(&j);
     close(j.fd);
+    if (j.base >= 0) {
+        close(j.base);
+    }
     if (r == 0) {
         *ret_head = j.head;
     }

@@ -13,6 +13,9 @@
 struct tmx_export_order {
     const char *socket; /* the broker's control socket */
     const char *dir;    /* where the export goes: made when absent, continued when it holds an earlier one of this log */
+    /* An earlier export, or NULL. With one, `dir` gets only what is new since: laid over a copy of the earlier export, it
+     * gives what an export of everything is (but for partial tiles that only the earlier checkpoint needed). */
+    const char *since;
     const struct tmx_signify_key *key; /* signs the list of files; or NULL */
 };
 

@@ -124,6 +124,8 @@ static int write_policy(struct tmx_export_job *j, struct tmx_bytes newest)
         r = tmx_export_fail(j, r, "the newest directory from the broker is none");
     } else if (policy.size > 0) {
         r = write_text(j, "policy", policy);
+    } else if (j->base >= 0 && faccessat(j->base, "policy", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        r = tmx_export_fail(j, -EEXIST, "the earlier export has a policy, which is in force no more: export everything");
     } else if (unlinkat(j->fd, "policy", 0) < 0 && errno != ENOENT) {
         r = tmx_export_fail(j, -errno, "cannot take away the policy, which is in force no more");
     }

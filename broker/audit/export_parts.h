@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the files of the exporter share: export.c (the order of things), export_beside.c (what stands beside the log).
+ * What the files of the exporter share: export.c (the order of things), export_entries.c (the log, from disk and from the
+ * broker), export_beside.c (what stands beside the log).
  */
 #pragma once
 
@@ -10,10 +11,11 @@
 
 struct tmx_export_job {
     const struct tmx_export_order *order;
-    int fd;                       /* of the export */
     char *why;                    /* EXPORT_WHY_MAX */
+    int fd;                       /* of the export */
+    int base;                     /* of the earlier export that it follows; -1: none but the one in the same folder */
     struct tmx_checkpoint head;   /* the broker's */
-    struct tmx_checkpoint before; /* of the export that is there; size 0: none */
+    struct tmx_checkpoint before; /* of the earlier export; size 0: none */
     struct tmx_export_writer *writer;
 };
 
@@ -22,6 +24,9 @@ int tmx_export_fail(struct tmx_export_job *j, int error, const char *fmt, ...) T
 /* Asks the broker; an answer that says "error" is one. */
 int tmx_export_ask(struct tmx_export_job *j, const char *const *words, size_t n_words, json_t **ret_reply)
     TMX_MUST_CHECK;
+
+/* Writes every bundle and tile, once all entries lead to the head's root and to that of the earlier export. */
+int tmx_export_entries(struct tmx_export_job *j) TMX_MUST_CHECK;
 
 /* The folder "directories"; *ret_newest is malloc'ed: the file of the highest serial. */
 int tmx_export_directories(struct tmx_export_job *j, struct tmx_bytes *ret_newest) TMX_MUST_CHECK;

@@ -18,8 +18,9 @@ __attribute__((visibility("default"))) const char *argp_program_version = "tmx-a
 static const char doc[] =
     "Exports the log of a broker, and checks an export offline, with public keys only.\v"
     "export asks a running broker over its control socket and writes a directory of tiles (c2sp.org/tlog-tiles). An "
-    "earlier export of the same log is continued; one that the broker now contradicts is left as it is. SHA256 lists its files; "
-    "--sign signs the list, for signify -C.\n\n"
+    "earlier export of the same log, or one that was interrupted, is continued from where it ended; one that the broker now "
+    "contradicts is left as it is. With --since only what is new goes into DIR: cp -r lays it over the earlier export. SHA256 "
+    "lists the files; --sign signs the list, for signify -C.\n\n"
     "verify recomputes the tree from the entries, compares every tile, verifies the checkpoint, the directories and "
     "every signature, and replays the rules of the log (proto/README.md, LOG-6).\n\n"
     "prove writes the proof that an entry is in the log, for others' tools (c2sp.org/tlog-proof). compare says whether two "
@@ -43,6 +44,7 @@ static const struct argp_option options[] = {
       "only this: accepted, arrived, delivered, refused, expired, exception or rejected", 0 },
     { "sign", OPTION_SIGN, "KEYFILE", 0, "sign the list of the export's files with this key (keygen makes one)", 0 },
     { "signed-by", OPTION_SIGNED_BY, "FILE", 0, "the list of files must be signed with this public key (verify)", 0 },
+    { "since", OPTION_SINCE, "DIR", 0, "only what is new since this earlier export, to be laid over a copy of it", 0 },
     { "socket", OPTION_SOCKET, "PATH", 0, "the broker's control socket", 0 },
     { "to", OPTION_TO, "TIME", 0, "only before this time", 0 },
     { "type", OPTION_TYPE, "TYPE", 0, "only messages of this type", 0 },
@@ -64,7 +66,7 @@ static const struct command commands[] = {
     { "export",
       { "the directory of the export" },
       0,
-      OPTION_SOCKET | OPTION_SIGN | OPTION_FORMAT | OPTION_AUTHORITY | OPTIONS_FILTER,
+      OPTION_SOCKET | OPTION_SINCE | OPTION_SIGN | OPTION_FORMAT | OPTION_AUTHORITY | OPTIONS_FILTER,
       tmx_run_export },
     { "verify",
       { "the directory of the export" },
@@ -119,8 +121,11 @@ static void check_export(const struct arguments *a, struct argp_state *state)
         argp_error(state, "export: --socket PATH is missing: where the broker answers (or --format, to read what is "
                           "exported already)");
     }
-    if ((a->given & OPTION_SIGN) != 0 && (a->given & OPTION_SOCKET) == 0) {
-        argp_error(state, "export: --sign belongs to --socket: it signs what is taken from the broker");
+    if ((a->given & (OPTION_SIGN | OPTION_SINCE)) != 0 && (a->given & OPTION_SOCKET) == 0) {
+        argp_error(state, "export: --sign and --since belong to --socket: they are about what is taken from the broker");
+    }
+    if ((a->given & OPTION_SINCE) != 0 && (a->given & OPTION_FORMAT) != 0) {
+        argp_error(state, "export: --format reads a whole log: lay what is new over the earlier export first");
     }
     if ((a->given & reading) != 0 && (a->given & OPTION_FORMAT) == 0) {
         argp_error(state, "export: --authority and what chooses lines belong to --format");
@@ -222,6 +227,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case OPTION_OUT:
         a->out = arg;
+        break;
+    case OPTION_SINCE:
+        a->since = arg;
         break;
     case OPTION_SIGN:
         a->sign = arg;

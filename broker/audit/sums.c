@@ -34,10 +34,10 @@ static enum place place_of(const char *path, uint64_t size)
     return name.width == width ? PLACE_OK : name.width < width ? PLACE_OUTGROWN : PLACE_NONE;
 }
 
-/* The list and its signature are no part of it. */
+/* The list and its signature are no part of it; nor are folders. */
 static bool is_own(const char *path)
 {
-    return strcmp(path, SUMS_FILE) == 0 || strcmp(path, SUMS_SIGNATURE) == 0;
+    return tmx_export_is_folder(path) || strcmp(path, SUMS_FILE) == 0 || strcmp(path, SUMS_SIGNATURE) == 0;
 }
 
 /* --- writing -------------------------------------------------------------------------------------------------- */
@@ -77,12 +77,26 @@ static int put_checkpoint(struct writing *w)
     return put(w, &sum);
 }
 
-static bool is_unchanged(const struct writing *w, const char *path)
+static int earlier(const struct writing *w)
+{
+    return w->order->base_fd >= 0 ? w->order->base_fd : w->order->dir_fd;
+}
+
+static bool is_unchanged(const struct writing *w, int dir_fd, const char *path)
 {
     struct tmx_export_name name;
 
-    return tmx_export_parse_path(path, &name) && name.width == TMX_TILE_WIDTH &&
+    return dir_fd == earlier(w) && tmx_export_parse_path(path, &name) && name.width == TMX_TILE_WIDTH &&
            tmx_export_width(&name, w->order->unchanged) == TMX_TILE_WIDTH;
+}
+
+/* A file that is laid over the earlier export, where it must not. */
+static bool is_repeated(const struct writing *w, int dir_fd, const char *path)
+{
+    struct tmx_export_name name;
+
+    return dir_fd != earlier(w) && tmx_export_parse_path(path, &name) && (name.entries || name.level == 0) &&
+           name.n < w->order->first;
 }
 
 /* Whether the list that is there has this file: then known_sum is its line. A list that is none is believed no further. */
@@ -115,12 +129,21 @@ static int list_sum(struct writing *w, int dir_fd, const char *path)
     struct tmx_sum sum;
     int r;
 
-    if (is_unchanged(w, path) && find_known(w, path)) {
+    if (is_unchanged(w, dir_fd, path) && find_known(w, path)) {
         return put(w, &w->known_sum);
     }
     snprintf(sum.path, sizeof sum.path, "%s", path);
     r = tmx_sums_hash(dir_fd, path, sum.hash);
     return r < 0 ? fail(w, r, "cannot read %s", path) : put(w, &sum);
+}
+
+/* What is left of an interrupted export goes; in the earlier export nothing is touched. */
+static int take_away(struct writing *w, int dir_fd, const char *path)
+{
+    if (dir_fd != w->order->dir_fd) {
+        return fail(w, -EEXIST, "the earlier export was interrupted: continue it first (%s)", path);
+    }
+    return unlinkat(dir_fd, path, 0) < 0 ? fail(w, -errno, "cannot take away %s, left by an interrupted export", path) : 0;
 }
 
 static int list_file(void *ctx, int dir_fd, const char *path)
@@ -137,15 +160,14 @@ static int list_file(void *ctx, int dir_fd, const char *path)
         return r;
     }
     if (is_half(path)) {
-        return unlinkat(dir_fd, path, 0) < 0 ? fail(w, -errno, "cannot take away %s, left by an interrupted export", path)
-                                             : 0;
+        return take_away(w, dir_fd, path);
     }
     if (place == PLACE_OUTGROWN) {
         return 0;
     }
-    if (place == PLACE_NONE || !tmx_sums_path_ok(path)) {
+    if (place == PLACE_NONE || !tmx_sums_path_ok(path) || is_repeated(w, dir_fd, path)) {
         tmx_printable(tmx_bytes_str(path), printable, sizeof printable);
-        return fail(w, -EEXIST, "%s has no place in the export of a log of %llu entries: take it away", printable,
+        return fail(w, -EEXIST, "%s has no place in this export of a log of %llu entries: take it away", printable,
                     (unsigned long long)w->order->size);
     }
     return list_sum(w, dir_fd, path);
@@ -153,8 +175,8 @@ static int list_file(void *ctx, int dir_fd, const char *path)
 
 static int write_all(struct writing *w)
 {
-    const int fd = w->order->dir_fd;
-    int r = tmx_export_walk(&fd, 1, "", list_file, w);
+    const int fds[] = { earlier(w), w->order->dir_fd };
+    int r = tmx_export_walk(fds, fds[0] == fds[1] ? 1 : 2, "", list_file, w);
 
     if (r == 0 && !w->checkpoint_done) {
         r = put_checkpoint(w);
@@ -180,7 +202,7 @@ int tmx_sums_write(const struct tmx_sums_order *order, char ret_why[SUMS_WHY_MAX
         }
         return r;
     }
-    r = tmx_sums_open(order->dir_fd, SUMS_FILE, &w.known);
+    r = tmx_sums_open(earlier(&w), SUMS_FILE, &w.known);
     r = r == -ENOENT ? 0 : r;
     if (r == 0) {
         r = write_all(&w);
@@ -283,11 +305,13 @@ static int tidy_file(void *ctx, int dir_fd, const char *path)
     char folder[EXPORT_PATH_MAX];
     const char *slash = strrchr(path, '/');
 
-    if (place_of(path, *size) != PLACE_OUTGROWN) {
-        return 0;
-    }
-    if (unlinkat(dir_fd, path, 0) < 0) {
-        return -errno;
+    if (!tmx_export_is_folder(path)) {
+        if (place_of(path, *size) != PLACE_OUTGROWN) {
+            return 0;
+        }
+        if (unlinkat(dir_fd, path, 0) < 0) {
+            return -errno;
+        }
     }
     snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
     (void)unlinkat(dir_fd, folder, AT_REMOVEDIR); /* if that was the last of it */

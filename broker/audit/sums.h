@@ -15,10 +15,12 @@
 
 struct tmx_sums_order {
     int dir_fd;
+    int base_fd;                 /* the earlier export over which this one will be laid: the list is that of both; or -1 */
+    uint64_t first;              /* with base_fd: bundles and tiles of level 0 before this one are its business alone */
     uint64_t size;               /* entries of the log; partial tiles and bundles it has outgrown are left out */
     struct tmx_bytes checkpoint; /* which is written after the list */
-    /* Tiles and bundles of the first so many entries are known to be what they were: lines for them are taken from the
-     * list that is there, and the files are not read again. */
+    /* Full tiles and bundles of the first so many entries are known to be what they were: lines for them are taken from
+     * the list of the earlier export, there or here, and the files are not read again. */
     uint64_t unchanged;
 };
 

@@ -117,7 +117,7 @@ static int visit(const struct walk *w, const char *prefix, const struct name *na
     if (size < 0 || (size_t)size >= sizeof path) {
         return -ENAMETOOLONG;
     }
-    return path[size - 1] == '/' ? walk(w, path, depth + 1) : w->fn(w->ctx, w->dir_fds[name->layer], path);
+    return tmx_export_is_folder(path) ? walk(w, path, depth + 1) : w->fn(w->ctx, w->dir_fds[name->layer], path);
 }
 
 static int walk(const struct walk *w, const char *folder, unsigned depth)
@@ -132,6 +132,9 @@ static int walk(const struct walk *w, const char *folder, unsigned depth)
     if (r == 0 && !found) {
         r = -ENOENT;
     }
+    if (r == 0 && names.n == 0) {
+        r = w->fn(w->ctx, w->dir_fds[w->n - 1], folder);
+    }
     if (names.n > 1) {
         qsort(names.list, names.n, sizeof names.list[0], compare_names);
     }
@@ -142,6 +145,13 @@ static int walk(const struct walk *w, const char *folder, unsigned depth)
     }
     free_names(&names);
     return r;
+}
+
+bool tmx_export_is_folder(const char *path)
+{
+    const size_t size = strlen(path);
+
+    return size == 0 || path[size - 1] == '/';
 }
 
 int tmx_export_walk(const int *dir_fds, size_t n, const char *folder, tmx_export_file_fn *fn, void *ctx)

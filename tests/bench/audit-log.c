@@ -224,7 +224,7 @@ int main(int argc, char **argv)
     check(mkdir(argv[1], 0777) == 0, "the folder cannot be made, or is there already");
     dir = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     federation_init(&l.federation, codes, TMX_N(codes), START_MS - 1000);
-    check(dir >= 0 && tmx_export_writer_new(dir, &l.writer) == 0 && tmx_arena_init(&l.arena, 4u << 20) == 0,
+    check(dir >= 0 && tmx_export_writer_new(&(struct tmx_export_writer_order){ .dir_fd = dir }, &l.writer) == 0 && tmx_arena_init(&l.arena, 4u << 20) == 0,
           "out of memory");
     l.batch = (size_t)batch;
     begin(&l);

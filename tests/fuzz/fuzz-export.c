@@ -84,7 +84,7 @@ static void prepare(void)
     folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert(folder_fd >= 0);
     atexit(tidy);
-    r = tmx_export_writer_new(folder_fd, &w);
+    r = tmx_export_writer_new(&(struct tmx_export_writer_order){ .dir_fd = folder_fd }, &w);
     for (size_t i = 0; i < book->n && r == 0; i++) {
         r = tmx_export_add(w, book->entries[i]);
     }

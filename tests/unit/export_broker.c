@@ -7,22 +7,29 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <tmx/control.h>
 #include <tmx/text.h>
 
+#include "../../broker/audit/check.h"
 #include "../../broker/audit/export_dir.h"
 #include "export_broker.h"
 
 char target[64];
 char why[EXPORT_WHY_MAX];
+struct asked *asked;
+uint64_t breaks_off_at;
 
 static json_t *base64_json(struct tmx_bytes b)
 {
@@ -39,6 +46,8 @@ static json_t *entries_json(enum lie lie, uint64_t from, uint64_t count)
 {
     json_t *list = json_array();
 
+    asked->first = asked->entries == 0 || from < asked->first ? from : asked->first;
+    asked->entries += count;
     for (uint64_t i = from; i < book->n && i < from + count + (lie == TOO_MANY_ENTRIES ? 1 : 0); i++) {
         const bool other = lie == OTHER_ENTRY && i == book->n - 1;
 
@@ -94,6 +103,9 @@ static json_t *reply_to(enum lie lie, const struct tmx_control_request *r)
     if (r->n_words == 3 && strcmp(r->words[0], "log-entries") == 0 &&
         tmx_parse_u64(tmx_bytes_str(r->words[1]), book->n, &from) &&
         tmx_parse_u64(tmx_bytes_str(r->words[2]), 256, &count)) {
+        if (lie == BREAKS_OFF && from + count > breaks_off_at) {
+            return json_pack("{ss}", "error", "this is as far as it goes");
+        }
         return entries_json(lie, from, count);
     }
     return json_pack("{ss}", "error", "unknown request");
@@ -119,32 +131,108 @@ static void serve(struct tmx_control *control, enum lie lie)
     }
 }
 
+static pid_t start_broker(enum lie lie, char socket_path[64], struct tmx_control **ret_control)
+{
+    pid_t pid;
+
+    snprintf(socket_path, 64, "%s/control", folder);
+    snprintf(target, sizeof target, "%s/out", folder);
+    if (asked == NULL) {
+        asked = mmap(NULL, sizeof *asked, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        assert_true(asked != MAP_FAILED);
+    }
+    *asked = (struct asked){ .first = 0 };
+    assert_int_equal(tmx_control_new(socket_path, ret_control), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        serve(*ret_control, lie);
+    }
+    return pid;
+}
+
+static void stop_broker(pid_t pid, struct tmx_control *control)
+{
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    tmx_control_free(control);
+}
+
 int export_with(enum lie lie, const struct tmx_export_order *order)
 {
     struct tmx_export_order whole = *order;
     struct tmx_control *control;
     struct tmx_checkpoint head;
     char socket_path[64];
-    pid_t pid;
+    const pid_t pid = start_broker(lie, socket_path, &control);
     int r;
 
-    snprintf(socket_path, sizeof socket_path, "%s/control", folder);
-    snprintf(target, sizeof target, "%s/out", folder);
-    assert_int_equal(tmx_control_new(socket_path, &control), 0);
-    pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        serve(control, lie);
-    }
     whole.socket = socket_path;
     whole.dir = order->dir == NULL ? target : order->dir;
     r = tmx_export_run(&whole, &head, why);
-    assert_int_equal(kill(pid, SIGKILL), 0);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
-    tmx_control_free(control);
+    stop_broker(pid, control);
     print_message("# %s\n", r < 0 ? why : "exported");
     assert_true(r < 0 || head.size == book->n);
     return r;
+}
+
+/* --- crashes -------------------------------------------------------------------------------------------------- */
+
+#define CRASHED 99
+
+static unsigned changes_left; /* 0: no crash */
+
+static void change(void)
+{
+    if (changes_left > 0 && --changes_left == 0) {
+        _exit(CRASHED);
+    }
+}
+
+/* In place of the C library's. A file that gets no name is half written, too. */
+int renameat(int old_fd, const char *old_path, int new_fd, const char *new_path)
+{
+    struct stat st;
+
+    if (changes_left == 1 && fstatat(old_fd, old_path, &st, 0) == 0) {
+        const int fd = openat(old_fd, old_path, O_WRONLY | O_CLOEXEC);
+
+        if (ftruncate(fd, st.st_size / 2) < 0) {
+            _exit(1);
+        }
+    }
+    change();
+    return (int)syscall(SYS_renameat2, old_fd, old_path, new_fd, new_path, 0);
+}
+
+int unlinkat(int fd, const char *path, int flags)
+{
+    change();
+    return (int)syscall(SYS_unlinkat, fd, path, flags);
+}
+
+int export_crashing(unsigned nth, const struct tmx_export_order *order)
+{
+    struct tmx_export_order whole = *order;
+    struct tmx_control *control;
+    struct tmx_checkpoint head;
+    char socket_path[64];
+    const pid_t broker = start_broker(HONEST, socket_path, &control);
+    pid_t pid;
+    int status;
+
+    whole.socket = socket_path;
+    whole.dir = order->dir == NULL ? target : order->dir;
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        changes_left = nth;
+        _exit(tmx_export_run(&whole, &head, why) == 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    stop_broker(broker, control);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 1);
+    return WEXITSTATUS(status);
 }
 
 int export_from(enum lie lie)
@@ -161,4 +249,69 @@ void grow_book(size_t more)
         book_accept(&m);
     }
     write_checkpoint(book->n, &book->roots[book->n], book->federation.log_secret);
+}
+
+void rewrite_book(uint64_t index)
+{
+    const uint8_t *last = book->entries[index].data + book->entries[index].size - 1;
+
+    *(uint8_t *)(uintptr_t)last ^= 1;
+    book->frontier = (struct tmx_frontier){ .size = 0 };
+    for (size_t i = 0; i < book->n; i++) {
+        const struct tmx_hash leaf = tmx_merkle_leaf(book->entries[i]);
+
+        tmx_frontier_append(&book->frontier, &leaf, NULL, NULL);
+        book->roots[i + 1] = tmx_frontier_root(&book->frontier);
+    }
+    write_checkpoint(book->n, &book->roots[book->n], book->federation.log_secret);
+}
+
+bool target_has(const char *file)
+{
+    char path[128];
+
+    snprintf(path, sizeof path, "%s/%s", target, file);
+    return access(path, F_OK) == 0;
+}
+
+bool check_signed_target(const struct tmx_signify_public *signer)
+{
+    struct tmx_check *c;
+    const char *what;
+    bool ok;
+
+    assert_int_equal(tmx_check_export(target, authority_file, 1, signer, &c, &what), 0);
+    book_print_faults(tmx_check_audit(c));
+    ok = tmx_audit_ok(tmx_check_audit(c));
+    tmx_check_free(c);
+    return ok;
+}
+
+bool check_target(void)
+{
+    return check_signed_target(NULL);
+}
+
+bool sums_hold(void)
+{
+    char line[256];
+
+    snprintf(line, sizeof line,
+             "cd %s && sha256sum --check --strict --quiet SHA256 >/dev/null 2>&1 && test $(wc -l <SHA256) = "
+             "$(find . -type f ! -name SHA256 ! -name SHA256.sig | wc -l)",
+             target);
+    return system(line) == 0;
+}
+
+bool run_in(const char *dir, const char *command)
+{
+    char line[512];
+
+    assert_true((size_t)snprintf(line, sizeof line, "cd %s && { %s; }", dir, command) < sizeof line);
+    return system(line) == 0;
+}
+
+bool run_in_target(const char *command)
+{
+    return run_in(target, command);
 }

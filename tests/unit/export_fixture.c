@@ -62,7 +62,7 @@ void export_book(size_t size, size_t changed)
     assert_non_null(mkdtemp(folder));
     folder_fd = open(folder, O_RDONLY | O_DIRECTORY);
     assert_true(folder_fd >= 0);
-    assert_int_equal(tmx_export_writer_new(folder_fd, &w), 0);
+    assert_int_equal(tmx_export_writer_new(&(struct tmx_export_writer_order){ .dir_fd = folder_fd }, &w), 0);
     for (size_t i = 0; i < size; i++) {
         const struct tmx_bytes entry = book->entries[i];
 
@@ -103,7 +103,7 @@ void list_export(void)
     char sums_why[SUMS_WHY_MAX];
     uint8_t *note;
     size_t size;
-    struct tmx_sums_order order = { .dir_fd = folder_fd, .size = book->n };
+    struct tmx_sums_order order = { .dir_fd = folder_fd, .base_fd = -1, .size = book->n };
 
     assert_int_equal(tmx_export_write(folder_fd, "proto/audit.proto", tmx_bytes_str(tmx_schema_audit)), 0);
     assert_int_equal(tmx_export_write(folder_fd, "proto/envelope.proto", tmx_bytes_str(tmx_schema_envelope)), 0);

@@ -302,7 +302,7 @@ static void test_list_is_continued(void **state)
 
     make_export(600);
     list_export();
-    order = (struct tmx_sums_order){ .dir_fd = folder_fd, .size = 600, .unchanged = 512 };
+    order = (struct tmx_sums_order){ .dir_fd = folder_fd, .base_fd = -1, .size = 600, .unchanged = 512 };
     assert_true(run_in_folder(bend));
     assert_int_equal(tmx_sums_write(&order, why), 0);
     assert_true(run_in_folder("test $(grep -c ' = beef' SHA256) = 2"));
@@ -327,7 +327,7 @@ static void test_list_refuses(void **state)
     char why[SUMS_WHY_MAX];
 
     make_export(600);
-    order = (struct tmx_sums_order){ .dir_fd = folder_fd, .size = 600 };
+    order = (struct tmx_sums_order){ .dir_fd = folder_fd, .base_fd = -1, .size = 600 };
     for (size_t i = 0; i < TMX_N(strays); i++) {
         copy_part("checkpoint", strays[i], SIZE_MAX);
         assert_int_equal(tmx_sums_write(&order, why), -EEXIST);
