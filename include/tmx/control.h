@@ -83,7 +83,8 @@ struct tmx_control *tmx_control_free(struct tmx_control *c);
 
 /* What to wait for: at most TMX_CONTROL_FDS_MAX, returns how many. They change with every step. */
 size_t tmx_control_fds(const struct tmx_control *c, struct tmx_control_fd ret_fds[TMX_CONTROL_FDS_MAX]);
-/* When to step at the latest (a client's time is up); UINT64_MAX = only when a descriptor is ready. */
+/* When to step at the latest (a client's time is up; at once, when a request is complete and not handed out yet);
+ * UINT64_MAX = only when a descriptor is ready. */
 uint64_t tmx_control_due(const struct tmx_control *c);
 /* Accepts, reads and writes whatever is ready, without blocking, and closes clients that are too slow or say too much.
  * now_ms is monotonic. Call it whenever a descriptor is ready, it is due, or at every turn: it costs little. */

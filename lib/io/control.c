@@ -352,6 +352,9 @@ uint64_t tmx_control_due(const struct tmx_control *c)
     uint64_t due = UINT64_MAX;
     for (size_t i = 0; i < TMX_N(c->clients); i++) {
         const struct client *k = &c->clients[i];
+        if (k->stage == ASKED) {
+            return c->now_ms; /* nothing more will come from it: whoever waits would wait in vain */
+        }
         due = k->stage != FREE && k->due_ms < due ? k->due_ms : due;
     }
     return due;

@@ -336,6 +336,24 @@ static void test_too_many_clients(void **state)
     }
 }
 
+/* A request that came complete in a step after which nobody asked for it is due at once: its client says nothing more. */
+static void test_complete_is_due(void **state)
+{
+    struct tmx_control_fd fds[TMX_CONTROL_FDS_MAX];
+    struct tmx_control_request r;
+    int fd = client_open();
+    client_say(fd, SAY("status\n"));
+    shutdown(fd, SHUT_WR);
+    now_ms += 5;
+    tmx_control_step(server, now_ms);
+    assert_int_equal(tmx_control_fds(server, fds), 1);
+    assert_true(tmx_control_due(server) == now_ms);
+    assert_true(tmx_control_next(server, &r));
+    assert_true(tmx_control_due(server) == now_ms + TMX_CONTROL_CLIENT_MS);
+    tmx_control_reply(server, r.client, json_object());
+    close(fd);
+}
+
 /* Requests are handed out in the order the clients came. */
 static void test_order(void **state)
 {
@@ -558,6 +576,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_silent_clients, setup, teardown),
         cmocka_unit_test_setup_teardown(test_large_requests, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many_clients, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_complete_is_due, setup, teardown),
         cmocka_unit_test_setup_teardown(test_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_snapshot, setup, teardown),
