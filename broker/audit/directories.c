@@ -14,11 +14,10 @@
 #include "export_dir.h"
 
 #define AUTHORITY_FILE_MAX 8192u
-#define DIRECTORIES_MAX 4096u
 
 struct tmx_audit_directories {
     size_t n;
-    struct tmx_directory *list[DIRECTORIES_MAX]; /* ascending by serial */
+    struct tmx_directory *list[AUDIT_DIRECTORIES_MAX]; /* ascending by serial */
 };
 
 struct load {
@@ -28,7 +27,7 @@ struct load {
     tmx_audit_directories_fault_fn *fault;
     void *ctx;
     size_t n_serials;
-    uint64_t serials[DIRECTORIES_MAX];
+    uint64_t serials[AUDIT_DIRECTORIES_MAX];
 };
 
 int tmx_audit_authority(const char *file, struct tmx_authority *ret_authority, const char **ret_what)
@@ -70,7 +69,7 @@ static void list_serials(struct load *l)
         }
         return;
     }
-    for (const struct dirent *d = readdir(dir); d != NULL && l->n_serials < DIRECTORIES_MAX; d = readdir(dir)) {
+    for (const struct dirent *d = readdir(dir); d != NULL && l->n_serials < AUDIT_DIRECTORIES_MAX; d = readdir(dir)) {
         uint64_t serial;
 
         if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0) {

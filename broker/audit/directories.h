@@ -6,6 +6,8 @@
 
 #include <tmx/directory.h>
 
+#define AUDIT_DIRECTORIES_MAX 4096u
+
 struct tmx_audit_directories;
 
 /* The authority file, obtained from the authority and not from the export. *ret_what: a static text. */

@@ -28,12 +28,13 @@ int tmx_export_fail(struct tmx_export_job *j, int error, const char *fmt, ...)
     return error;
 }
 
-int tmx_export_ask(struct tmx_export_job *j, const char *const *words, size_t n_words, json_t **ret_reply)
+int tmx_export_ask(struct tmx_export_job *j, const char *const *words, size_t n_words, json_t **ret_reply,
+                   struct tmx_bytes *ret_payload)
 {
     json_t *reply;
     const char *error;
     char printable[200];
-    int r = tmx_control_call(j->order->socket, words, n_words, TMX_BYTES_NULL, CALL_MS, &reply);
+    int r = tmx_control_fetch(j->order->socket, words, n_words, CALL_MS, &reply, ret_payload);
 
     if (r < 0) {
         return tmx_export_fail(j, r, "no answer from the broker at %s", j->order->socket);
@@ -42,10 +43,16 @@ int tmx_export_ask(struct tmx_export_job *j, const char *const *words, size_t n_
     if (error != NULL) {
         tmx_printable(tmx_bytes_str(error), printable, sizeof printable);
         json_decref(reply);
+        tmx_export_forget(*ret_payload);
         return tmx_export_fail(j, -EREMOTEIO, "the broker says: %s", printable);
     }
     *ret_reply = reply;
     return 0;
+}
+
+void tmx_export_forget(struct tmx_bytes b)
+{
+    free((void *)(uintptr_t)b.data);
 }
 
 static int parse_head(struct tmx_bytes note, struct tmx_checkpoint *ret_head)
@@ -77,13 +84,15 @@ static int read_before(struct tmx_export_job *j)
 static int ask_head(struct tmx_export_job *j, uint8_t **ret_note, size_t *ret_size)
 {
     static const char *const words[] = { "log-head" };
+    struct tmx_bytes payload;
     json_t *reply;
     const json_t *text;
-    int r = tmx_export_ask(j, words, TMX_N(words), &reply);
+    int r = tmx_export_ask(j, words, TMX_N(words), &reply, &payload);
 
     if (r < 0) {
         return r;
     }
+    tmx_export_forget(payload); /* there should be none */
     text = json_object_get(reply, "checkpoint");
     if (!json_is_string(text) ||
         parse_head(TMX_BYTES(json_string_value(text), json_string_length(text)), &j->head) < 0) {
@@ -177,6 +186,9 @@ static int write_head(struct tmx_export_job *j, struct tmx_bytes note)
     if (r < 0) {
         return r;
     }
+    if (syncfs(j->fd) < 0) { /* every name is on disk, too */
+        return tmx_export_fail(j, -errno, "cannot write to disk");
+    }
     r = tmx_export_write(j->fd, "checkpoint", note);
     if (r < 0) {
         return tmx_export_fail(j, r, "cannot write the checkpoint");
@@ -214,7 +226,7 @@ static int run(struct tmx_export_job *j)
         r = write_head(j, TMX_BYTES(note, size));
     }
     tmx_export_writer_free(j->writer);
-    free((void *)(uintptr_t)newest.data);
+    tmx_export_forget(newest);
     free(note);
     return r;
 }

@@ -10,6 +10,7 @@
 #include <tmx/directory.h>
 #include <tmx/text.h>
 
+#include "directories.h"
 #include "export_dir.h"
 #include "export_parts.h"
 #include "schema.h"
@@ -28,59 +29,60 @@ static int write_directory(struct tmx_export_job *j, uint64_t serial, struct tmx
                         : 0;
 }
 
-/* Writes each, and keeps the newest. */
-static int take_directories(struct tmx_export_job *j, const json_t *list, uint8_t newest[TMX_DIRECTORY_MAX],
-                            size_t *ret_size)
+/* The directory of this serial or the next higher one; *ret_serial 0: there is none. */
+static int ask_directory(struct tmx_export_job *j, uint64_t from, uint64_t *ret_serial, struct tmx_bytes *ret_file)
 {
-    static uint8_t file[TMX_DIRECTORY_MAX];
-    json_int_t highest = 0;
-    size_t size;
-    int r = 0;
+    char number[24];
+    const char *const words[] = { "log-directory", number };
+    struct tmx_bytes file;
+    json_t *reply;
+    const json_t *serial;
+    int r;
 
-    for (size_t i = 0; r == 0 && i < json_array_size(list); i++) {
-        const json_t *item = json_array_get(list, i);
-        const json_t *text = json_object_get(item, "file");
-        const json_int_t serial = json_integer_value(json_object_get(item, "serial"));
-
-        if (serial < 1 || !json_is_string(text) ||
-            !tmx_unbase64(TMX_BYTES(json_string_value(text), json_string_length(text)), file, sizeof file, &size)) {
-            return tmx_export_fail(j, -EBADMSG, "a directory from the broker is malformed");
-        }
-        r = write_directory(j, (uint64_t)serial, TMX_BYTES(file, size));
-        if (serial > highest) {
-            highest = serial;
-            memcpy(newest, file, size);
-            *ret_size = size;
-        }
+    snprintf(number, sizeof number, "%llu", (unsigned long long)from);
+    r = tmx_export_ask(j, words, TMX_N(words), &reply, &file);
+    if (r < 0) {
+        return r;
     }
+    serial = json_object_get(reply, "serial");
+    *ret_serial = (uint64_t)json_integer_value(serial);
+    if (!json_is_integer(serial) || (*ret_serial > 0 && *ret_serial < from) || *ret_serial > INT64_MAX ||
+        file.size > TMX_DIRECTORY_MAX || (file.size > 0) != (*ret_serial > 0)) {
+        r = tmx_export_fail(j, -EBADMSG, "a directory from the broker is malformed");
+    }
+    if (r < 0 || *ret_serial == 0) {
+        tmx_export_forget(file);
+    } else {
+        *ret_file = file;
+    }
+    json_decref(reply);
     return r;
 }
 
 int tmx_export_directories(struct tmx_export_job *j, struct tmx_bytes *ret_newest)
 {
-    static const char *const words[] = { "directories" };
-    uint8_t *newest;
-    size_t size = 0;
-    json_t *reply;
-    int r = tmx_export_ask(j, words, TMX_N(words), &reply);
+    struct tmx_bytes newest = TMX_BYTES_NULL;
+    struct tmx_bytes file = TMX_BYTES_NULL;
+    uint64_t serial = 0;
+    unsigned n = 0;
+    int r;
 
+    do {
+        r = ask_directory(j, serial + 1, &serial, &file);
+        if (r == 0 && serial > 0) {
+            tmx_export_forget(newest);
+            newest = file;
+            r = write_directory(j, serial, newest);
+        }
+    } while (r == 0 && serial > 0 && ++n <= AUDIT_DIRECTORIES_MAX);
+    if (r == 0 && (newest.size == 0 || n > AUDIT_DIRECTORIES_MAX)) {
+        r = tmx_export_fail(j, -EBADMSG, "the broker gave %s", n == 0 ? "no directory" : "more directories than can be read");
+    }
     if (r < 0) {
+        tmx_export_forget(newest);
         return r;
     }
-    newest = malloc(TMX_DIRECTORY_MAX);
-    if (newest == NULL) {
-        r = tmx_export_fail(j, -ENOMEM, "out of memory");
-    } else if (json_array_size(json_object_get(reply, "directories")) == 0) {
-        r = tmx_export_fail(j, -EBADMSG, "the broker gave no directory");
-    } else {
-        r = take_directories(j, json_object_get(reply, "directories"), newest, &size);
-    }
-    json_decref(reply);
-    if (r < 0) {
-        free(newest);
-        return r;
-    }
-    *ret_newest = TMX_BYTES(newest, size);
+    *ret_newest = newest;
     return 0;
 }
 

@@ -175,7 +175,13 @@ static int write_whole(int fd, struct tmx_bytes data)
     return 0;
 }
 
-int tmx_export_write_parts(int dir_fd, const char *path, const struct tmx_bytes *parts, size_t n)
+static void temporary_of(const char *path, char ret_temporary[EXPORT_PATH_MAX + 8])
+{
+    snprintf(ret_temporary, EXPORT_PATH_MAX + 8, "%s.new", path);
+}
+
+/* The temporary file of a path; on disk when it is `durable`. */
+static int write_temporary(int dir_fd, const char *path, const struct tmx_bytes *parts, size_t n, bool durable)
 {
     char temporary[EXPORT_PATH_MAX + 8];
     int r = make_folders(dir_fd, path);
@@ -184,7 +190,7 @@ int tmx_export_write_parts(int dir_fd, const char *path, const struct tmx_bytes 
     if (r < 0) {
         return r;
     }
-    snprintf(temporary, sizeof temporary, "%s.new", path);
+    temporary_of(path, temporary);
     fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) {
         return -errno;
@@ -192,13 +198,10 @@ int tmx_export_write_parts(int dir_fd, const char *path, const struct tmx_bytes 
     for (size_t i = 0; r == 0 && i < n; i++) {
         r = write_whole(fd, parts[i]);
     }
-    if (r == 0 && fsync(fd) < 0) {
+    if (r == 0 && durable && fsync(fd) < 0) {
         r = -errno;
     }
     if (close(fd) < 0 && r == 0) {
-        r = -errno;
-    }
-    if (r == 0 && renameat(dir_fd, temporary, dir_fd, path) < 0) {
         r = -errno;
     }
     if (r < 0) {
@@ -207,30 +210,56 @@ int tmx_export_write_parts(int dir_fd, const char *path, const struct tmx_bytes 
     return r;
 }
 
+int tmx_export_name(int dir_fd, const char *path)
+{
+    char temporary[EXPORT_PATH_MAX + 8];
+    int r = 0;
+
+    temporary_of(path, temporary);
+    if (renameat(dir_fd, temporary, dir_fd, path) < 0) {
+        r = -errno;
+        (void)unlinkat(dir_fd, temporary, 0);
+    }
+    return r;
+}
+
+int tmx_export_write_parts(int dir_fd, const char *path, const struct tmx_bytes *parts, size_t n)
+{
+    int r = write_temporary(dir_fd, path, parts, n, true);
+
+    return r < 0 ? r : tmx_export_name(dir_fd, path);
+}
+
+int tmx_export_write_unnamed(int dir_fd, const char *path, struct tmx_bytes data)
+{
+    return write_temporary(dir_fd, path, &data, 1, false);
+}
+
 int tmx_export_write(int dir_fd, const char *path, struct tmx_bytes data)
 {
     return tmx_export_write_parts(dir_fd, path, &data, 1);
 }
 
-int tmx_export_put(int dir_fd, const char *path, struct tmx_bytes data)
+int tmx_export_compare(int dir_fd, const char *path, struct tmx_bytes data)
 {
     uint8_t *there;
     size_t size;
     bool same;
     int r = tmx_export_read(dir_fd, path, data.size, &there, &size);
 
-    if (r == -ENOENT) {
-        return tmx_export_write(dir_fd, path, data);
-    }
-    if (r == -EFBIG) {
-        return -EEXIST;
-    }
     if (r < 0) {
-        return r;
+        return r == -EFBIG ? -EEXIST : r;
     }
     same = tmx_bytes_eq(TMX_BYTES(there, size), data);
     free(there);
     return same ? 0 : -EEXIST;
+}
+
+int tmx_export_put(int dir_fd, const char *path, struct tmx_bytes data)
+{
+    int r = tmx_export_compare(dir_fd, path, data);
+
+    return r == -ENOENT ? tmx_export_write(dir_fd, path, data) : r;
 }
 
 bool tmx_export_next_entry(struct tmx_reader *bundle, struct tmx_bytes *ret_entry, bool *ret_failed)

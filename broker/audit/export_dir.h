@@ -30,7 +30,12 @@ int tmx_export_read(int dir_fd, const char *path, size_t max, uint8_t **ret_data
 int tmx_export_write(int dir_fd, const char *path, struct tmx_bytes data) TMX_MUST_CHECK;
 /* The same of several pieces. */
 int tmx_export_write_parts(int dir_fd, const char *path, const struct tmx_bytes *parts, size_t n) TMX_MUST_CHECK;
+/* Many files at once: each under its temporary name, then all of them to disk (syncfs), then each gets its name. */
+int tmx_export_write_unnamed(int dir_fd, const char *path, struct tmx_bytes data) TMX_MUST_CHECK;
+int tmx_export_name(int dir_fd, const char *path) TMX_MUST_CHECK;
 
+/* Is the file these bytes? -ENOENT, -EEXIST: it has others. */
+int tmx_export_compare(int dir_fd, const char *path, struct tmx_bytes data) TMX_MUST_CHECK;
 /* Writes a file that never changes: nothing to do when it is there, -EEXIST when other bytes are. */
 int tmx_export_put(int dir_fd, const char *path, struct tmx_bytes data) TMX_MUST_CHECK;
 

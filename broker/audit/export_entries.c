@@ -5,22 +5,26 @@
  * that is taken up; only the broker's root tells whether it was right, and if it was not, everything is asked for again:
  * then it shows whether the broker or the disk is wrong, and where.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include <tmx/text.h>
+#include <unistd.h>
 
 #include "export_dir.h"
 #include "export_parts.h"
 
-#define ENTRIES_PER_CALL 128u /* of the largest size, in base64, they fit into one reply */
-#define AGAIN 1               /* a pass ended where only asking for everything helps */
+#define ASK_BUNDLES_MAX 32u /* at once; their bytes the broker bounds */
+#define AGAIN 1             /* a pass ended where only asking for everything helps */
 
 struct pass {
     struct tmx_export_job *job;
     bool ask_all;
     bool taken;        /* something from disk */
     bool asked_before; /* something of the earlier export that is missing on disk */
+    struct tmx_bytes answer;  /* of the broker, with entries up to `end` */
+    struct tmx_reader unread; /* from entry `next` on */
+    uint64_t next;
+    uint64_t end;
 };
 
 /* --- one head after the other --------------------------------------------------------------------------------- */
@@ -99,8 +103,8 @@ static int add_partial(struct pass *p, struct tmx_bytes bundle, unsigned width)
     return e;
 }
 
-/* Adds a bundle file; *ret_found when it is there and holds so many entries. */
-static int take_file(struct pass *p, int fd, const struct tmx_export_name *name, bool vouched, bool *ret_found)
+/* Adds a bundle file if it is there, and holds so many entries; if the checkpoint vouches for them, it must. */
+static int take_file(struct pass *p, int fd, const struct tmx_export_name *name, bool vouched)
 {
     struct tmx_export_job *j = p->job;
     char path[EXPORT_PATH_MAX];
@@ -130,78 +134,120 @@ static int take_file(struct pass *p, int fd, const struct tmx_export_name *name,
     if (r < 0) {
         return writer_failed(p, r);
     }
-    *ret_found = p->taken = true;
-    return 0;
+    p->taken = true;
+    return check_before(p);
 }
 
-/* What is there of bundle n: of an earlier export, or of one that was interrupted. */
-static int take_bundle(struct pass *p, uint64_t n, bool *ret_whole)
+/* The file in which bundle n is looked for: of an earlier export, or of one that was interrupted. False: there is none. */
+static bool file_of(const struct pass *p, uint64_t n, struct tmx_export_name *ret_name, int *ret_fd)
 {
-    struct tmx_export_job *j = p->job;
+    const struct tmx_export_job *j = p->job;
     struct tmx_export_name name = { .entries = true, .n = n };
-    const unsigned wanted = tmx_export_width(&name, j->head.size);
-    bool found = false;
-    int r;
+    const unsigned before = tmx_export_width(&name, j->before.size);
 
-    name.width = tmx_export_width(&name, j->before.size);
-    if (name.width > 0) {
-        r = take_file(p, j->base >= 0 ? j->base : j->fd, &name, true, &found);
-    } else if (wanted == TMX_TILE_WIDTH) {
-        name.width = wanted;
-        r = take_file(p, j->fd, &name, false, &found);
-    } else {
-        return 0;
-    }
-    *ret_whole = found && name.width == wanted;
-    return r;
+    name.width = before > 0 ? before : tmx_export_width(&name, j->head.size);
+    *ret_fd = before > 0 && j->base >= 0 ? j->base : j->fd;
+    *ret_name = name;
+    return !p->ask_all && (before > 0 || name.width == TMX_TILE_WIDTH);
+}
+
+/* Takes what is there of bundle n. */
+static int take_bundle(struct pass *p, uint64_t n)
+{
+    struct tmx_export_name name;
+    int fd;
+
+    return file_of(p, n, &name, &fd) ? take_file(p, fd, &name, tmx_export_width(&name, p->job->before.size) > 0) : 0;
 }
 
 /* --- from the broker ------------------------------------------------------------------------------------------ */
 
-static int add_entry(struct pass *p, const json_t *text)
+static int add_entry(struct pass *p, struct tmx_bytes entry)
 {
-    static uint8_t entry[TMX_ENTRY_MAX];
     struct tmx_export_job *j = p->job;
     const uint64_t index = tmx_export_size(j->writer);
-    size_t size;
     int r;
 
-    if (!json_is_string(text) ||
-        !tmx_unbase64(TMX_BYTES(json_string_value(text), json_string_length(text)), entry, sizeof entry, &size) ||
-        size == 0) {
-        return tmx_export_fail(j, -EBADMSG, "entry %llu is not base64 of an entry's size", (unsigned long long)index);
+    if (entry.size == 0 || entry.size > TMX_ENTRY_MAX) {
+        return tmx_export_fail(j, -EBADMSG, "entry %llu from the broker has no entry's size", (unsigned long long)index);
     }
     p->asked_before = p->asked_before || index < j->before.size;
-    r = tmx_export_add(j->writer, TMX_BYTES(entry, size));
+    r = tmx_export_add(j->writer, entry);
     return r < 0 ? writer_failed(p, r) : check_before(p);
 }
 
-static int ask_entries(struct pass *p, uint64_t count)
+/* Where the entries end that are missing from the next one on, as far as it is worth looking. */
+static uint64_t missing_until(const struct pass *p)
+{
+    const struct tmx_export_job *j = p->job;
+    uint64_t n = tmx_export_size(j->writer) / TMX_TILE_WIDTH + 1;
+    const uint64_t last = n + ASK_BUNDLES_MAX;
+    struct tmx_export_name name;
+    char path[EXPORT_PATH_MAX];
+    int fd;
+
+    for (; n < last && n * TMX_TILE_WIDTH < j->head.size; n++) {
+        if (file_of(p, n, &name, &fd)) {
+            tmx_export_path(&name, path);
+            if (faccessat(fd, path, F_OK, 0) == 0) {
+                break;
+            }
+        }
+    }
+    return n * TMX_TILE_WIDTH < j->head.size ? n * TMX_TILE_WIDTH : j->head.size;
+}
+
+/* Asks for entries from the next one on: as many as the broker gives at once. */
+static int ask_entries(struct pass *p)
 {
     struct tmx_export_job *j = p->job;
+    const uint64_t from = tmx_export_size(j->writer);
+    const uint64_t count = missing_until(p) - from;
     char numbers[2][24];
     const char *const words[] = { "log-entries", numbers[0], numbers[1] };
-    const json_t *list;
     json_t *reply;
-    size_t n;
+    json_int_t n;
     int r;
 
-    snprintf(numbers[0], sizeof numbers[0], "%llu", (unsigned long long)tmx_export_size(j->writer));
+    tmx_export_forget(p->answer);
+    p->answer = TMX_BYTES_NULL;
+    snprintf(numbers[0], sizeof numbers[0], "%llu", (unsigned long long)from);
     snprintf(numbers[1], sizeof numbers[1], "%llu", (unsigned long long)count);
-    r = tmx_export_ask(j, words, TMX_N(words), &reply);
+    r = tmx_export_ask(j, words, TMX_N(words), &reply, &p->answer);
     if (r < 0) {
         return r;
     }
-    list = json_object_get(reply, "entries");
-    n = json_array_size(list);
-    if (n == 0 || n > count) {
-        r = tmx_export_fail(j, -EBADMSG, "asked for %s entries from %s on, the broker gave %zu", numbers[1], numbers[0], n);
-    }
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        r = add_entry(p, json_array_get(list, i));
+    n = json_integer_value(json_object_get(reply, "entries"));
+    if (n < 1 || (uint64_t)n > count) {
+        r = tmx_export_fail(j, -EBADMSG, "asked for %s entries from %s on, the broker gave %lld", numbers[1], numbers[0],
+                            (long long)n);
     }
     json_decref(reply);
+    p->unread = tmx_reader_init(p->answer);
+    p->next = from;
+    p->end = from + (uint64_t)n;
     return r;
+}
+
+/* The next entry from what the broker gave last, or from what it gives now. */
+static int add_from_broker(struct pass *p)
+{
+    struct tmx_bytes entry;
+    bool failed;
+    int r = 0;
+
+    if (p->next != tmx_export_size(p->job->writer) || p->next == p->end) {
+        r = ask_entries(p);
+    }
+    if (r < 0) {
+        return r;
+    }
+    p->next++;
+    if (!tmx_export_next_entry(&p->unread, &entry, &failed) || (p->next == p->end && p->unread.left > 0)) {
+        return tmx_export_fail(p->job, -EBADMSG, "the broker's answer does not hold the entries up to %llu that it names",
+                               (unsigned long long)p->end - 1);
+    }
+    return add_entry(p, entry);
 }
 
 /* --- all of it ------------------------------------------------------------------------------------------------ */
@@ -211,16 +257,10 @@ static int add_bundle(struct pass *p, uint64_t n)
     const struct tmx_export_job *j = p->job;
     const uint64_t left = j->head.size - n * TMX_TILE_WIDTH;
     const uint64_t end = n * TMX_TILE_WIDTH + (left < TMX_TILE_WIDTH ? left : TMX_TILE_WIDTH);
-    bool whole = false;
-    int r = p->ask_all ? 0 : take_bundle(p, n, &whole);
+    int r = take_bundle(p, n);
 
-    if (r == 0) {
-        r = check_before(p);
-    }
-    while (r == 0 && !whole && tmx_export_size(j->writer) < end) {
-        const uint64_t missing = end - tmx_export_size(j->writer);
-
-        r = ask_entries(p, missing < ENTRIES_PER_CALL ? missing : ENTRIES_PER_CALL);
+    while (r == 0 && tmx_export_size(j->writer) < end) {
+        r = add_from_broker(p);
     }
     return r;
 }
@@ -235,6 +275,9 @@ static int run_pass(struct pass *p)
 
     j->writer = tmx_export_writer_free(j->writer);
     r = tmx_export_writer_new(&order, &j->writer);
+    if (r < 0) {
+        return tmx_export_fail(j, r, "out of memory");
+    }
     for (uint64_t n = 0; r == 0 && n * TMX_TILE_WIDTH < j->head.size; n++) {
         r = add_bundle(p, n);
     }
@@ -245,6 +288,10 @@ static int run_pass(struct pass *p)
         r = tmx_export_finish(j->writer);
         r = r < 0 ? writer_failed(p, r) : 0;
     }
+    if (r < 0) {
+        (void)!tmx_export_keep(j->writer);
+    }
+    tmx_export_forget(p->answer);
     return r;
 }
 

@@ -21,14 +21,15 @@ struct tmx_export_job {
 
 /* Says why, returns `error`. */
 int tmx_export_fail(struct tmx_export_job *j, int error, const char *fmt, ...) TMX_PRINTF(3, 4);
-/* Asks the broker; an answer that says "error" is one. */
-int tmx_export_ask(struct tmx_export_job *j, const char *const *words, size_t n_words, json_t **ret_reply)
-    TMX_MUST_CHECK;
+/* Asks the broker; an answer that says "error" is one. The payload is the caller's to forget. */
+int tmx_export_ask(struct tmx_export_job *j, const char *const *words, size_t n_words, json_t **ret_reply,
+                   struct tmx_bytes *ret_payload) TMX_MUST_CHECK;
+void tmx_export_forget(struct tmx_bytes b); /* frees what was malloc'ed */
 
 /* Writes every bundle and tile, once all entries lead to the head's root and to that of the earlier export. */
 int tmx_export_entries(struct tmx_export_job *j) TMX_MUST_CHECK;
 
-/* The folder "directories"; *ret_newest is malloc'ed: the file of the highest serial. */
+/* The folder "directories"; *ret_newest is the file of the highest serial, the caller's to forget. */
 int tmx_export_directories(struct tmx_export_job *j, struct tmx_bytes *ret_newest) TMX_MUST_CHECK;
 /* Files that make the export readable by itself: the witness policy of that directory, and the schema of the leaves. */
 int tmx_export_texts(struct tmx_export_job *j, struct tmx_bytes newest) TMX_MUST_CHECK;

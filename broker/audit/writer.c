@@ -2,11 +2,14 @@
  * Bundles and tiles of an export.
  */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <tmx/tree.h>
 
 #include "export_dir.h"
 #include "writer.h"
+
+#define UNNAMED_MAX 128u /* files that go to disk together: one by one, each would wait for it */
 
 struct tmx_export_writer {
     struct tmx_export_writer_order order;
@@ -14,6 +17,8 @@ struct tmx_export_writer {
     struct tmx_writer bundle;
     int failed; /* of a tile, inside the tree's callback */
     char path[EXPORT_PATH_MAX];
+    size_t n_unnamed;
+    struct tmx_export_name unnamed[UNNAMED_MAX];
     uint8_t buffer[EXPORT_BUNDLE_MAX];
 };
 
@@ -53,6 +58,19 @@ static bool is_vouched(const struct tmx_export_writer *w, const struct tmx_expor
     return tmx_export_width(name, w->order.vouched) >= name->width;
 }
 
+/* What was written goes to disk, and then gets its names. */
+int tmx_export_keep(struct tmx_export_writer *w)
+{
+    int r = w->n_unnamed > 0 && syncfs(w->order.dir_fd) < 0 ? -errno : 0;
+
+    for (size_t i = 0; r == 0 && i < w->n_unnamed; i++) {
+        tmx_export_path(&w->unnamed[i], w->path);
+        r = tmx_export_name(w->order.dir_fd, w->path);
+    }
+    w->n_unnamed = 0;
+    return r;
+}
+
 static int write_named(struct tmx_export_writer *w, const struct tmx_export_name *name, struct tmx_bytes data)
 {
     int r;
@@ -61,8 +79,16 @@ static int write_named(struct tmx_export_writer *w, const struct tmx_export_name
         return 0;
     }
     tmx_export_path(name, w->path);
-    r = tmx_export_put(w->order.dir_fd, w->path, data);
-    return r == -EEXIST && !is_vouched(w, name) ? tmx_export_write(w->order.dir_fd, w->path, data) : r;
+    r = tmx_export_compare(w->order.dir_fd, w->path, data);
+    if (r != -ENOENT && (r != -EEXIST || is_vouched(w, name))) {
+        return r;
+    }
+    r = tmx_export_write_unnamed(w->order.dir_fd, w->path, data);
+    if (r < 0) {
+        return r;
+    }
+    w->unnamed[w->n_unnamed++] = *name;
+    return w->n_unnamed == UNNAMED_MAX ? tmx_export_keep(w) : 0;
 }
 
 static void on_full_tile(void *ctx, unsigned level, uint64_t n, const uint8_t tile[TMX_TILE_SIZE])
@@ -164,5 +190,5 @@ int tmx_export_finish(struct tmx_export_writer *w)
             r = write_named(w, &name, edge);
         }
     }
-    return r;
+    return r == 0 ? tmx_export_keep(w) : r;
 }

@@ -27,5 +27,7 @@ uint64_t tmx_export_size(const struct tmx_export_writer *w);
 struct tmx_hash tmx_export_root(const struct tmx_export_writer *w);
 /* Writes the partial bundle and tiles at the right edge. */
 int tmx_export_finish(struct tmx_export_writer *w) TMX_MUST_CHECK;
+/* Names what was written so far, where an export breaks off: the next one takes it up. */
+int tmx_export_keep(struct tmx_export_writer *w) TMX_MUST_CHECK;
 /* The file that could not be written, or differs; valid until the next call. */
 const char *tmx_export_path_of(const struct tmx_export_writer *w);

@@ -31,32 +31,26 @@ char why[EXPORT_WHY_MAX];
 struct asked *asked;
 uint64_t breaks_off_at;
 
-static json_t *base64_json(struct tmx_bytes b)
+#define GIVEN_MAX 100u /* entries at once */
+
+static void answer_entries(struct tmx_control *control, enum lie lie, uint64_t client, uint64_t from, uint64_t count)
 {
-    char *text = malloc(TMX_BASE64_SIZE(b.size));
-    json_t *json;
+    static uint8_t bytes[1u << 20];
+    struct tmx_writer w = TMX_WRITER_OF(bytes);
+    uint64_t n = 0;
 
-    tmx_base64(b, text);
-    json = json_string(text);
-    free(text);
-    return json;
-}
-
-static json_t *entries_json(enum lie lie, uint64_t from, uint64_t count)
-{
-    json_t *list = json_array();
-
+    count = count < GIVEN_MAX ? count : GIVEN_MAX;
+    count = from + count > book->n ? book->n - from : count;
     asked->first = asked->entries == 0 || from < asked->first ? from : asked->first;
     asked->entries += count;
-    for (uint64_t i = from; i < book->n && i < from + count + (lie == TOO_MANY_ENTRIES ? 1 : 0); i++) {
-        const bool other = lie == OTHER_ENTRY && i == book->n - 1;
+    for (; lie != NO_ENTRIES && n < count + (lie == TOO_MANY_ENTRIES ? 1 : 0); n++) {
+        const struct tmx_bytes entry = book->entries[lie == OTHER_ENTRY && from + n == book->n - 1 ? 3 : from + n];
 
-        if (lie != NO_ENTRIES) {
-            json_array_append_new(list,
-                                  lie == NO_BASE64 ? json_string("%") : base64_json(book->entries[other ? 3 : i]));
-        }
+        tmx_write_u16(&w, (uint16_t)(lie == NO_BUNDLE ? 0 : entry.size));
+        tmx_write_bytes(&w, entry);
     }
-    return json_pack("{so}", "entries", list);
+    tmx_control_reply_with(control, client, json_pack("{sI}", "entries", (json_int_t)n),
+                           TMX_BYTES(bytes, w.used - (lie == CUT_SHORT ? 1 : 0)));
 }
 
 static json_t *head_json(enum lie lie)
@@ -74,41 +68,42 @@ static json_t *head_json(enum lie lie)
     return reply;
 }
 
-static json_t *directories_json(enum lie lie)
+static void answer_directory(struct tmx_control *control, enum lie lie, uint64_t client, uint64_t from)
 {
-    json_t *list = json_array();
+    const size_t at = from > 0 ? from - 1 : 0;
 
-    for (size_t i = 0; lie != NO_DIRECTORY && i < TMX_N(book->directory_files) && book->directory_files[i] != NULL; i++) {
-        const struct tmx_bytes file = TMX_BYTES(book->directory_files[i], book->directory_sizes[i]);
-
-        json_array_append_new(list, json_pack("{sI so}", "serial", (json_int_t)i + 1, "file", base64_json(file)));
+    if (lie == NO_DIRECTORY || at >= TMX_N(book->directory_files) || book->directory_files[at] == NULL) {
+        tmx_control_reply(control, client, json_pack("{si}", "serial", 0));
+    } else {
+        tmx_control_reply_with(control, client,
+                               json_pack("{sI}", "serial", (json_int_t)(lie == LOWER_DIRECTORY ? at : at + 1)),
+                               TMX_BYTES(book->directory_files[at], book->directory_sizes[at]));
     }
-    return json_pack("{so}", "directories", list);
 }
 
-static json_t *reply_to(enum lie lie, const struct tmx_control_request *r)
+static void answer(struct tmx_control *control, enum lie lie, const struct tmx_control_request *r)
 {
     uint64_t from;
     uint64_t count;
 
     if (lie == REFUSES) {
-        return json_pack("{ss}", "error", "not today");
-    }
-    if (strcmp(r->words[0], "log-head") == 0) {
-        return head_json(lie);
-    }
-    if (strcmp(r->words[0], "directories") == 0) {
-        return directories_json(lie);
-    }
-    if (r->n_words == 3 && strcmp(r->words[0], "log-entries") == 0 &&
-        tmx_parse_u64(tmx_bytes_str(r->words[1]), book->n, &from) &&
-        tmx_parse_u64(tmx_bytes_str(r->words[2]), 256, &count)) {
-        if (lie == BREAKS_OFF && from + count > breaks_off_at) {
-            return json_pack("{ss}", "error", "this is as far as it goes");
+        tmx_control_refuse(control, r->client, "no", "not today");
+    } else if (strcmp(r->words[0], "log-head") == 0) {
+        tmx_control_reply(control, r->client, head_json(lie));
+    } else if (r->n_words == 2 && strcmp(r->words[0], "log-directory") == 0 &&
+               tmx_parse_u64(tmx_bytes_str(r->words[1]), UINT64_MAX, &from)) {
+        answer_directory(control, lie, r->client, from);
+    } else if (r->n_words == 3 && strcmp(r->words[0], "log-entries") == 0 &&
+               tmx_parse_u64(tmx_bytes_str(r->words[1]), book->n - 1, &from) &&
+               tmx_parse_u64(tmx_bytes_str(r->words[2]), book->n - from, &count)) {
+        if (lie == BREAKS_OFF && from + (count < GIVEN_MAX ? count : GIVEN_MAX) > breaks_off_at) {
+            tmx_control_refuse(control, r->client, "no", "this is as far as it goes");
+        } else {
+            answer_entries(control, lie, r->client, from, count);
         }
-        return entries_json(lie, from, count);
+    } else {
+        tmx_control_refuse(control, r->client, "no", "unknown request");
     }
-    return json_pack("{ss}", "error", "unknown request");
 }
 
 /* Answers from the book until it is killed. */
@@ -126,7 +121,7 @@ static void serve(struct tmx_control *control, enum lie lie)
         (void)poll(wait, n, -1);
         tmx_control_step(control, 1);
         while (tmx_control_next(control, &request)) {
-            tmx_control_reply(control, request.client, reply_to(lie, &request));
+            answer(control, lie, &request);
         }
     }
 }

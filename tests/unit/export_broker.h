@@ -12,9 +12,11 @@ enum lie {
     OTHER_ENTRY, /* the last entry is another one */
     NO_ENTRIES,
     TOO_MANY_ENTRIES,
-    NO_BASE64,
+    NO_BUNDLE,
+    CUT_SHORT,
     NO_CHECKPOINT,
     NO_DIRECTORY,
+    LOWER_DIRECTORY, /* it gives one of a lower serial than asked for */
     REFUSES,
     BREAKS_OFF, /* answers no further than breaks_off_at */
 };

@@ -215,8 +215,8 @@ static void test_keys(void **state)
 /* Whatever the broker does, no checkpoint is written over entries that do not give its root. */
 static void test_lies(void **state)
 {
-    static const enum lie lies[] = { OTHER_ENTRY,   NO_ENTRIES,   TOO_MANY_ENTRIES, NO_BASE64,
-                                     NO_CHECKPOINT, NO_DIRECTORY, REFUSES };
+    static const enum lie lies[] = { OTHER_ENTRY, NO_ENTRIES,    TOO_MANY_ENTRIES, NO_BUNDLE,
+                                     CUT_SHORT,   NO_CHECKPOINT, NO_DIRECTORY,     LOWER_DIRECTORY, REFUSES };
 
     for (size_t i = 0; i < TMX_N(lies); i++) {
         assert_int_equal(book_setup(NULL), 0);
