@@ -14,6 +14,7 @@
 #include "commands.h"
 #include "compare.h"
 #include "export.h"
+#include "progress.h"
 #include "prove.h"
 #include "summary.h"
 
@@ -48,12 +49,17 @@ int tmx_run_verify(const struct arguments *a)
     return ok ? EXIT_OK : EXIT_FAILED;
 }
 
-static int run_export(const struct tmx_export_order *order)
+static int run_export(struct tmx_export_order *order)
 {
+    struct tmx_progress progress = tmx_progress_begin();
     struct tmx_checkpoint head;
     char why[EXPORT_WHY_MAX];
-    int r = tmx_export_run(order, &head, why);
+    int r;
 
+    order->progress = tmx_progress_step;
+    order->progress_ctx = &progress;
+    r = tmx_export_run(order, &head, why);
+    tmx_progress_end(&progress);
     if (r < 0) {
         fprintf(stderr, "tmx-audit: %s: %s\n", why, strerror(-r));
         return EXIT_FAILED;

@@ -9,6 +9,9 @@
 
 #define EXPORT_WHY_MAX 512u
 
+/* Told now and then: so many of all entries are done. It may fall once, when everything is asked for again. */
+typedef void tmx_export_progress_fn(void *ctx, uint64_t done, uint64_t total);
+
 /* What is asked for; the texts are borrowed. */
 struct tmx_export_order {
     const char *socket; /* the broker's control socket */
@@ -17,6 +20,8 @@ struct tmx_export_order {
      * gives what an export of everything is (but for partial tiles that only the earlier checkpoint needed). */
     const char *since;
     const struct tmx_signify_key *key; /* signs the list of files; or NULL */
+    tmx_export_progress_fn *progress;  /* or NULL */
+    void *progress_ctx;
 };
 
 /* Fills the directory. The checkpoint is written last, and only when the entries give its root and continue what is there

@@ -280,6 +280,9 @@ static int run_pass(struct pass *p)
     }
     for (uint64_t n = 0; r == 0 && n * TMX_TILE_WIDTH < j->head.size; n++) {
         r = add_bundle(p, n);
+        if (j->order->progress != NULL) {
+            j->order->progress(j->order->progress_ctx, tmx_export_size(j->writer), j->head.size);
+        }
     }
     if (r == 0) {
         r = check_head(p);
