@@ -143,7 +143,7 @@ static int check_signed(struct tmx_export_job *j)
     const int fd = j->base >= 0 ? j->base : j->fd;
 
     if (j->order->key == NULL && faccessat(fd, SUMS_SIGNATURE, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-        return tmx_export_fail(j, -EKEYREJECTED,
+        return tmx_export_fail(j, -EPERM,
                                "the earlier export is signed: name the key with --sign, or take its " SUMS_SIGNATURE " away");
     }
     return 0;
