@@ -22,11 +22,12 @@
 #include "../../broker/audit/export.h"
 #include "../../broker/audit/export_dir.h"
 #include "../../broker/audit/summary.h"
+#include "../../broker/audit/sums.h"
 #include "../../broker/audit/writer.h"
 #include "../unit/log_book.h"
 #include "fuzz.h"
 
-enum { ENTRY_CHANGED, FILE_CHANGED, ENTRIES_RAW, NAME, BUNDLE, HEAD_SIGNED, AUTHORITY, ANSWERS, KINDS };
+enum { ENTRY_CHANGED, FILE_CHANGED, ENTRIES_RAW, NAME, BUNDLE, HEAD_SIGNED, AUTHORITY, ANSWERS, LIST, KINDS };
 
 #define FILES 5u
 static const char *const names[FILES] = { "checkpoint", "authority", "directories/1", "tile/entries/000.p/13", "tile/0/000.p/13" };
@@ -39,6 +40,8 @@ static struct tmx_bytes files[FILES];
 static void tidy(void)
 {
     char path[128];
+    (void)unlinkat(folder_fd, SUMS_FILE, 0);
+    (void)unlinkat(folder_fd, SUMS_SIGNATURE, 0);
     for (size_t i = 0; i < FILES; i++) {
         (void)unlinkat(folder_fd, names[i], 0);
     }
@@ -218,6 +221,35 @@ static void head_signed(struct tmx_reader *r)
     put("checkpoint", files[0]);
 }
 
+/* A list of files, or a signature over one, of any bytes or the honest one changed: only the honest one is without fault. */
+static void check_list(uint8_t which, struct tmx_reader *r)
+{
+    static struct tmx_bytes honest;
+    char why[SUMS_WHY_MAX];
+    size_t size;
+    if (honest.size == 0) {
+        struct tmx_sums_order order = { .dir_fd = folder_fd, .base_fd = -1, .size = book->n, .checkpoint = files[0] };
+        uint8_t *data;
+        int e = tmx_sums_write(&order, why);
+        assert(e == 0);
+        e = tmx_export_read(folder_fd, SUMS_FILE, EXPORT_BUNDLE_MAX, &data, &size);
+        assert(e == 0);
+        honest = TMX_BYTES(data, size);
+    }
+    bool raw = (which & 1) != 0, signature = (which & 2) != 0;
+    uint8_t *changed = raw ? NULL : fuzz_changed(honest, r, &size);
+    struct tmx_bytes list = raw ? TMX_BYTES(r->at, r->left) : TMX_BYTES(changed, size);
+    put(SUMS_FILE, signature ? honest : list);
+    if (signature) {
+        put(SUMS_SIGNATURE, list);
+    }
+    bool ok = check_folder();
+    assert(ok == (!signature && tmx_bytes_eq(list, honest)));
+    (void)unlinkat(folder_fd, SUMS_FILE, 0);
+    (void)unlinkat(folder_fd, SUMS_SIGNATURE, 0);
+    free(changed);
+}
+
 static void check_name(struct tmx_reader *r)
 {
     char path[256], again[EXPORT_PATH_MAX];
@@ -383,6 +415,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case ANSWERS:
         check_answers(which, &r);
+        break;
+    case LIST:
+        check_list(which, &r);
         break;
     default:
         check_authority(TMX_BYTES(r.at, r.left));

@@ -203,7 +203,7 @@ def receipts():
 # --- export: fuzz-export.c ---
 
 def export():
-    entry, file, raw, name, bundle, head, authority, answers = range(8)
+    entry, file, raw, name, bundle, head, authority, answers, listed = range(9)
     many("export", "entry", *[bytes([entry, i]) for i in range(13)], *[
         bytes([entry, i]) + change((0, at, 1)) for i in (0, 1, 3, 4, 5, 8, 12) for at in (1, 4, 12, 30, 60)])
     many("export", "file", *[bytes([file, f]) for f in range(5)], *[
@@ -229,6 +229,12 @@ def export():
             (2, b'{"entries":14}'), (2, b'{"entries":-1}'), (2, b'[]'), (2, b"{"))],
         *[bytes([answers, unchanged | payload | a]) + t for a, t in (
             (1, b""), (1, b"AAAA"), (2, b""), (2, b"\0\0\0\0\0\0\0\0\0\0"), (2, b"\0\1a\0\1a\0\1a\0\1a\0\1a"), (2, b"\xff\xff"))])
+
+
+    line = b"SHA256 (checkpoint) = " + b"0" * 64 + b"\n"
+    many("export", "list", bytes([listed, 0]), bytes([listed, 2]), *[bytes([listed, 0]) + change((0, at, 1)) for at in (0, 8, 20, 60, 200)],
+         *[bytes([listed, 1]) + t for t in (b"", line, line * 2, line[:-1], b"\0\n", line.replace(b"check", b"\0heck"), b"x" * 600)],
+         *[bytes([listed, 3]) + t for t in (b"", b"untrusted comment: x\nRWQ=\n", b"untrusted comment: x\nRWQ" + b"A" * 97 + b"=\n")])
 
 
 # --- control: fuzz-control.c ---
