@@ -15,7 +15,8 @@
 
 #define OPERANDS_MAX 3u
 
-enum option_key { /* one bit each, above the characters */
+enum option_key { /* one bit each that is no printable character; argp has 24, of which the highest is the sign */
+    OPTION_SIGNED_BY = 0x10,
     OPTION_AUTHORITY = 0x100,
     OPTION_JSON = 0x200,
     OPTION_SOCKET = 0x400,
@@ -27,9 +28,8 @@ enum option_key { /* one bit each, above the characters */
     OPTION_TYPE = 0x10000,
     OPTION_OUTCOME = 0x20000,
     OPTION_JOBS = 0x40000,
-    OPTION_SIGN = 0x80000,
-    OPTION_SIGNED_BY = 0x100000,
-    OPTION_SINCE = 0x200000,
+    OPTION_SIGN = 0x200000,
+    OPTION_SINCE = 0x400000,
 };
 
 struct arguments {
