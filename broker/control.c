@@ -11,20 +11,8 @@
 
 #include "daemon.h"
 
-#define ENTRIES_MAX 256u
+#define INDEX_MAX (1ull << TMX_TREE_DEPTH_MAX)
 #define UNCOSIGNED_WARN_MS 600000u
-
-static json_t *base64_of(struct tmx_bytes b)
-{
-    char *text = malloc(TMX_BASE64_SIZE(b.size));
-    if (text == NULL) {
-        return NULL;
-    }
-    tmx_base64(b, text);
-    json_t *j = json_string(text);
-    free(text);
-    return j;
-}
 
 static const char *link_name(const struct tmx_broker_link_view *v)
 {
@@ -309,46 +297,65 @@ static json_t *message_of(struct daemon *d, const char *word, struct tmx_arena *
 
 /* For auditors: what tmx-audit export reads */
 
-static json_t *entries(struct daemon *d, uint64_t from, uint64_t count)
+/* A turn spends no more on it than these bytes: an export asks often, and the exchange goes on in between. */
+static void entries_answer(struct daemon *d, const struct tmx_control_request *r, uint64_t from, uint64_t count,
+                           struct tmx_arena *arena)
 {
-    json_t *list = json_array();
-    for (uint64_t i = 0; i < count && i < ENTRIES_MAX; i++) {
+    size_t room = TMX_CONTROL_ENTRIES_BYTES + TMX_ENTRY_MAX + 2;   /* the last one may be over it */
+    uint8_t *bytes = tmx_arena_alloc(arena, room);
+    assert(bytes != NULL);
+    struct tmx_writer out = tmx_writer_init(bytes, room);
+    json_int_t n = 0;
+    for (; (uint64_t)n < count && out.used < TMX_CONTROL_ENTRIES_BYTES; n++) {
         uint8_t key[8];
         struct tmx_writer w = TMX_WRITER_OF(key);
-        tmx_write_u64(&w, from + i);
+        tmx_write_u64(&w, from + (uint64_t)n);
         struct tmx_bytes value;
         if (tmx_spool_get(d->spool, TMX_T_LOG, tmx_written(&w), &value) != 0) {
             break;
         }
-        json_array_append_new(list, base64_of(value));
+        tmx_write_u16(&out, (uint16_t)value.size);
+        tmx_write_bytes(&out, value);
     }
-    return json_pack("{so}", "entries", list);
+    tmx_control_reply_with(d->control, r->client, json_pack("{sI}", "entries", n), tmx_written(&out));
 }
 
-static json_t *directories(struct daemon *d)
+/* The first one of that serial or a higher one. */
+static void directory_answer(struct daemon *d, const struct tmx_control_request *r, uint64_t from)
 {
-    json_t *list = json_array();
-    uint64_t from = 0;
-    for (unsigned n = 0; n < 1000; n++) {
-        uint8_t key[8];
-        struct tmx_writer w = TMX_WRITER_OF(key);
-        tmx_write_u64(&w, from);
-        struct tmx_bytes found, value;
-        if (tmx_spool_seek(d->spool, TMX_T_DIRECTORY, tmx_written(&w), &found, &value) != 0) {
-            break;
-        }
-        struct tmx_reader r = tmx_reader_init(found);
-        uint64_t serial = tmx_read_u64(&r);
-        json_array_append_new(list, json_pack("{sI so}", "serial", (json_int_t)serial, "file", base64_of(value)));
-        from = serial + 1;
+    uint8_t key[8];
+    struct tmx_writer w = TMX_WRITER_OF(key);
+    tmx_write_u64(&w, from);
+    struct tmx_bytes found, value;
+    if (tmx_spool_seek(d->spool, TMX_T_DIRECTORY, tmx_written(&w), &found, &value) != 0) {
+        tmx_control_reply(d->control, r->client, json_pack("{si}", "serial", 0));
+        return;
     }
-    return json_pack("{so}", "directories", list);
+    struct tmx_reader serial = tmx_reader_init(found);
+    tmx_control_reply_with(d->control, r->client, json_pack("{sI}", "serial", (json_int_t)tmx_read_u64(&serial)), value);
+}
+
+/* Answers with a payload. */
+static bool export_answer(struct daemon *d, const struct tmx_control_request *r, struct tmx_arena *arena)
+{
+    uint64_t from, count;
+    if (r->n_words == 3 && strcmp(r->words[0], "log-entries") == 0 &&
+        tmx_parse_u64(tmx_bytes_str(r->words[1]), INDEX_MAX, &from) &&
+        tmx_parse_u64(tmx_bytes_str(r->words[2]), INDEX_MAX, &count)) {
+        entries_answer(d, r, from, count, arena);
+        return true;
+    }
+    if (r->n_words == 2 && strcmp(r->words[0], "log-directory") == 0 &&
+        tmx_parse_u64(tmx_bytes_str(r->words[1]), UINT64_MAX, &from)) {
+        directory_answer(d, r, from);
+        return true;
+    }
+    return false;
 }
 
 static json_t *answer(struct daemon *d, const struct tmx_control_request *r, struct tmx_arena *arena)
 {
     const char *const *w = r->words;
-    uint64_t from, count;
     if (strcmp(w[0], "status") == 0 && r->n_words == 1) {
         return control_status(d);
     }
@@ -370,14 +377,6 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r, str
     if (strcmp(w[0], "log-head") == 0 && r->n_words == 1) {
         return log_head(d);
     }
-    if (strcmp(w[0], "log-entries") == 0 && r->n_words == 3 &&
-        tmx_parse_u64(tmx_bytes_str(w[1]), UINT64_MAX - ENTRIES_MAX, &from) &&
-        tmx_parse_u64(tmx_bytes_str(w[2]), ENTRIES_MAX, &count)) {
-        return entries(d, from, count);
-    }
-    if (strcmp(w[0], "directories") == 0 && r->n_words == 1) {
-        return directories(d);
-    }
     if (strcmp(w[0], "reload") == 0 && r->n_words == 1) {
         d->reload = true;
         return json_pack("{sb}", "reloaded", 1);
@@ -396,6 +395,8 @@ void control_answer(struct daemon *d, const struct tmx_control_request *r)
         tmx_control_refuse(d->control, r->client, "busy", "out of memory");
         return;
     }
-    tmx_control_reply(d->control, r->client, answer(d, r, &arena));
+    if (!export_answer(d, r, &arena)) {
+        tmx_control_reply(d->control, r->client, answer(d, r, &arena));
+    }
     tmx_arena_deinit(&arena);
 }

@@ -13,6 +13,7 @@
 #include "check_parts.h"
 #include "crew.h"
 #include "export_dir.h"
+#include "sums.h"
 
 const struct tmx_audit *tmx_check_audit(const struct tmx_check *c)
 {
@@ -59,6 +60,13 @@ static const struct tmx_directory *find_directory(void *ctx, uint64_t serial)
     const struct tmx_check *c = ctx;
 
     return tmx_audit_directories_find(c->directories, serial);
+}
+
+static void sums_fault(void *ctx, const char *text)
+{
+    struct tmx_check *c = ctx;
+
+    tmx_audit_fault(c->audit, AUDIT_SUMS, AUDIT_NO_INDEX, "%s", text);
 }
 
 static bool head_verifies(const struct tmx_check *c, struct tmx_bytes note)
@@ -152,6 +160,27 @@ static int check_entries(struct tmx_check *c, unsigned jobs)
     return r;
 }
 
+/* A policy beside the log is the one of the newest directory. Exports of old have none. */
+static void check_policy(struct tmx_check *c)
+{
+    const struct tmx_directory *d = tmx_audit_directories_newest(c->directories);
+    uint8_t *policy;
+    size_t size;
+    int r = tmx_export_read(c->fd, "policy", TMX_DIRECTORY_MAX, &policy, &size);
+
+    if (r == -ENOENT) {
+        return;
+    }
+    if (r < 0) {
+        tmx_audit_fault(c->audit, AUDIT_DIRECTORY, AUDIT_NO_INDEX, "policy: %s", strerror(-r));
+        return;
+    }
+    if (d == NULL || !tmx_bytes_eq(TMX_BYTES(policy, size), tmx_pb(tmx_directory_pb(d)->witness_policy))) {
+        tmx_audit_fault(c->audit, AUDIT_DIRECTORY, AUDIT_NO_INDEX, "policy: not the one of the newest directory");
+    }
+    free(policy);
+}
+
 static int check_log(struct tmx_check *c, struct tmx_bytes note, unsigned jobs, const char **ret_what)
 {
     struct tmx_hash root;
@@ -174,7 +203,7 @@ static int check_log(struct tmx_check *c, struct tmx_bytes note, unsigned jobs, 
     if (tmx_tree_size(c->tree) == c->head.size) {
         tmx_check_edge(c);
     }
-    r = tmx_export_walk(c->fd, "tile", tmx_check_stray, c);
+    r = tmx_export_walk(&c->fd, 1, "tile", tmx_check_stray, c);
     if (r == -ENOENT) {
         r = 0; /* said already: no bundle could be read */
     }
@@ -182,8 +211,24 @@ static int check_log(struct tmx_check *c, struct tmx_bytes note, unsigned jobs, 
     return r;
 }
 
+/* The list of files, if there is one, and its signature. */
+static int check_sums(struct tmx_check *c, const struct tmx_signify_public *signer)
+{
+    int r = tmx_sums_check(c->fd, c->head.size, sums_fault, c);
+
+    if (r < 0) {
+        return r;
+    }
+    r = tmx_signify_check(c->fd, signer);
+    if (r < 0 || (r != SIGNIFY_OK && (r != SIGNIFY_E_NONE || signer != NULL))) {
+        tmx_audit_fault(c->audit, AUDIT_SUMS, AUDIT_NO_INDEX, SUMS_SIGNATURE ": %s",
+                        r < 0 ? strerror(-r) : tmx_signify_text(r));
+    }
+    return 0;
+}
+
 static int check_open(struct tmx_check *c, const char *dir, const char *authority_file, unsigned jobs,
-                      const char **ret_what)
+                      const struct tmx_signify_public *signer, const char **ret_what)
 {
     struct tmx_authority authority;
     uint8_t hash_key[16];
@@ -214,14 +259,19 @@ static int check_open(struct tmx_check *c, const char *dir, const char *authorit
         r = tmx_audit_directories_load(c->fd, &authority, directory_fault, c, &c->directories);
     }
     if (r == 0) {
+        check_policy(c);
         r = check_log(c, TMX_BYTES(note, size), jobs, ret_what);
+    }
+    if (r == 0) {
+        *ret_what = "cannot read the export through";
+        r = check_sums(c, signer);
     }
     free(note);
     return r;
 }
 
-int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs, struct tmx_check **ret_check,
-                     const char **ret_what)
+int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs, const struct tmx_signify_public *signer,
+                     struct tmx_check **ret_check, const char **ret_what)
 {
     struct tmx_check *c = calloc(1, sizeof *c);
     int r;
@@ -231,7 +281,7 @@ int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs,
         return -ENOMEM;
     }
     c->fd = -1;
-    r = check_open(c, dir, authority_file, jobs, ret_what);
+    r = check_open(c, dir, authority_file, jobs, signer, ret_what);
     if (r < 0) {
         tmx_check_free(c);
         return r;

@@ -5,14 +5,16 @@
 
 #include <tmx/note.h>
 
+#include "signify.h"
 #include "verify.h"
 
 struct tmx_check;
 
-/* Reads and checks everything, with `jobs` threads (1..CREW_JOBS_MAX of crew.h); *ret_check holds what was found, faults included. Negative errno when the checking
+/* Reads and checks everything, with `jobs` threads (1..CREW_JOBS_MAX of crew.h); *ret_check holds what was found, faults
+ * included. With `signer` (may be NULL) the list of files must be signed with that key. Negative errno when the checking
  * itself could not go on; *ret_what then says what (a static text). */
-int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs, struct tmx_check **ret_check,
-                     const char **ret_what) TMX_MUST_CHECK;
+int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs, const struct tmx_signify_public *signer,
+                     struct tmx_check **ret_check, const char **ret_what) TMX_MUST_CHECK;
 struct tmx_check *tmx_check_free(struct tmx_check *c);
 const struct tmx_audit *tmx_check_audit(const struct tmx_check *c);
 const struct tmx_checkpoint *tmx_check_head(const struct tmx_check *c);

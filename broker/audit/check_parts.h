@@ -26,4 +26,4 @@ bool tmx_check_read_tile(void *ctx, unsigned level, uint64_t n, uint8_t ret_tile
 /* The partial tiles, once all entries are in the tree. */
 void tmx_check_edge(struct tmx_check *c);
 /* tmx_export_file_fn: every file under tile/ has a place in a log of this size. */
-int tmx_check_stray(void *ctx, const char *path);
+int tmx_check_stray(void *ctx, int dir_fd, const char *path);

@@ -134,18 +134,17 @@ static bool is_prefix(struct tmx_check *c, const struct tmx_export_name *name, u
     return same;
 }
 
-int tmx_check_stray(void *ctx, const char *path)
+int tmx_check_stray(void *ctx, int dir_fd, const char *path)
 {
     struct tmx_check *c = ctx;
     struct tmx_export_name name;
-    uint64_t count;
-    unsigned width;
 
+    if (tmx_export_is_folder(path)) {
+        return 0;
+    }
     if (tmx_export_parse_path(path, &name)) {
-        count = name.entries ? c->head.size : c->head.size >> (8 * name.level);
-        width = name.n < count / TMX_TILE_WIDTH    ? TMX_TILE_WIDTH
-                : name.n == count / TMX_TILE_WIDTH ? (unsigned)(count % TMX_TILE_WIDTH)
-                                                   : 0;
+        const unsigned width = tmx_export_width(&name, c->head.size);
+
         if (name.width == width || (name.width < width && is_prefix(c, &name, width))) {
             return 0;
         }

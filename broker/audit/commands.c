@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,16 +14,23 @@
 #include "commands.h"
 #include "compare.h"
 #include "export.h"
+#include "progress.h"
 #include "prove.h"
 #include "summary.h"
 
 int tmx_run_verify(const struct arguments *a)
 {
+    struct tmx_signify_public signer;
+    char why[SIGNIFY_WHY_MAX];
     struct tmx_check *c;
     const char *what;
     bool ok;
-    int r = tmx_check_export(a->operands[0], a->authority, a->jobs, &c, &what);
+    int r = a->signed_by == NULL ? 0 : tmx_signify_load_public(a->signed_by, &signer, why);
 
+    if (r < 0) {
+        return tmx_audit_complain(why);
+    }
+    r = tmx_check_export(a->operands[0], a->authority, a->jobs, a->signed_by == NULL ? NULL : &signer, &c, &what);
     if (r < 0) {
         fprintf(stderr, "tmx-audit: %s: %s\n", what, strerror(-r));
         return EXIT_FAILED;
@@ -41,18 +49,41 @@ int tmx_run_verify(const struct arguments *a)
     return ok ? EXIT_OK : EXIT_FAILED;
 }
 
-static int export_from_broker(const struct arguments *a)
+static int run_export(struct tmx_export_order *order)
 {
+    struct tmx_progress progress = tmx_progress_begin();
     struct tmx_checkpoint head;
     char why[EXPORT_WHY_MAX];
-    int r = tmx_export_run(a->socket, a->operands[0], &head, why);
+    int r;
 
+    order->progress = tmx_progress_step;
+    order->progress_ctx = &progress;
+    r = tmx_export_run(order, &head, why);
+    tmx_progress_end(&progress);
     if (r < 0) {
         fprintf(stderr, "tmx-audit: %s: %s\n", why, strerror(-r));
         return EXIT_FAILED;
     }
     printf("%s: %llu entries\n", head.origin, (unsigned long long)head.size);
     return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+static int export_from_broker(const struct arguments *a)
+{
+    struct tmx_export_order order = { .socket = a->socket, .dir = a->operands[0], .since = a->since };
+    struct tmx_signify_key key;
+    char why[SIGNIFY_WHY_MAX];
+    int r;
+
+    if (a->sign != NULL) {
+        if (tmx_signify_load(a->sign, &key, why) < 0) {
+            return tmx_audit_complain(why);
+        }
+        order.key = &key;
+    }
+    r = run_export(&order);
+    sodium_memzero(&key, sizeof key);
+    return r;
 }
 
 /* From the broker, or as it is there already; and then, if asked, to be read. */

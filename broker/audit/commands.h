@@ -15,7 +15,8 @@
 
 #define OPERANDS_MAX 3u
 
-enum option_key { /* one bit each, above the characters */
+enum option_key { /* one bit each that is no printable character; argp has 24, of which the highest is the sign */
+    OPTION_SIGNED_BY = 0x10,
     OPTION_AUTHORITY = 0x100,
     OPTION_JSON = 0x200,
     OPTION_SOCKET = 0x400,
@@ -31,6 +32,8 @@ enum option_key { /* one bit each, above the characters */
     OPTION_LATE = 0x100000,
     OPTION_CONTAINER = 0x200000,
     OPTION_PAYLOAD_OUT = 0x400000,
+    OPTION_SIGN = 0x8,
+    OPTION_SINCE = 0x4,
 };
 
 struct arguments {
@@ -45,6 +48,9 @@ struct arguments {
     uint64_t late_ms;
     const char *container;
     const char *payload_out;
+    const char *since;     /* an earlier export; or NULL */
+    const char *sign;      /* key file; or NULL */
+    const char *signed_by; /* file of a public key; or NULL */
     unsigned jobs;
     enum tmx_readable_format format;
     struct tmx_audit_filter filter;
@@ -58,6 +64,7 @@ int tmx_run_gaps(const struct arguments *a);
 int tmx_run_reconcile(const struct arguments *a);
 int tmx_run_report(const struct arguments *a);
 int tmx_run_verify_evidence(const struct arguments *a);
+int tmx_run_keygen(const struct arguments *a);
 
 /* What commands share. */
 int tmx_audit_complain(const char *why); /* EXIT_FAILED */

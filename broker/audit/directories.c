@@ -14,11 +14,10 @@
 #include "export_dir.h"
 
 #define AUTHORITY_FILE_MAX 8192u
-#define DIRECTORIES_MAX 4096u
 
 struct tmx_audit_directories {
     size_t n;
-    struct tmx_directory *list[DIRECTORIES_MAX]; /* ascending by serial */
+    struct tmx_directory *list[AUDIT_DIRECTORIES_MAX]; /* ascending by serial */
 };
 
 struct load {
@@ -28,7 +27,7 @@ struct load {
     tmx_audit_directories_fault_fn *fault;
     void *ctx;
     size_t n_serials;
-    uint64_t serials[DIRECTORIES_MAX];
+    uint64_t serials[AUDIT_DIRECTORIES_MAX];
 };
 
 int tmx_audit_authority(const char *file, struct tmx_authority *ret_authority, const char **ret_what)
@@ -70,7 +69,7 @@ static void list_serials(struct load *l)
         }
         return;
     }
-    for (const struct dirent *d = readdir(dir); d != NULL && l->n_serials < DIRECTORIES_MAX; d = readdir(dir)) {
+    for (const struct dirent *d = readdir(dir); d != NULL && l->n_serials < AUDIT_DIRECTORIES_MAX; d = readdir(dir)) {
         uint64_t serial;
 
         if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0) {
@@ -101,7 +100,7 @@ int tmx_audit_directories_add(struct tmx_audit_directories *all, struct tmx_byte
     struct tmx_directory *d = NULL;
     int r;
 
-    assert(all->n < DIRECTORIES_MAX);
+    assert(all->n < AUDIT_DIRECTORIES_MAX);
     r = tmx_directory_load(file, pinned, before, &d);
     if (r == TMX_DIRECTORY_OK) {
         all->list[all->n++] = d;
@@ -200,6 +199,11 @@ const struct tmx_directory *tmx_audit_directories_find(const struct tmx_audit_di
         }
     }
     return NULL;
+}
+
+const struct tmx_directory *tmx_audit_directories_newest(const struct tmx_audit_directories *d)
+{
+    return d->n == 0 ? NULL : d->list[d->n - 1];
 }
 
 const struct tmx_verify_key *tmx_audit_log_key(const struct tmx_audit_directories *d, const char *origin)

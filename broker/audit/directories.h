@@ -6,6 +6,8 @@
 
 #include <tmx/directory.h>
 
+#define AUDIT_DIRECTORIES_MAX 4096u
+
 struct tmx_audit_directories;
 
 /* The authority file, obtained from the authority and not from the export. *ret_what: a static text. */
@@ -30,6 +32,8 @@ size_t tmx_audit_directories_count(const struct tmx_audit_directories *d);
 const struct tmx_directory *tmx_audit_directories_at(const struct tmx_audit_directories *d, size_t i);
 /* NULL when the export has no valid directory of that serial. */
 const struct tmx_directory *tmx_audit_directories_find(const struct tmx_audit_directories *d, uint64_t serial);
+/* The one of the highest serial; NULL when there is none. */
+const struct tmx_directory *tmx_audit_directories_newest(const struct tmx_audit_directories *d);
 /* The key of a log by its origin, from the newest directory that lists it: an old shard may be in older ones only.
  * NULL when none does. */
 const struct tmx_verify_key *tmx_audit_log_key(const struct tmx_audit_directories *d, const char *origin);

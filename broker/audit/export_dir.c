@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Files of an export directory.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +12,6 @@
 #include <tmx/tree.h>
 
 #include "export_dir.h"
-
-#define WALK_DEPTH_MAX 12u
 
 void tmx_export_path(const struct tmx_export_name *name, char ret_path[EXPORT_PATH_MAX])
 {
@@ -98,6 +95,15 @@ bool tmx_export_parse_path(const char *path, struct tmx_export_name *ret_name)
     return true;
 }
 
+unsigned tmx_export_width(const struct tmx_export_name *name, uint64_t size)
+{
+    const uint64_t count = name->entries ? size : size >> (8 * name->level);
+
+    return name->n < count / TMX_TILE_WIDTH    ? TMX_TILE_WIDTH
+           : name->n == count / TMX_TILE_WIDTH ? (unsigned)(count % TMX_TILE_WIDTH)
+                                               : 0;
+}
+
 int tmx_export_read(int dir_fd, const char *path, size_t max, uint8_t **ret_data, size_t *ret_size)
 {
     const int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
@@ -153,37 +159,49 @@ static int make_folders(int dir_fd, const char *path)
     return 0;
 }
 
-int tmx_export_write(int dir_fd, const char *path, struct tmx_bytes data)
+static int write_whole(int fd, struct tmx_bytes data)
+{
+    size_t written = 0;
+
+    while (written < data.size) {
+        const ssize_t n = write(fd, data.data + written, data.size - written);
+
+        if (n >= 0) {
+            written += (size_t)n;
+        } else if (errno != EINTR) {
+            return -errno;
+        }
+    }
+    return 0;
+}
+
+static void temporary_of(const char *path, char ret_temporary[EXPORT_PATH_MAX + 8])
+{
+    snprintf(ret_temporary, EXPORT_PATH_MAX + 8, "%s.new", path);
+}
+
+/* The temporary file of a path; on disk when it is `durable`. */
+static int write_temporary(int dir_fd, const char *path, const struct tmx_bytes *parts, size_t n, bool durable)
 {
     char temporary[EXPORT_PATH_MAX + 8];
-    size_t written = 0;
     int r = make_folders(dir_fd, path);
     int fd;
 
     if (r < 0) {
         return r;
     }
-    snprintf(temporary, sizeof temporary, "%s.new", path);
+    temporary_of(path, temporary);
     fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) {
         return -errno;
     }
-    while (r == 0 && written < data.size) {
-        const ssize_t n = write(fd, data.data + written, data.size - written);
-
-        if (n >= 0) {
-            written += (size_t)n;
-        } else if (errno != EINTR) {
-            r = -errno;
-        }
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        r = write_whole(fd, parts[i]);
     }
-    if (r == 0 && fsync(fd) < 0) {
+    if (r == 0 && durable && fsync(fd) < 0) {
         r = -errno;
     }
     if (close(fd) < 0 && r == 0) {
-        r = -errno;
-    }
-    if (r == 0 && renameat(dir_fd, temporary, dir_fd, path) < 0) {
         r = -errno;
     }
     if (r < 0) {
@@ -192,25 +210,56 @@ int tmx_export_write(int dir_fd, const char *path, struct tmx_bytes data)
     return r;
 }
 
-int tmx_export_put(int dir_fd, const char *path, struct tmx_bytes data)
+int tmx_export_name(int dir_fd, const char *path)
+{
+    char temporary[EXPORT_PATH_MAX + 8];
+    int r = 0;
+
+    temporary_of(path, temporary);
+    if (renameat(dir_fd, temporary, dir_fd, path) < 0) {
+        r = -errno;
+        (void)unlinkat(dir_fd, temporary, 0);
+    }
+    return r;
+}
+
+int tmx_export_write_parts(int dir_fd, const char *path, const struct tmx_bytes *parts, size_t n)
+{
+    int r = write_temporary(dir_fd, path, parts, n, true);
+
+    return r < 0 ? r : tmx_export_name(dir_fd, path);
+}
+
+int tmx_export_write_unnamed(int dir_fd, const char *path, struct tmx_bytes data)
+{
+    return write_temporary(dir_fd, path, &data, 1, false);
+}
+
+int tmx_export_write(int dir_fd, const char *path, struct tmx_bytes data)
+{
+    return tmx_export_write_parts(dir_fd, path, &data, 1);
+}
+
+int tmx_export_compare(int dir_fd, const char *path, struct tmx_bytes data)
 {
     uint8_t *there;
     size_t size;
     bool same;
     int r = tmx_export_read(dir_fd, path, data.size, &there, &size);
 
-    if (r == -ENOENT) {
-        return tmx_export_write(dir_fd, path, data);
-    }
-    if (r == -EFBIG) {
-        return -EEXIST;
-    }
     if (r < 0) {
-        return r;
+        return r == -EFBIG ? -EEXIST : r;
     }
     same = tmx_bytes_eq(TMX_BYTES(there, size), data);
     free(there);
     return same ? 0 : -EEXIST;
+}
+
+int tmx_export_put(int dir_fd, const char *path, struct tmx_bytes data)
+{
+    int r = tmx_export_compare(dir_fd, path, data);
+
+    return r == -ENOENT ? tmx_export_write(dir_fd, path, data) : r;
 }
 
 bool tmx_export_next_entry(struct tmx_reader *bundle, struct tmx_bytes *ret_entry, bool *ret_failed)
@@ -222,42 +271,4 @@ bool tmx_export_next_entry(struct tmx_reader *bundle, struct tmx_bytes *ret_entr
     *ret_entry = tmx_read_bytes(bundle, tmx_read_u16(bundle));
     *ret_failed = !tmx_reader_ok(bundle);
     return !*ret_failed;
-}
-
-static int walk(int dir_fd, const char *folder, unsigned depth, tmx_export_file_fn *fn, void *ctx)
-{
-    const int fd = openat(dir_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    int r = 0;
-
-    if (dir == NULL) {
-        r = -errno;
-        if (fd >= 0) {
-            close(fd);
-        }
-        return r;
-    }
-    for (const struct dirent *d = readdir(dir); r == 0 && d != NULL; d = readdir(dir)) {
-        char path[EXPORT_PATH_MAX + 256];
-        struct stat st;
-
-        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0) {
-            continue;
-        }
-        snprintf(path, sizeof path, "%s/%s", folder, d->d_name);
-        if (fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-            r = -errno;
-        } else if (S_ISDIR(st.st_mode) && depth < WALK_DEPTH_MAX && strlen(path) < EXPORT_PATH_MAX) {
-            r = walk(dir_fd, path, depth + 1, fn, ctx);
-        } else {
-            r = fn(ctx, path);
-        }
-    }
-    closedir(dir);
-    return r;
-}
-
-int tmx_export_walk(int dir_fd, const char *folder, tmx_export_file_fn *fn, void *ctx)
-{
-    return walk(dir_fd, folder, 0, fn, ctx);
 }

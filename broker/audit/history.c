@@ -118,11 +118,7 @@ int tmx_history_verify_head(const struct tmx_history *h, const struct tmx_audit_
 
 unsigned tmx_history_width(const struct tmx_history *h, unsigned tile_level, uint64_t n)
 {
-    const uint64_t count = h->head.size >> (TILE_HEIGHT * tile_level);
-
-    return n < count / TMX_TILE_WIDTH ? TMX_TILE_WIDTH
-           : n == count / TMX_TILE_WIDTH ? (unsigned)(count % TMX_TILE_WIDTH)
-                                         : 0;
+    return tmx_export_width(&(struct tmx_export_name){ .level = tile_level, .n = n }, h->head.size);
 }
 
 bool tmx_history_fetch(void *ctx, unsigned level, uint64_t index, struct tmx_hash *ret_hash)

@@ -18,7 +18,9 @@ __attribute__((visibility("default"))) const char *argp_program_version = "tmx-a
 static const char doc[] =
     "Exports the log of a broker, and checks an export offline, with public keys only.\v"
     "export asks a running broker over its control socket and writes a directory of tiles (c2sp.org/tlog-tiles). An "
-    "earlier export of the same log is continued; one that the broker now contradicts is left as it is.\n\n"
+    "earlier export of the same log, or one that was interrupted, is continued from where it ended; one that the broker now "
+    "contradicts is left as it is. With --since only what is new goes into DIR: cp -r lays it over the earlier export. SHA256 "
+    "lists the files; --sign signs the list, for signify -C.\n\n"
     "verify recomputes the tree from the entries, compares every tile, verifies the checkpoint, the directories and "
     "every signature, and replays the rules of the log (proto/README.md, LOG-6).\n\n"
     "prove writes the proof that an entry is in the log, for others' tools (c2sp.org/tlog-proof). compare says whether two "
@@ -29,7 +31,7 @@ static const char doc[] =
     "of time how much was accepted, delivered, refused, late, and what is open: as tables, as JSON, and as a page with "
     "plots that needs no network.\n\n"
     "verify-evidence needs no export: it checks a file about one message (tmx evidence), and says who sent what to whom, what "
-    "became of it, and what is not proved.\n\n"
+    "became of it, and what is not proved. keygen makes a key for --sign.\n\n"
     "The authority file holds the keys of the federation authority, obtained from it and not from the export: a line "
     "\"threshold K\", then one key per line (name+id+base64).\n\n"
     "Exit status: 0 done, or everything holds; 1 it does not, or could not be done; 64 usage.";
@@ -48,6 +50,9 @@ static const struct argp_option options[] = {
     { "outcome", OPTION_OUTCOME, "WORD", 0,
       "only this: accepted, arrived, delivered, refused, expired, exception or rejected", 0 },
     { "payload-out", OPTION_PAYLOAD_OUT, "FILE", 0, "where the payload goes, when the bundle discloses it", 0 },
+    { "sign", OPTION_SIGN, "KEYFILE", 0, "sign the list of the export's files with this key (keygen makes one)", 0 },
+    { "signed-by", OPTION_SIGNED_BY, "FILE", 0, "the list of files must be signed with this public key (verify)", 0 },
+    { "since", OPTION_SINCE, "DIR", 0, "only what is new since this earlier export, to be laid over a copy of it", 0 },
     { "socket", OPTION_SOCKET, "PATH", 0, "the broker's control socket", 0 },
     { "to", OPTION_TO, "TIME", 0, "only before this time", 0 },
     { "type", OPTION_TYPE, "TYPE", 0, "only messages of this type", 0 },
@@ -72,9 +77,12 @@ static const struct command commands[] = {
     { "export",
       { "the directory of the export" },
       0,
-      OPTION_SOCKET | OPTION_FORMAT | OPTION_AUTHORITY | OPTIONS_FILTER,
+      OPTION_SOCKET | OPTION_SINCE | OPTION_SIGN | OPTION_FORMAT | OPTION_AUTHORITY | OPTIONS_FILTER,
       tmx_run_export },
-    { "verify", { "the directory of the export" }, OPTION_AUTHORITY, OPTION_AUTHORITY | OPTION_JSON | OPTION_JOBS,
+    { "verify",
+      { "the directory of the export" },
+      OPTION_AUTHORITY,
+      OPTION_AUTHORITY | OPTION_JSON | OPTION_JOBS | OPTION_SIGNED_BY,
       tmx_run_verify },
     { "prove",
       { "the directory of the export", "the index of the entry" },
@@ -102,6 +110,7 @@ static const struct command commands[] = {
       OPTION_AUTHORITY,
       OPTION_AUTHORITY | OPTION_JSON | OPTION_CONTAINER | OPTION_PAYLOAD_OUT,
       tmx_run_verify_evidence },
+    { "keygen", { "the key file to be made" }, 0, 0, tmx_run_keygen },
 };
 
 static const struct command *find_command(const char *name, struct argp_state *state)
@@ -133,6 +142,12 @@ static void check_export(const struct arguments *a, struct argp_state *state)
         argp_error(state, "export: --socket PATH is missing: where the broker answers (or --format, to read what is "
                           "exported already)");
     }
+    if ((a->given & (OPTION_SIGN | OPTION_SINCE)) != 0 && (a->given & OPTION_SOCKET) == 0) {
+        argp_error(state, "export: --sign and --since belong to --socket: they are about what is taken from the broker");
+    }
+    if ((a->given & OPTION_SINCE) != 0 && (a->given & OPTION_FORMAT) != 0) {
+        argp_error(state, "export: --format reads a whole log: lay what is new over the earlier export first");
+    }
     if ((a->given & reading) != 0 && (a->given & OPTION_FORMAT) == 0) {
         argp_error(state, "export: --authority and what chooses lines belong to --format");
     }
@@ -146,7 +161,7 @@ static void check_arguments(const struct arguments *a, struct argp_state *state)
     const struct command *c = a->command;
 
     if (c == NULL) {
-        argp_error(state, "a command is missing: export, verify, prove, compare, gaps, reconcile, report or verify-evidence");
+        argp_error(state, "a command is missing: export, verify, prove, compare, gaps, reconcile, report, verify-evidence or keygen");
         return;
     }
     if (a->n_operands < TMX_N(c->operands) && c->operands[a->n_operands] != NULL) {
@@ -256,6 +271,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPTION_PAYLOAD_OUT:
         a->payload_out = arg;
         break;
+    case OPTION_SINCE:
+        a->since = arg;
+        break;
+    case OPTION_SIGN:
+        a->sign = arg;
+        break;
+    case OPTION_SIGNED_BY:
+        a->signed_by = arg;
+        break;
     case OPTION_FORMAT:
         if (!tmx_readable_parse(arg, &a->format)) {
             argp_error(state, "--format: csv or jsonl, not \"%s\"", arg);
@@ -304,12 +328,7 @@ int main(int argc, char **argv)
                                       "export DIR --socket PATH\nverify DIR --authority FILE\n"
                                       "prove DIR INDEX --authority FILE\ncompare A B --authority FILE\n"
                                       "gaps DIR --authority FILE\nreconcile DIR MEMBER MEMBER --authority FILE\n"
-<<<<<<< HEAD
-                                      "report DIR --authority FILE\n"
-                                      "verify-evidence FILE --authority FILE",
-=======
-                                      "report DIR --authority FILE\nverify-evidence FILE --authority FILE",
->>>>>>> evidence
+                                      "report DIR --authority FILE\nverify-evidence FILE --authority FILE\nkeygen KEYFILE",
                                       doc, NULL, NULL, NULL };
     struct arguments a = { .command = NULL, .jobs = processors(), .late_ms = LATE_DEFAULT_MS };
 

@@ -28,7 +28,8 @@
     X(ENTRIES, "entries", "an entry bundle is missing or malformed")                                                   \
     X(TILE, "tile", "a tile differs from what the entries give")                                                       \
     X(CHECKPOINT, "checkpoint", "the checkpoint is not signed by the log")                                             \
-    X(ROOT, "root", "the tree of the entries is not the one the checkpoint signs")
+    X(ROOT, "root", "the tree of the entries is not the one the checkpoint signs")                                     \
+    X(SUMS, "sums", "a file is not as the list SHA256 has it")
 
 enum tmx_audit_class {
 #define X(name, text, meaning) AUDIT_##name,

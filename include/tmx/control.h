@@ -5,7 +5,8 @@
  *
  *     word { SP word } LF [attachment]     then the client shuts down its writing side
  *
- * In a word, bytes up to 0x20, 0x7f and '%' are written %XX. The answer is one JSON document; then the daemon closes.
+ * In a word, bytes up to 0x20, 0x7f and '%' are written %XX. The answer is one JSON document on one line; then the daemon
+ * closes. Some answers have a payload: the document's member "payload" is its size, LF and so many bytes follow.
  * Servers bound everything: clients, sizes, time. Whoever may connect may ask for everything; the handler knows the
  * peer's uid and pid, for the log and for actions that need more.
  *
@@ -48,8 +49,9 @@
  * For auditors (tmx-audit export; broker only):
  *   log-head                {"checkpoint": TEXT, "witnesses": how many the policy names}, and "cosigned": TEXT when a
  *                           quorum has cosigned one: the newest such checkpoint, with all signature lines
- *   log-entries FROM COUNT  {"entries": [base64 leaf, ...]}: at most 256, fewer where the log ends
- *   directories             {"directories": [{"serial", "file": base64}]}
+ *   log-entries FROM COUNT  {"entries": how many, "payload": their bytes}, each as a 16-bit size and the leaf: at most COUNT,
+ *                           and as many as TMX_CONTROL_ENTRIES_BYTES hold (one at least), fewer where the log ends
+ *   log-directory SERIAL    {"serial", "payload": its file}: the first of this serial or a higher one; serial 0: there is none
  */
 #pragma once
 
@@ -86,7 +88,8 @@ struct tmx_control *tmx_control_free(struct tmx_control *c);
 
 /* What to wait for: at most TMX_CONTROL_FDS_MAX, returns how many. They change with every step. */
 size_t tmx_control_fds(const struct tmx_control *c, struct tmx_control_fd ret_fds[TMX_CONTROL_FDS_MAX]);
-/* When to step at the latest (a client's time is up); UINT64_MAX = only when a descriptor is ready. */
+/* When to step at the latest (a client's time is up; at once, when a request is complete and not handed out yet);
+ * UINT64_MAX = only when a descriptor is ready. */
 uint64_t tmx_control_due(const struct tmx_control *c);
 /* Accepts, reads and writes whatever is ready, without blocking, and closes clients that are too slow or say too much.
  * now_ms is monotonic. Call it whenever a descriptor is ready, it is due, or at every turn: it costs little. */
@@ -96,6 +99,8 @@ bool tmx_control_next(struct tmx_control *c, struct tmx_control_request *ret_req
 /* Takes over the reference to `reply` (NULL, as after a failed json_pack, is answered with an error). May come any
  * number of turns after the request; ignored when the client is gone. */
 void tmx_control_reply(struct tmx_control *c, uint64_t client, json_t *reply);
+/* The same with a payload, which is copied. `reply` is an object; it gets the member "payload". */
+void tmx_control_reply_with(struct tmx_control *c, uint64_t client, json_t *reply, struct tmx_bytes payload);
 /* {"error": text} */
 void tmx_control_refuse(struct tmx_control *c, uint64_t client, const char *code, const char *fmt, ...)
     TMX_PRINTF(4, 5);
@@ -113,3 +118,6 @@ int tmx_control_snapshot(const char *path, const json_t *document) TMX_MUST_CHEC
  * -EBADMSG: the answer is not one whole JSON object; -EMSGSIZE: the question or the answer is too large. */
 int tmx_control_call(const char *path, const char *const *words, size_t n_words, struct tmx_bytes attachment,
                      uint64_t timeout_ms, json_t **ret_reply) TMX_MUST_CHECK;
+/* The same of an answer that may have a payload: *ret_payload is malloc'ed, NULL when there is none (as with an error). */
+int tmx_control_fetch(const char *path, const char *const *words, size_t n_words, uint64_t timeout_ms, json_t **ret_reply,
+                      struct tmx_bytes *ret_payload) TMX_MUST_CHECK;

@@ -72,6 +72,7 @@
 #define TMX_CONTROL_LINE_MAX 4096u
 #define TMX_CONTROL_ATTACHMENT_MAX TMX_DIRECTORY_MAX
 #define TMX_CONTROL_REPLY_MAX (4u << 20)
+#define TMX_CONTROL_ENTRIES_BYTES (256u << 10) /* of the log, in one answer: what a turn may spend on it */
 #define TMX_CONTROL_CLIENT_MS 10000u   /* to say the request; and again to take the reply */
 #define TMX_CONTROL_QUEUE_ROWS 100u
 

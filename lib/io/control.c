@@ -181,26 +181,46 @@ static void accept_clients(struct tmx_control *c)
     }
 }
 
-static void set_reply(struct tmx_control *c, struct client *k, json_t *reply)
+static void set_out(struct tmx_control *c, struct client *k, char *out, size_t size)
 {
-    char *text = reply != NULL ? json_dumps(reply, JSON_COMPACT) : NULL;
-    size_t size = text != NULL ? strlen(text) : 0;
-    if (size == 0 || size > TMX_CONTROL_REPLY_MAX) {
-        free(text);
-        text = strdup("{\"error\":\"the answer could not be made, or is too large\",\"code\":\"internal\"}");
-        size = text != NULL ? strlen(text) : 0;
+    if (out == NULL) {
+        out = strdup("{\"error\":\"the answer could not be made, or is too large\",\"code\":\"internal\"}");
+        size = out != NULL ? strlen(out) : 0;
     }
-    json_decref(reply);
     free(k->in);
     k->in = NULL;
-    k->out = text;
+    k->out = out;
     k->out_size = size;
     enter(c, k, WRITING);
 }
 
+/* The document, and after it the payload if it has one. */
+static void set_reply(struct tmx_control *c, struct client *k, json_t *reply, const struct tmx_bytes *payload)
+{
+    char *text = reply != NULL ? json_dumps(reply, JSON_COMPACT) : NULL;
+    size_t size = text != NULL ? strlen(text) : 0;
+    size_t all = payload == NULL ? size : size + 1 + payload->size;
+    if (size == 0 || all > TMX_CONTROL_REPLY_MAX) {
+        free(text);
+        text = NULL;
+    } else if (payload != NULL) {
+        char *whole = realloc(text, all);
+        if (whole == NULL) {
+            free(text);
+        } else {
+            struct tmx_writer w = tmx_writer_init(whole + size, all - size);
+            tmx_write_u8(&w, '\n');
+            tmx_write_bytes(&w, *payload);
+        }
+        text = whole;
+    }
+    json_decref(reply);
+    set_out(c, k, text, all);
+}
+
 static void refuse(struct tmx_control *c, struct client *k, const char *code, const char *text)
 {
-    set_reply(c, k, json_pack("{ss ss}", "error", text, "code", code));
+    set_reply(c, k, json_pack("{ss ss}", "error", text, "code", code), NULL);
 }
 
 /* ---- requests ---- */
@@ -352,6 +372,9 @@ uint64_t tmx_control_due(const struct tmx_control *c)
     uint64_t due = UINT64_MAX;
     for (size_t i = 0; i < TMX_N(c->clients); i++) {
         const struct client *k = &c->clients[i];
+        if (k->stage == ASKED) {
+            return c->now_ms; /* nothing more will come from it: whoever waits would wait in vain */
+        }
         due = k->stage != FREE && k->due_ms < due ? k->due_ms : due;
     }
     return due;
@@ -392,17 +415,31 @@ bool tmx_control_next(struct tmx_control *c, struct tmx_control_request *ret_req
     return true;
 }
 
-void tmx_control_reply(struct tmx_control *c, uint64_t client, json_t *reply)
+static void reply_to(struct tmx_control *c, uint64_t client, json_t *reply, const struct tmx_bytes *payload)
 {
     for (size_t i = 0; i < TMX_N(c->clients); i++) {
         struct client *k = &c->clients[i];
         if (k->stage == HANDED && k->id == client) {
-            set_reply(c, k, reply);
+            set_reply(c, k, reply, payload);
             write_reply(k);
             return;
         }
     }
     json_decref(reply);
+}
+
+void tmx_control_reply(struct tmx_control *c, uint64_t client, json_t *reply)
+{
+    reply_to(c, client, reply, NULL);
+}
+
+void tmx_control_reply_with(struct tmx_control *c, uint64_t client, json_t *reply, struct tmx_bytes payload)
+{
+    if (reply != NULL && json_object_set_new(reply, "payload", json_integer((json_int_t)payload.size)) != 0) {
+        json_decref(reply);
+        reply = NULL;
+    }
+    reply_to(c, client, reply, &payload);
 }
 
 void tmx_control_refuse(struct tmx_control *c, uint64_t client, const char *code, const char *fmt, ...)

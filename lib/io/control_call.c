@@ -121,7 +121,48 @@ static int receive_all(int fd, uint64_t deadline_ms, char *ret_text, size_t size
     }
 }
 
-static int ask(int fd, struct tmx_bytes line, struct tmx_bytes attachment, uint64_t deadline_ms, json_t **ret_reply)
+static int parse(const char *text, size_t size, json_t **ret_reply)
+{
+    json_error_t error;
+    json_t *reply = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+    if (!json_is_object(reply)) {
+        json_decref(reply);
+        return -EBADMSG;
+    }
+    *ret_reply = reply;
+    return 0;
+}
+
+/* The document is the first line; what follows is as long as it says. */
+static int parse_both(const char *text, size_t size, json_t **ret_reply, struct tmx_bytes *ret_payload)
+{
+    const char *lf = size > 0 ? memchr(text, '\n', size) : NULL;
+    size_t document = lf == NULL ? size : (size_t)(lf - text);
+    size_t rest = lf == NULL ? 0 : size - document - 1;
+    int r = parse(text, document, ret_reply);
+    if (r < 0) {
+        return r;
+    }
+    const json_t *said = json_object_get(*ret_reply, "payload");
+    uint8_t *payload = rest > 0 ? malloc(rest) : NULL;
+    if ((said != NULL || lf != NULL) && (!json_is_integer(said) || json_integer_value(said) != (json_int_t)rest)) {
+        r = -EBADMSG;
+    } else if (rest > 0 && payload == NULL) {
+        r = -ENOMEM;
+    } else if (rest > 0) {
+        memcpy(payload, lf + 1, rest);
+    }
+    if (r < 0) {
+        json_decref(*ret_reply);
+        free(payload);
+        return r;
+    }
+    *ret_payload = TMX_BYTES(payload, rest);
+    return 0;
+}
+
+static int ask(int fd, struct tmx_bytes line, struct tmx_bytes attachment, uint64_t deadline_ms, json_t **ret_reply,
+               struct tmx_bytes *ret_payload)
 {
     size_t used = 0;
     char *text = malloc(TMX_CONTROL_REPLY_MAX + 1);
@@ -137,21 +178,14 @@ static int ask(int fd, struct tmx_bytes line, struct tmx_bytes attachment, uint6
         r = receive_all(fd, deadline_ms, text, TMX_CONTROL_REPLY_MAX + 1, &used);
     }
     if (r == 0) {
-        json_error_t error;
-        json_t *reply = json_loadb(text, used, JSON_REJECT_DUPLICATES, &error);
-        if (json_is_object(reply)) {
-            *ret_reply = reply;
-        } else {
-            json_decref(reply);
-            r = -EBADMSG;
-        }
+        r = ret_payload == NULL ? parse(text, used, ret_reply) : parse_both(text, used, ret_reply, ret_payload);
     }
     free(text);
     return r;
 }
 
-int tmx_control_call(const char *path, const char *const *words, size_t n_words, struct tmx_bytes attachment,
-                     uint64_t timeout_ms, json_t **ret_reply)
+static int call(const char *path, const char *const *words, size_t n_words, struct tmx_bytes attachment,
+                uint64_t timeout_ms, json_t **ret_reply, struct tmx_bytes *ret_payload)
 {
     uint64_t deadline_ms = tmx_clock_mono_ms() + timeout_ms;
     char line[TMX_CONTROL_LINE_MAX];
@@ -165,7 +199,19 @@ int tmx_control_call(const char *path, const char *const *words, size_t n_words,
     if (r < 0) {
         return r;
     }
-    r = ask(fd, tmx_written(&w), attachment, deadline_ms, ret_reply);
+    r = ask(fd, tmx_written(&w), attachment, deadline_ms, ret_reply, ret_payload);
     close(fd);
     return r;
+}
+
+int tmx_control_call(const char *path, const char *const *words, size_t n_words, struct tmx_bytes attachment,
+                     uint64_t timeout_ms, json_t **ret_reply)
+{
+    return call(path, words, n_words, attachment, timeout_ms, ret_reply, NULL);
+}
+
+int tmx_control_fetch(const char *path, const char *const *words, size_t n_words, uint64_t timeout_ms, json_t **ret_reply,
+                      struct tmx_bytes *ret_payload)
+{
+    return call(path, words, n_words, TMX_BYTES_NULL, timeout_ms, ret_reply, ret_payload);
 }

@@ -195,7 +195,8 @@ static void finish(struct log *l, int dir, const char *folder)
     char beside[4096];
     FILE *out;
 
-    check(tmx_export_finish(l->writer, &head.root) == 0, "the last tiles cannot be written");
+    head.root = tmx_export_root(l->writer);
+    check(tmx_export_finish(l->writer) == 0, "the last tiles cannot be written");
     tmx_log_origin(l->federation.name, tmx_bytes_str(l->federation.shard), &origin);
     check(tmx_verify_key_init(tmx_written(&origin), TMX_NOTE_ED25519, l->federation.log_public, &key), "no log key");
     tmx_checkpoint_sign(&head, &key, l->federation.log_secret, &w);
@@ -223,7 +224,7 @@ int main(int argc, char **argv)
     check(mkdir(argv[1], 0777) == 0, "the folder cannot be made, or is there already");
     dir = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     federation_init(&l.federation, codes, TMX_N(codes), START_MS - 1000);
-    check(dir >= 0 && tmx_export_writer_new(dir, &l.writer) == 0 && tmx_arena_init(&l.arena, 4u << 20) == 0,
+    check(dir >= 0 && tmx_export_writer_new(&(struct tmx_export_writer_order){ .dir_fd = dir }, &l.writer) == 0 && tmx_arena_init(&l.arena, 4u << 20) == 0,
           "out of memory");
     l.batch = (size_t)batch;
     begin(&l);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What operators and auditors ask of a broker over its control socket: any bytes, in two pieces, through the real socket
- * to the daemon's answers. Whatever was asked, the answer is one whole JSON object, and the daemon goes on.
+ * to the daemon's answers. Whatever was asked, the answer is one whole JSON object (and its payload), and the daemon goes on.
  *
  * Input: u8 where to cut, then the request.
  */
@@ -148,8 +148,11 @@ static void serve(int fd, uint64_t *now_ms)
         used += n > 0 ? (size_t)n : 0;
     }
     assert(n == 0);
-    json_t *j = used > 0 ? json_loadb(answer, used, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    const char *lf = used > 0 ? memchr(answer, '\n', used) : NULL;
+    size_t document = lf == NULL ? used : (size_t)(lf - answer);
+    json_t *j = used > 0 ? json_loadb(answer, document, JSON_REJECT_DUPLICATES, NULL) : NULL;
     assert(used == 0 || json_is_object(j));
+    assert(lf == NULL || json_integer_value(json_object_get(j, "payload")) == (json_int_t)(used - document - 1));
     json_decref(j);
 }
 

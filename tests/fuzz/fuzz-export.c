@@ -2,7 +2,8 @@
  * What an auditor reads: an export of somebody's log, and each entry of it. LOG-5, LOG-6
  *
  * Input: u8 what, u8 which, then bytes as they came, or changes { u8 action, u16 where, u8 value }* to an honest export
- * that this program writes. The honest one has no fault; no change to its entries, tiles or directory goes unseen.
+ * that this program writes, or to a broker's answers (which: 0x80 raw bytes, 0x40 the payload instead of the document, and
+ * to which question). The honest export has no fault; no change to its entries, tiles or directory goes unseen.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,11 +22,12 @@
 #include "../../broker/audit/export.h"
 #include "../../broker/audit/export_dir.h"
 #include "../../broker/audit/summary.h"
+#include "../../broker/audit/sums.h"
 #include "../../broker/audit/writer.h"
 #include "../unit/log_book.h"
 #include "fuzz.h"
 
-enum { ENTRY_CHANGED, FILE_CHANGED, ENTRIES_RAW, NAME, BUNDLE, HEAD_SIGNED, AUTHORITY, ANSWERS, KINDS };
+enum { ENTRY_CHANGED, FILE_CHANGED, ENTRIES_RAW, NAME, BUNDLE, HEAD_SIGNED, AUTHORITY, ANSWERS, LIST, KINDS };
 
 #define FILES 5u
 static const char *const names[FILES] = { "checkpoint", "authority", "directories/1", "tile/entries/000.p/13", "tile/0/000.p/13" };
@@ -38,6 +40,8 @@ static struct tmx_bytes files[FILES];
 static void tidy(void)
 {
     char path[128];
+    (void)unlinkat(folder_fd, SUMS_FILE, 0);
+    (void)unlinkat(folder_fd, SUMS_SIGNATURE, 0);
     for (size_t i = 0; i < FILES; i++) {
         (void)unlinkat(folder_fd, names[i], 0);
     }
@@ -84,11 +88,12 @@ static void prepare(void)
     folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert(folder_fd >= 0);
     atexit(tidy);
-    r = tmx_export_writer_new(folder_fd, &w);
+    r = tmx_export_writer_new(&(struct tmx_export_writer_order){ .dir_fd = folder_fd }, &w);
     for (size_t i = 0; i < book->n && r == 0; i++) {
         r = tmx_export_add(w, book->entries[i]);
     }
-    r = r == 0 ? tmx_export_finish(w, &head.root) : r;
+    head.root = tmx_export_root(w);
+    r = r == 0 ? tmx_export_finish(w) : r;
     assert(r == 0);
     tmx_export_writer_free(w);
     head.size = book->n;
@@ -171,7 +176,7 @@ static bool check_folder(void)
     const char *what = NULL;
     char *text = NULL;
     size_t size = 0;
-    int r = tmx_check_export(folder, authority_path, 1, &c, &what);
+    int r = tmx_check_export(folder, authority_path, 1, NULL, &c, &what);
     assert(r <= 0 && (r == 0 || what != NULL));
     bool ok = r == 0 && tmx_audit_ok(tmx_check_audit(c));
     if (r == 0) {
@@ -216,6 +221,35 @@ static void head_signed(struct tmx_reader *r)
     put("checkpoint", files[0]);
 }
 
+/* A list of files, or a signature over one, of any bytes or the honest one changed: only the honest one is without fault. */
+static void check_list(uint8_t which, struct tmx_reader *r)
+{
+    static struct tmx_bytes honest;
+    char why[SUMS_WHY_MAX];
+    size_t size;
+    if (honest.size == 0) {
+        struct tmx_sums_order order = { .dir_fd = folder_fd, .base_fd = -1, .size = book->n, .checkpoint = files[0] };
+        uint8_t *data;
+        int e = tmx_sums_write(&order, why);
+        assert(e == 0);
+        e = tmx_export_read(folder_fd, SUMS_FILE, EXPORT_BUNDLE_MAX, &data, &size);
+        assert(e == 0);
+        honest = TMX_BYTES(data, size);
+    }
+    bool raw = (which & 1) != 0, signature = (which & 2) != 0;
+    uint8_t *changed = raw ? NULL : fuzz_changed(honest, r, &size);
+    struct tmx_bytes list = raw ? TMX_BYTES(r->at, r->left) : TMX_BYTES(changed, size);
+    put(SUMS_FILE, signature ? honest : list);
+    if (signature) {
+        put(SUMS_SIGNATURE, list);
+    }
+    bool ok = check_folder();
+    assert(ok == (!signature && tmx_bytes_eq(list, honest)));
+    (void)unlinkat(folder_fd, SUMS_FILE, 0);
+    (void)unlinkat(folder_fd, SUMS_SIGNATURE, 0);
+    free(changed);
+}
+
 static void check_name(struct tmx_reader *r)
 {
     char path[256], again[EXPORT_PATH_MAX];
@@ -258,43 +292,62 @@ static void check_authority(struct tmx_bytes text)
 static struct tmx_reader answer_changes;
 static uint8_t answer_which;
 
-static json_t *base64(struct tmx_bytes b)
+static json_t *honest_answer(const char *const *words, struct tmx_bytes *ret_payload)
 {
-    static char text[TMX_BASE64_SIZE(TMX_DIRECTORY_MAX)];
-    tmx_base64(b, text);
-    return json_string(text);
-}
-
-static json_t *honest_answer(const char *question)
-{
-    json_t *list = json_array();
-    if (strcmp(question, "log-head") == 0) {
-        json_decref(list);
+    static uint8_t bytes[EXPORT_BUNDLE_MAX];
+    struct tmx_writer w = TMX_WRITER_OF(bytes);
+    *ret_payload = TMX_BYTES_NULL;
+    if (strcmp(words[0], "log-head") == 0) {
         return json_pack("{ss%}", "checkpoint", (const char *)files[0].data, files[0].size);
     }
-    if (strcmp(question, "directories") == 0) {
-        json_array_append_new(list, json_pack("{sI so}", "serial", (json_int_t)1, "file", base64(files[2])));
-        return json_pack("{so}", "directories", list);
+    if (strcmp(words[0], "log-directory") == 0) {
+        *ret_payload = strcmp(words[1], "1") == 0 ? files[2] : TMX_BYTES_NULL;
+        return json_pack("{si}", "serial", ret_payload->size > 0 ? 1 : 0);
     }
-    for (size_t i = 0; i < book->n; i++) {
-        json_array_append_new(list, base64(book->entries[i]));
+    size_t from = strtoul(words[1], NULL, 10), n = strtoul(words[2], NULL, 10);
+    size_t left = from < book->n ? book->n - from : 0;   /* a head may name more */
+    n = n < left ? n : left;
+    n = n < 5 ? n : 5;
+    for (size_t i = 0; i < n; i++) {
+        tmx_write_u16(&w, (uint16_t)book->entries[from + i].size);
+        tmx_write_bytes(&w, book->entries[from + i]);
     }
-    return json_pack("{so}", "entries", list);
+    *ret_payload = tmx_written(&w);
+    return json_pack("{sI}", "entries", (json_int_t)n);
 }
 
-/* In place of the call to a broker. */
-int tmx_control_call(const char *path, const char *const *words, size_t n_words, struct tmx_bytes attachment,
-                     uint64_t timeout_ms, json_t **ret_reply)
+/* Bytes in place of others: changed or raw. */
+static uint8_t *bent(struct tmx_bytes b, size_t *ret_size)
 {
-    static const char *const questions[] = { "log-head", "directories", "log-entries" };
-    json_t *answer = honest_answer(words[0]);
-    if (strcmp(words[0], questions[answer_which % 3]) == 0) {
-        struct tmx_reader r = answer_changes;
+    struct tmx_reader r = answer_changes;
+    if ((answer_which & 0x80) == 0) {
+        return fuzz_changed(b, &r, ret_size);
+    }
+    uint8_t *copy = malloc(r.left + 1);
+    assert(copy != NULL);
+    if (r.left > 0) {
+        memcpy(copy, r.at, r.left);
+    }
+    *ret_size = r.left;
+    return copy;
+}
+
+/* In place of the call to a broker: of an answer the document is bent, or the payload. */
+int tmx_control_fetch(const char *path, const char *const *words, size_t n_words, uint64_t timeout_ms, json_t **ret_reply,
+                      struct tmx_bytes *ret_payload)
+{
+    static const char *const questions[] = { "log-head", "log-directory", "log-entries" };
+    struct tmx_bytes payload;
+    json_t *answer = honest_answer(words, &payload);
+    bool bend = strcmp(words[0], questions[(answer_which & 0x3f) % 3]) == 0, document = (answer_which & 0x40) == 0;
+    uint8_t *copy = NULL;
+    size_t size = payload.size;
+    if (bend && document) {
         char *text = json_dumps(answer, JSON_COMPACT);
-        size_t size = r.left;
-        uint8_t *changed = (answer_which & 0x80) != 0 ? NULL : fuzz_changed(tmx_bytes_str(text), &r, &size);
+        size_t text_size;
+        uint8_t *changed = bent(tmx_bytes_str(text), &text_size);
         json_decref(answer);
-        answer = json_loadb(changed != NULL ? (const char *)changed : (const char *)r.at, size, 0, NULL);
+        answer = json_loadb((const char *)changed, text_size, 0, NULL);
         free(changed);
         free(text);
     }
@@ -302,6 +355,14 @@ int tmx_control_call(const char *path, const char *const *words, size_t n_words,
         json_decref(answer);
         return -EBADMSG;
     }
+    if (bend && !document) {
+        copy = bent(payload, &size);
+    } else if (payload.size > 0) {
+        copy = malloc(payload.size);
+        assert(copy != NULL);
+        memcpy(copy, payload.data, payload.size);
+    }
+    *ret_payload = TMX_BYTES(copy, size);
     *ret_reply = answer;
     return 0;
 }
@@ -319,7 +380,7 @@ static void check_answers(uint8_t which, struct tmx_reader *r)
     snprintf(copy, sizeof(copy), "%s/copy", folder);
     answer_which = which;
     answer_changes = *r;
-    int e = tmx_export_run("none", copy, &head, why);
+    int e = tmx_export_run(&(struct tmx_export_order){ .socket = "none", .dir = copy }, &head, why);
     assert(e == 0 || (e < 0 && why[0] != '\0' && strlen(why) < sizeof(why)));
     assert(e == 0 || changed);
     if (e == 0) {   /* what the entries must give for the head to be written */
@@ -354,6 +415,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case ANSWERS:
         check_answers(which, &r);
+        break;
+    case LIST:
+        check_list(which, &r);
         break;
     default:
         check_authority(TMX_BYTES(r.at, r.left));

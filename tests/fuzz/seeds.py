@@ -203,7 +203,7 @@ def receipts():
 # --- export: fuzz-export.c ---
 
 def export():
-    entry, file, raw, name, bundle, head, authority, answers = range(8)
+    entry, file, raw, name, bundle, head, authority, answers, listed = range(9)
     many("export", "entry", *[bytes([entry, i]) for i in range(13)], *[
         bytes([entry, i]) + change((0, at, 1)) for i in (0, 1, 3, 4, 5, 8, 12) for at in (1, 4, 12, 30, 60)])
     many("export", "file", *[bytes([file, f]) for f in range(5)], *[
@@ -219,13 +219,22 @@ def export():
         b"1", b"12", b"13", b"14", b"256", b"281474976710655")], bytes([head, 0]) + b"nothing\n1\n" + root)
     many("export", "authority", bytes([authority, 0]) + b"threshold 1\ntmx.test/authority/1+530be1f9+AaEtm+DSmcpPjFeMGJ5pTVkDmmvw/5VVTRYtNmEWmJ5C\n",
          bytes([authority, 0]) + b"threshold 9\n")
+    payload, unchanged = 0x40, 0x80
     many("export", "answers", *[bytes([answers, a]) for a in range(3)], *[
-        bytes([answers, a]) + change((0, at, v)) for a in range(3) for at, v in ((3, 1), (16, 1), (40, 3), (100, 1), (300, 2))],
-        *[bytes([answers, 0x80 | a]) + t for a, t in (
-            (0, b'{"checkpoint":5}'), (0, b'{"error":"no\\n\\u0007"}'), (1, b'{"directories":[]}'),
-            (1, b'{"directories":[{"serial":-1,"file":""}]}'), (1, b'{"directories":[{"serial":7,"file":"AAAA"}]}'),
-            (2, b'{"entries":[]}'), (2, b'{"entries":["AAAA"]}'), (2, b'{"entries":[7]}'), (2, b'[]'),
-            (2, b'{"entries":["",""]}'), (2, b"{"))])
+        bytes([answers, p | a]) + change((0, at, v)) for p in (0, payload) for a in range(3)
+        for at, v in ((3, 1), (16, 1), (40, 3), (100, 1), (300, 2))],
+        *[bytes([answers, unchanged | a]) + t for a, t in (
+            (0, b'{"checkpoint":5}'), (0, b'{"error":"no\\n\\u0007"}'), (1, b'{"serial":0}'), (1, b'{"serial":-1}'),
+            (1, b'{"serial":7}'), (1, b'{"serial":9223372036854775807}'), (2, b'{"entries":0}'), (2, b'{"entries":1}'),
+            (2, b'{"entries":14}'), (2, b'{"entries":-1}'), (2, b'[]'), (2, b"{"))],
+        *[bytes([answers, unchanged | payload | a]) + t for a, t in (
+            (1, b""), (1, b"AAAA"), (2, b""), (2, b"\0\0\0\0\0\0\0\0\0\0"), (2, b"\0\1a\0\1a\0\1a\0\1a\0\1a"), (2, b"\xff\xff"))])
+
+
+    line = b"SHA256 (checkpoint) = " + b"0" * 64 + b"\n"
+    many("export", "list", bytes([listed, 0]), bytes([listed, 2]), *[bytes([listed, 0]) + change((0, at, 1)) for at in (0, 8, 20, 60, 200)],
+         *[bytes([listed, 1]) + t for t in (b"", line, line * 2, line[:-1], b"\0\n", line.replace(b"check", b"\0heck"), b"x" * 600)],
+         *[bytes([listed, 3]) + t for t in (b"", b"untrusted comment: x\nRWQ=\n", b"untrusted comment: x\nRWQ" + b"A" * 97 + b"=\n")])
 
 
 # --- evidence: fuzz-evidence.c ---
@@ -254,7 +263,7 @@ def control():
         b"status\n", b"peers\n", b"queue\n", b"queue IT\n", b"queue XX\n", b"queue %49%54\n",
         b"message 77777777777777779977777777777777\n", b"message 7\n", b"message 00000000000000000000000000000000\n",
         b"directory show\n", b"directory install\nnot a directory", b"log-head\n", b"log-entries 0 9\n",
-        b"log-entries 18446744073709551615 256\n", b"log-entries 1 257\n", b"directories\n", b"reload\n", b"nonsense\n",
+        b"log-entries 18446744073709551615 256\n", b"log-entries 1 257\n", b"log-entries 281474976710656 1\n", b"log-directory 1\n", b"log-directory 2\n", b"log-directory x\n", b"reload\n", b"nonsense\n",
         b"\n", b"", b"status", b"status \n", b"%\n", b"%4\n", b"%zz\n", b"%00\n", b"a b c d e f g h i\n", b"status\nmore",
         b"x" * 4097)], b"\x00log-entries 0 1\n", b"\xffqueue IT\n")
 

@@ -199,6 +199,7 @@ void federation_sign(struct federation *f)
     d.members = members;
     d.n_logs = f->previous_shard[0] != '\0' ? 2 : 1;
     d.logs = logs;
+    d.witness_policy = pbs(f->policy);
     if (f->witnesses) {
         policy_write(f, &pw);
         d.witness_policy = tmx_to_pb(tmx_written(&pw));

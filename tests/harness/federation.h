@@ -28,6 +28,7 @@ struct federation {
     char shard[TMX_SHARD_MAX + 1];
     char previous_shard[TMX_SHARD_MAX + 1];   /* "" = none */
     uint8_t previous_log_public[32];
+    const char *policy;              /* of witnesses; NULL = none */
     size_t n_members;
     struct federation_member members[FEDERATION_MEMBERS_MAX];
     bool witnesses;                  /* a majority of the members must cosign; false: no policy */

@@ -37,6 +37,7 @@ def b64(data):
 def copy(name, **files):
     """The export under another name, with other contents of some files."""
     shutil.copytree(EXPORT, OUT / name)
+    (OUT / name / 'SHA256').unlink()   # the list of the files as they were
     for path, content in files.items():
         write(f'{name}/{path}', content)
 

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "../../broker/audit/export_dir.h"
+#include "../../broker/audit/schema.h"
+#include "../../broker/audit/sums.h"
 #include "../../broker/audit/writer.h"
 #include "export_fixture.h"
 
@@ -60,14 +62,15 @@ void export_book(size_t size, size_t changed)
     assert_non_null(mkdtemp(folder));
     folder_fd = open(folder, O_RDONLY | O_DIRECTORY);
     assert_true(folder_fd >= 0);
-    assert_int_equal(tmx_export_writer_new(folder_fd, &w), 0);
+    assert_int_equal(tmx_export_writer_new(&(struct tmx_export_writer_order){ .dir_fd = folder_fd }, &w), 0);
     for (size_t i = 0; i < size; i++) {
         const struct tmx_bytes entry = book->entries[i];
 
         /* A byte less: the smallest change there is. */
         assert_int_equal(tmx_export_add(w, i == changed ? tmx_bytes_slice(entry, 0, entry.size - 1) : entry), 0);
     }
-    assert_int_equal(tmx_export_finish(w, &root), 0);
+    root = tmx_export_root(w);
+    assert_int_equal(tmx_export_finish(w), 0);
     tmx_export_writer_free(w);
     assert_int_equal(tmx_hash_eq(&root, &book->roots[size]), changed >= size);
     assert_int_equal(
@@ -93,6 +96,21 @@ void make_export(size_t size)
         book_accept(&m);
     }
     export_book(book->n, SIZE_MAX);
+}
+
+void list_export(void)
+{
+    char sums_why[SUMS_WHY_MAX];
+    uint8_t *note;
+    size_t size;
+    struct tmx_sums_order order = { .dir_fd = folder_fd, .base_fd = -1, .size = book->n };
+
+    assert_int_equal(tmx_export_write(folder_fd, "proto/audit.proto", tmx_bytes_str(tmx_schema_audit)), 0);
+    assert_int_equal(tmx_export_write(folder_fd, "proto/envelope.proto", tmx_bytes_str(tmx_schema_envelope)), 0);
+    assert_int_equal(tmx_export_read(folder_fd, "checkpoint", TMX_NOTE_MAX, &note, &size), 0);
+    order.checkpoint = TMX_BYTES(note, size);
+    assert_int_equal(tmx_sums_write(&order, sums_why), 0);
+    free(note);
 }
 
 void remove_folder(const char *path)

@@ -13,6 +13,8 @@ extern int folder_fd;
 void make_export(size_t size);
 /* The first `size` entries of the book as another export, entry `changed` bent if it is among them. */
 void export_book(size_t size, size_t changed);
+/* Beside the entries what else an export holds, and the list of it all. */
+void list_export(void);
 void remove_folder(const char *path);
 /* cmocka teardown: folder and book. */
 int remove_export(void **state);

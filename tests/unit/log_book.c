@@ -42,11 +42,23 @@ void book_keep_directory(struct book *b)
     assert_int_equal(tmx_directory_load(file, &b->federation.authority, NULL, &b->directories[at]), 0);
 }
 
+void book_put_raw(struct tmx_bytes bytes)
+{
+    struct tmx_bytes copy;
+    struct tmx_hash leaf;
+    struct book *b = book;
+
+    assert_true(b->n < ENTRIES_MAX);
+    assert_true(tmx_arena_copy(&b->arena, bytes, &copy));
+    b->entries[b->n] = copy;
+    leaf = tmx_merkle_leaf(copy);
+    tmx_frontier_append(&b->frontier, &leaf, NULL, NULL);
+    b->roots[++b->n] = tmx_frontier_root(&b->frontier);
+}
+
 uint64_t book_put(Tmx__LogEntry *e)
 {
     struct tmx_bytes packed;
-    struct tmx_bytes copy;
-    struct tmx_hash leaf;
     struct book *b = book;
 
     if (e->time_ms == 0) {
@@ -55,13 +67,8 @@ uint64_t book_put(Tmx__LogEntry *e)
     if (e->directory_serial == 0) {
         e->directory_serial = b->serial;
     }
-    assert_true(b->n < ENTRIES_MAX);
     assert_int_equal(tmx_codec_pack(e, &b->arena, &packed), TMX_CODEC_OK);
-    assert_true(tmx_arena_copy(&b->arena, packed, &copy));
-    b->entries[b->n] = copy;
-    leaf = tmx_merkle_leaf(copy);
-    tmx_frontier_append(&b->frontier, &leaf, NULL, NULL);
-    b->roots[++b->n] = tmx_frontier_root(&b->frontier);
+    book_put_raw(packed);
     b->now_ms += 10;
     return b->n - 1;
 }

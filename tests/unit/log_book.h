@@ -60,6 +60,8 @@ uint64_t *book_number(const char *from, const char *to);
 
 /* Appends an entry, with time and serial unless it has its own; its index. */
 uint64_t book_put(Tmx__LogEntry *e);
+/* Appends bytes that are no entry, for who looks into none. */
+void book_put_raw(struct tmx_bytes bytes);
 /* Signs a body into an entry. */
 void book_sign(Tmx__LogEntry *e, const char *code, const void *body_message);
 /* A message with the next number of each pair; `to2` may be NULL. */

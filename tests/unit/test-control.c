@@ -336,6 +336,24 @@ static void test_too_many_clients(void **state)
     }
 }
 
+/* A request that came complete in a step after which nobody asked for it is due at once: its client says nothing more. */
+static void test_complete_is_due(void **state)
+{
+    struct tmx_control_fd fds[TMX_CONTROL_FDS_MAX];
+    struct tmx_control_request r;
+    int fd = client_open();
+    client_say(fd, SAY("status\n"));
+    shutdown(fd, SHUT_WR);
+    now_ms += 5;
+    tmx_control_step(server, now_ms);
+    assert_int_equal(tmx_control_fds(server, fds), 1);
+    assert_true(tmx_control_due(server) == now_ms);
+    assert_true(tmx_control_next(server, &r));
+    assert_true(tmx_control_due(server) == now_ms + TMX_CONTROL_CLIENT_MS);
+    tmx_control_reply(server, r.client, json_object());
+    close(fd);
+}
+
 /* Requests are handed out in the order the clients came. */
 static void test_order(void **state)
 {
@@ -417,9 +435,36 @@ static void test_snapshot(void **state)
     json_decref(one);
 }
 
+/* Payloads: after the document, as long as it says; an error has none. */
+static void test_payload(void **state)
+{
+    static uint8_t big[TMX_CONTROL_REPLY_MAX];
+    struct tmx_control_request r;
+    char text[4096];
+    bool closed;
+    for (int i = 0; i < 3; i++) {
+        int fd = client_open();
+        client_say(fd, SAY("entries\n"));
+        shutdown(fd, SHUT_WR);
+        tmx_control_step(server, now_ms);
+        assert_true(tmx_control_next(server, &r));
+        tmx_control_reply_with(server, r.client, i == 1 ? NULL : json_pack("{si}", "n", 2),
+                               i == 0 ? TMX_LIT("a\0\nb") : TMX_BYTES(big, sizeof(big) - 10));
+        size_t size = client_hear(fd, text, sizeof(text), &closed);
+        if (i == 0) {
+            assert_int_equal(size, sizeof("{\"n\":2,\"payload\":4}\na\0\nb") - 1);
+            assert_memory_equal(text, "{\"n\":2,\"payload\":4}\na\0\nb", size);
+        } else {
+            assert_non_null(strstr(text, "\"code\":\"internal\""));
+        }
+        assert_true(closed);
+        close(fd);
+    }
+}
+
 /* ---- the tool's side, with the server or an impostor in a child ---- */
 
-enum { HONEST, SILENT, PARTIAL, GARBAGE, ARRAY, EMPTY, ENDLESS, IMPATIENT };
+enum { HONEST, SILENT, PARTIAL, GARBAGE, ARRAY, EMPTY, ENDLESS, IMPATIENT, SHORT, LONG, UNNAMED, NAMED, NEGATIVE };
 
 static void serve_badly(int mode, int listener)
 {
@@ -438,6 +483,21 @@ static void serve_badly(int mode, int listener)
     case ARRAY:
         client_say(fd, SAY("[1]"));
         break;
+    case SHORT:
+        client_say(fd, SAY("{\"payload\":3}\nab"));
+        break;
+    case LONG:
+        client_say(fd, SAY("{\"payload\":3}\nabcd"));
+        break;
+    case UNNAMED:
+        client_say(fd, SAY("{\"n\":3}\nabc"));
+        break;
+    case NAMED:
+        client_say(fd, SAY("{\"payload\":3}"));
+        break;
+    case NEGATIVE:
+        client_say(fd, SAY("{\"payload\":\"3\"}\nabc"));
+        break;
     case ENDLESS:
         memset(big, ' ', sizeof(big));
         while (send(fd, big, sizeof(big), MSG_NOSIGNAL) > 0) {
@@ -451,6 +511,8 @@ static void serve_badly(int mode, int listener)
     }
     close(fd);
 }
+
+static uint8_t long_payload[3u << 20];
 
 static void serve_honestly(void)
 {
@@ -469,15 +531,21 @@ static void serve_honestly(void)
             for (size_t i = 0; i < r.n_words; i++) {
                 json_array_append_new(words, json_string(r.words[i]));
             }
-            tmx_control_reply(server, r.client,
-                              json_pack("{so si}", "words", words, "attached", (int)r.attachment.size));
+            json_t *reply = json_pack("{so si}", "words", words, "attached", (int)r.attachment.size);
+            if (strcmp(r.words[0], "fetch") == 0) {
+                tmx_control_reply_with(server, r.client, reply, TMX_BYTES(long_payload, sizeof(long_payload)));
+            } else if (strcmp(r.words[0], "nothing") == 0) {
+                tmx_control_reply_with(server, r.client, reply, TMX_BYTES_NULL);
+            } else {
+                tmx_control_reply(server, r.client, reply);
+            }
         }
     }
 }
 
-/* Runs the server of that kind and asks it; the child is ended by its id. */
-static int call(int mode, const char *const *words, size_t n, struct tmx_bytes attachment, uint64_t timeout_ms,
-                json_t **ret_reply)
+/* Runs the server of that kind and asks it; the child is ended by its id. A payload is wanted: it is fetched. */
+static int ask(int mode, const char *const *words, size_t n, struct tmx_bytes attachment, uint64_t timeout_ms,
+               json_t **ret_reply, struct tmx_bytes *ret_payload)
 {
     char at[200];
     snprintf(at, sizeof(at), "%s/bad", folder);
@@ -498,7 +566,9 @@ static int call(int mode, const char *const *words, size_t n, struct tmx_bytes a
         }
         _exit(0);
     }
-    int r = tmx_control_call(mode == HONEST ? path : at, words, n, attachment, timeout_ms, ret_reply);
+    const char *socket_path = mode == HONEST ? path : at;
+    int r = ret_payload == NULL ? tmx_control_call(socket_path, words, n, attachment, timeout_ms, ret_reply)
+                                : tmx_control_fetch(socket_path, words, n, timeout_ms, ret_reply, ret_payload);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     if (listener >= 0) {
@@ -506,6 +576,43 @@ static int call(int mode, const char *const *words, size_t n, struct tmx_bytes a
         unlink(at);
     }
     return r;
+}
+
+static int call(int mode, const char *const *words, size_t n, struct tmx_bytes attachment, uint64_t timeout_ms,
+                json_t **ret_reply)
+{
+    return ask(mode, words, n, attachment, timeout_ms, ret_reply, NULL);
+}
+
+static int fetch(int mode, const char *word, json_t **ret_reply, struct tmx_bytes *ret_payload)
+{
+    return ask(mode, &word, 1, TMX_BYTES_NULL, 10000, ret_reply, ret_payload);
+}
+
+static void test_fetch(void **state)
+{
+    static const char *const words[] = { "fetch" };
+    static const int liars[] = { SHORT, LONG, UNNAMED, NAMED, NEGATIVE, GARBAGE, ARRAY, EMPTY, PARTIAL };
+    struct tmx_bytes payload = TMX_BYTES_NULL;
+    json_t *reply = NULL;
+    for (size_t i = 0; i < sizeof(long_payload); i++) {
+        long_payload[i] = (uint8_t)(i * 7 >> 3);
+    }
+    assert_int_equal(fetch(HONEST, "fetch", &reply, &payload), 0);
+    assert_true(tmx_bytes_eq(payload, TMX_BYTES_OF(long_payload)));
+    assert_int_equal(json_integer_value(json_object_get(reply, "payload")), sizeof(long_payload));
+    free((void *)(uintptr_t)payload.data);
+    json_decref(reply);
+    assert_int_equal(fetch(HONEST, "nothing", &reply, &payload), 0);
+    assert_int_equal(payload.size, 0);
+    json_decref(reply);
+    assert_int_equal(fetch(HONEST, "status", &reply, &payload), 0);
+    assert_int_equal(payload.size, 0);
+    json_decref(reply);
+    for (size_t i = 0; i < TMX_N(liars); i++) {
+        assert_int_equal(fetch(liars[i], "fetch", &reply, &payload), -EBADMSG);
+    }
+    assert_int_equal(call(HONEST, words, 1, TMX_BYTES_NULL, 10000, &reply), -EBADMSG); /* a document was wanted */
 }
 
 static void test_call(void **state)
@@ -558,9 +665,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_silent_clients, setup, teardown),
         cmocka_unit_test_setup_teardown(test_large_requests, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many_clients, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_complete_is_due, setup, teardown),
         cmocka_unit_test_setup_teardown(test_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_snapshot, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_payload, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fetch, setup, teardown),
         cmocka_unit_test_setup_teardown(test_call, setup, teardown),
         cmocka_unit_test_setup_teardown(test_call_failures, setup, teardown),
     };

@@ -8,22 +8,17 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <tmx/control.h>
 #include <tmx/text.h>
 
 #include "../../broker/audit/check.h"
-#include "../../broker/audit/export.h"
 #include "../../broker/audit/export_dir.h"
-#include "../../broker/audit/writer.h"
+#include "../../broker/audit/sums.h"
 #include "export_fixture.h"
 
 /* Bit c set: class c has a fault. */
@@ -34,10 +29,10 @@ static unsigned check_folder(void)
     const char *what;
     unsigned classes = 0;
 
-    assert_int_equal(tmx_check_export(folder, authority_file, 1, &c, &what), 0);
+    assert_int_equal(tmx_check_export(folder, authority_file, 1, NULL, &c, &what), 0);
     book_print_faults(tmx_check_audit(c));
     /* With threads it is the same, to the entry and the word. */
-    assert_int_equal(tmx_check_export(folder, authority_file, 3, &crew, &what), 0);
+    assert_int_equal(tmx_check_export(folder, authority_file, 3, NULL, &crew, &what), 0);
     assert_memory_equal(tmx_audit_result(tmx_check_audit(crew)), tmx_audit_result(tmx_check_audit(c)),
                         sizeof(struct tmx_audit_summary));
     tmx_check_free(crew);
@@ -171,12 +166,12 @@ static void test_wrong_authority(void **state)
     bend_file("directories/1", 200, 1);
     assert_int_equal(check_folder(), 0);
     assert_int_equal(tmx_export_write(folder_fd, "authority", TMX_LIT("threshold 1\n")), 0);
-    assert_int_equal(tmx_check_export(folder, authority_file, 1, &c, &what), -EINVAL);
-    assert_int_equal(tmx_check_export(folder, "/nowhere/authority", 1, &c, &what), -ENOENT);
+    assert_int_equal(tmx_check_export(folder, authority_file, 1, NULL, &c, &what), -EINVAL);
+    assert_int_equal(tmx_check_export(folder, "/nowhere/authority", 1, NULL, &c, &what), -ENOENT);
     write_authority(&book->federation.authority);
     assert_int_equal(tmx_export_write(folder_fd, "checkpoint", TMX_LIT("nothing\n")), 0);
-    assert_int_equal(tmx_check_export(folder, authority_file, 1, &c, &what), -EINVAL);
-    assert_int_equal(tmx_check_export("/nowhere", authority_file, 1, &c, &what), -ENOENT);
+    assert_int_equal(tmx_check_export(folder, authority_file, 1, NULL, &c, &what), -EINVAL);
+    assert_int_equal(tmx_check_export("/nowhere", authority_file, 1, NULL, &c, &what), -ENOENT);
 }
 
 /* A directory the log does not know of, under a later serial: known, but not in force. */
@@ -218,252 +213,132 @@ static void test_paths(void **state)
     }
 }
 
-/* --- the exporter --------------------------------------------------------------------------------------------- */
+/* --- the list of files ---------------------------------------------------------------------------------------- */
 
-/* What the broker does wrong. */
-enum lie {
-    HONEST,
-    OTHER_ENTRY, /* the last entry is another one */
-    NO_ENTRIES,
-    TOO_MANY_ENTRIES,
-    NO_BASE64,
-    NO_CHECKPOINT,
-    NO_DIRECTORY,
-    REFUSES,
-};
-
-static char socket_path[64];
-static char target[64];
-
-static json_t *base64_json(struct tmx_bytes b)
-{
-    char *text = malloc(TMX_BASE64_SIZE(b.size));
-    json_t *json;
-
-    tmx_base64(b, text);
-    json = json_string(text);
-    free(text);
-    return json;
-}
-
-static json_t *entries_json(enum lie lie, uint64_t from, uint64_t count)
-{
-    json_t *list = json_array();
-
-    for (uint64_t i = from; i < book->n && i < from + count + (lie == TOO_MANY_ENTRIES ? 1 : 0); i++) {
-        const bool other = lie == OTHER_ENTRY && i == book->n - 1;
-
-        if (lie != NO_ENTRIES) {
-            json_array_append_new(list,
-                                  lie == NO_BASE64 ? json_string("%") : base64_json(book->entries[other ? 3 : i]));
-        }
-    }
-    return json_pack("{so}", "entries", list);
-}
-
-static json_t *head_json(enum lie lie)
-{
-    uint8_t *note;
-    size_t size;
-    json_t *reply;
-
-    if (lie == NO_CHECKPOINT) {
-        return json_pack("{ss}", "checkpoint", "none");
-    }
-    assert_int_equal(tmx_export_read(folder_fd, "checkpoint", TMX_NOTE_MAX, &note, &size), 0);
-    reply = json_pack("{so}", "checkpoint", json_stringn((const char *)note, size));
-    free(note);
-    return reply;
-}
-
-static json_t *directories_json(enum lie lie)
-{
-    json_t *list = json_array();
-
-    if (lie != NO_DIRECTORY) {
-        json_array_append_new(list,
-                              json_pack("{sI so}", "serial", (json_int_t)1, "file",
-                                        base64_json(TMX_BYTES(book->directory_files[0], book->directory_sizes[0]))));
-    }
-    return json_pack("{so}", "directories", list);
-}
-
-static json_t *reply_to(enum lie lie, const struct tmx_control_request *r)
-{
-    uint64_t from;
-    uint64_t count;
-
-    if (lie == REFUSES) {
-        return json_pack("{ss}", "error", "not today");
-    }
-    if (strcmp(r->words[0], "log-head") == 0) {
-        return head_json(lie);
-    }
-    if (strcmp(r->words[0], "directories") == 0) {
-        return directories_json(lie);
-    }
-    if (r->n_words == 3 && strcmp(r->words[0], "log-entries") == 0 &&
-        tmx_parse_u64(tmx_bytes_str(r->words[1]), book->n, &from) &&
-        tmx_parse_u64(tmx_bytes_str(r->words[2]), 256, &count)) {
-        return entries_json(lie, from, count);
-    }
-    return json_pack("{ss}", "error", "unknown request");
-}
-
-/* Answers from the book until it is killed. */
-static void serve(struct tmx_control *control, enum lie lie)
-{
-    for (;;) {
-        struct tmx_control_fd fds[TMX_CONTROL_FDS_MAX];
-        struct pollfd wait[TMX_CONTROL_FDS_MAX];
-        const size_t n = tmx_control_fds(control, fds);
-        struct tmx_control_request request;
-
-        for (size_t i = 0; i < n; i++) {
-            wait[i] = (struct pollfd){ .fd = fds[i].fd, .events = fds[i].want_write ? POLLOUT : POLLIN };
-        }
-        (void)poll(wait, n, -1);
-        tmx_control_step(control, 1);
-        while (tmx_control_next(control, &request)) {
-            tmx_control_reply(control, request.client, reply_to(lie, &request));
-        }
-    }
-}
-
-/* Exports from a broker that lies so, into the target; what tmx_export_run returns. */
-static int export_from(enum lie lie)
-{
-    struct tmx_control *control;
-    struct tmx_checkpoint head;
-    char why[EXPORT_WHY_MAX];
-    pid_t pid;
-    int r;
-
-    snprintf(socket_path, sizeof socket_path, "%s/control", folder);
-    snprintf(target, sizeof target, "%s/out", folder);
-    assert_int_equal(tmx_control_new(socket_path, &control), 0);
-    pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        serve(control, lie);
-    }
-    r = tmx_export_run(socket_path, target, &head, why);
-    assert_int_equal(kill(pid, SIGKILL), 0);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
-    tmx_control_free(control);
-    print_message("# %s\n", r < 0 ? why : "exported");
-    assert_true(r < 0 || head.size == book->n);
-    return r;
-}
-
-static bool target_has(const char *file)
-{
-    char path[128];
-
-    snprintf(path, sizeof path, "%s/%s", target, file);
-    return access(path, F_OK) == 0;
-}
-
-static unsigned check_target(void)
+/* The first fault of the list. */
+static void expect_sums(const char *text)
 {
     struct tmx_check *c;
     const char *what;
-    bool ok;
 
-    assert_int_equal(tmx_check_export(target, authority_file, 1, &c, &what), 0);
-    book_print_faults(tmx_check_audit(c));
-    ok = tmx_audit_ok(tmx_check_audit(c));
+    assert_int_equal(tmx_check_export(folder, authority_file, 1, NULL, &c, &what), 0);
+    assert_string_equal(tmx_audit_result(tmx_check_audit(c))->faults[AUDIT_SUMS].text, text);
     tmx_check_free(c);
-    return ok;
 }
 
-/* More messages, and a checkpoint over them. */
-static void grow_book(size_t more)
+static bool run_in_folder(const char *command)
 {
-    struct mail m;
+    char line[256];
 
-    for (size_t i = 0; i < more; i++) {
-        book_compose(&m, "FR", "CH", NULL);
-        book_accept(&m);
+    snprintf(line, sizeof line, "cd %s && { %s; } >/dev/null 2>&1", folder, command);
+    return system(line) == 0;
+}
+
+/* Every file counts: bent, taken away, or one more than the list has; and what is named is the first one. */
+static void test_every_file_is_listed(void **state)
+{
+    static const char *const paths[] = { "directories/1",    "proto/audit.proto", "proto/envelope.proto",
+                                         "tile/0/000",       "tile/0/001",        "tile/0/002.p/88",
+                                         "tile/1/000.p/2",   "tile/entries/000",  "tile/entries/001",
+                                         "tile/entries/002.p/88" };
+    char text[128];
+
+    make_export(600);
+    list_export();
+    assert_int_equal(check_folder(), 0);
+    assert_true(run_in_folder("sha256sum --check --strict --quiet SHA256 && LC_ALL=C sort -c SHA256"));
+    assert_true(run_in_folder("test $(wc -l <SHA256) = $(find . -type f ! -name SHA256 | wc -l)"));
+    for (size_t i = 0; i < TMX_N(paths); i++) {
+        uint8_t *kept;
+        size_t size;
+
+        assert_int_equal(tmx_export_read(folder_fd, paths[i], EXPORT_BUNDLE_MAX, &kept, &size), 0);
+        bend_file(paths[i], 4, 0x20);
+        snprintf(text, sizeof text, "%s differs from its sum in SHA256", paths[i]);
+        expect_sums(text);
+        assert_int_equal(unlinkat(folder_fd, paths[i], 0), 0);
+        snprintf(text, sizeof text, "%s is missing: SHA256 lists it", paths[i]);
+        expect_sums(text);
+        assert_int_equal(tmx_export_write(folder_fd, paths[i], TMX_BYTES(kept, size)), 0);
+        free(kept);
     }
-    write_checkpoint(book->n, &book->roots[book->n], book->federation.log_secret);
+    assert_int_equal(check_folder(), 0);
+    copy_part("checkpoint", "proto/more", SIZE_MAX);
+    assert_int_equal(check_folder(), 1u << AUDIT_SUMS);
+    expect_sums("proto/more is not listed in SHA256");
+    copy_part("checkpoint", "zoo", SIZE_MAX);
+    expect_sums("proto/more is not listed in SHA256");
+    assert_int_equal(unlinkat(folder_fd, "proto/more", 0), 0);
+    expect_sums("zoo is not listed in SHA256");
 }
 
-static void test_export_and_continue(void **state)
+/* A list that is none, or cut short, or in another order is no better than a wrong one. */
+static void test_bent_list(void **state)
 {
-    make_export(700);
-    assert_int_equal(export_from(HONEST), 0);
-    assert_true(check_target());
-    assert_int_equal(export_from(HONEST), 0);
-    grow_book(100);
-    assert_int_equal(export_from(HONEST), 0);
-    assert_true(target_has("tile/entries/003.p/32"));
-    assert_true(check_target());
-}
-
-/* Whatever the broker does, no checkpoint is written over entries that do not give its root. */
-static void test_lies(void **state)
-{
-    static const enum lie lies[] = { OTHER_ENTRY,   NO_ENTRIES,   TOO_MANY_ENTRIES, NO_BASE64,
-                                     NO_CHECKPOINT, NO_DIRECTORY, REFUSES };
-
-    for (size_t i = 0; i < TMX_N(lies); i++) {
-        assert_int_equal(book_setup(NULL), 0);
-        make_export(300);
-        assert_true(export_from(lies[i]) < 0);
-        assert_false(target_has("checkpoint"));
-        assert_int_equal(remove_export(NULL), 0);
-    }
-}
-
-/* A broker that now tells another history is refused, and the export keeps what it was told before. */
-static void test_other_history(void **state)
-{
-    struct tmx_bytes kept;
+    static const char *const edits[] = {
+        "sed -i '3s/.$/./' SHA256",      "sed -i 's/directories/Directories/' SHA256", "sed -i '$d' SHA256",
+        "sed -i '2{h;d};3G' SHA256",     "sed -i '3s/SHA256/SHA512/' SHA256",          "sed -i '3s/ = /  = /' SHA256",
+        "sed -i '3p' SHA256",            "sed -i '/tile.0/s/tile/tile\\x00/' SHA256",       "printf '\\0\\n' >>SHA256",
+        "truncate -s -1 SHA256",         "truncate -s 100 SHA256",                     "truncate -s 0 SHA256",
+        "sed -i '3s/$/ /' SHA256",       "rm SHA256 && mkdir SHA256",                  "sed -i '3s/[0-9a-f]/g/40' SHA256",
+    };
 
     make_export(300);
-    assert_int_equal(export_from(HONEST), 0);
-    /* A whole bundle differs. */
-    kept = book->entries[20];
-    book->entries[20] = book->entries[21];
-    assert_int_equal(export_from(HONEST), -EEXIST);
-    assert_true(check_target());
-    book->entries[20] = kept;
-    /* Only an entry of the partial bundle differs: the old head is not one of this log. */
-    grow_book(10);
-    kept = book->entries[290];
-    book->entries[290] = book->entries[291];
-    assert_int_equal(export_from(HONEST), -EEXIST);
-    assert_true(check_target());
-    book->entries[290] = kept;
-    assert_int_equal(export_from(HONEST), 0);
-    /* It has lost some. */
-    write_checkpoint(305, &book->roots[305], book->federation.log_secret);
-    assert_int_equal(export_from(HONEST), -EBADMSG);
-    /* Another directory under the same serial. */
-    grow_book(1);
-    book->directory_files[0][5] ^= 1;
-    assert_int_equal(export_from(HONEST), -EEXIST);
-    book->directory_files[0][5] ^= 1;
-    book->directory_sizes[0]--;
-    assert_int_equal(export_from(HONEST), -EEXIST);
-    book->directory_sizes[0]++;
-    /* Another log. */
-    snprintf(book->federation.shard, sizeof book->federation.shard, "2026c");
-    write_checkpoint(book->n, &book->roots[book->n], book->federation.log_secret);
-    assert_int_equal(export_from(HONEST), -EEXIST);
-    assert_true(check_target());
+    for (size_t i = 0; i < TMX_N(edits); i++) {
+        (void)run_in_folder("rm -rf SHA256");
+        list_export();
+        assert_int_equal(check_folder(), 0);
+        assert_true(run_in_folder(edits[i]));
+        assert_int_equal(check_folder(), 1u << AUDIT_SUMS);
+    }
 }
 
-static void test_no_broker(void **state)
+/* Sums of what cannot have changed are taken from the list that is there, and no others. */
+static void test_list_is_continued(void **state)
 {
-    struct tmx_checkpoint head;
-    char why[EXPORT_WHY_MAX];
+    const char *const bend = "sed -i -E 's/^(.*(tile.0.000|tile.entries.001|directories.1). = )..../\\1beef/' SHA256";
+    char why[SUMS_WHY_MAX];
+    struct tmx_sums_order order;
 
-    make_export(13);
-    snprintf(target, sizeof target, "%s/out", folder);
-    assert_int_equal(tmx_export_run("/nowhere/control", target, &head, why), -ENOENT);
-    assert_int_equal(tmx_export_run("/nowhere/control", "/nowhere/out", &head, why), -ENOENT);
+    make_export(600);
+    list_export();
+    order = (struct tmx_sums_order){ .dir_fd = folder_fd, .base_fd = -1, .size = 600, .unchanged = 512 };
+    assert_true(run_in_folder(bend));
+    assert_int_equal(tmx_sums_write(&order, why), 0);
+    assert_true(run_in_folder("test $(grep -c ' = beef' SHA256) = 2"));
+    order.unchanged = 511;
+    assert_int_equal(tmx_sums_write(&order, why), 0);
+    assert_true(run_in_folder("test $(grep -c ' = beef' SHA256) = 1"));
+    order.unchanged = 0;
+    assert_int_equal(tmx_sums_write(&order, why), 0);
+    assert_false(run_in_folder("grep ' = beef' SHA256"));
+    /* A list that breaks off is believed up to there. */
+    assert_true(run_in_folder("sed -i '5s/ = / : /' SHA256"));
+    order.unchanged = 512;
+    assert_int_equal(tmx_sums_write(&order, why), 0);
+    assert_true(run_in_folder("grep -v checkpoint SHA256 | sha256sum --check --strict"));
+}
+
+/* What is no part of an export of this log is named, and nothing is listed. */
+static void test_list_refuses(void **state)
+{
+    static const char *const strays[] = { "tile/0/003", "tile/0/002.p/89", "tile/readme", "a(b)", "a\nb", "a\\b" };
+    struct tmx_sums_order order;
+    char why[SUMS_WHY_MAX];
+
+    make_export(600);
+    order = (struct tmx_sums_order){ .dir_fd = folder_fd, .base_fd = -1, .size = 600 };
+    for (size_t i = 0; i < TMX_N(strays); i++) {
+        copy_part("checkpoint", strays[i], SIZE_MAX);
+        assert_int_equal(tmx_sums_write(&order, why), -EEXIST);
+        print_message("# %s\n", why);
+        assert_int_equal(faccessat(folder_fd, "SHA256", F_OK, 0), -1);
+        assert_int_equal(unlinkat(folder_fd, strays[i], 0), 0);
+    }
+    assert_int_equal(tmx_sums_write(&order, why), 0);
+    /* A named pipe is no file; nobody waits for one. */
+    assert_int_equal(mkfifoat(folder_fd, "pipe", 0666), 0);
+    assert_int_equal(tmx_sums_write(&order, why), -EINVAL);
 }
 
 int main(void)
@@ -479,10 +354,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_wrong_authority, book_setup, remove_export),
         cmocka_unit_test_setup_teardown(test_directory_file_missing, book_setup, remove_export),
         cmocka_unit_test(test_paths),
-        cmocka_unit_test_setup_teardown(test_export_and_continue, book_setup, remove_export),
-        cmocka_unit_test(test_lies),
-        cmocka_unit_test_setup_teardown(test_other_history, book_setup, remove_export),
-        cmocka_unit_test_setup_teardown(test_no_broker, book_setup, remove_export),
+        cmocka_unit_test_setup_teardown(test_every_file_is_listed, book_setup, remove_export),
+        cmocka_unit_test_setup_teardown(test_bent_list, book_setup, remove_export),
+        cmocka_unit_test_setup_teardown(test_list_is_continued, book_setup, remove_export),
+        cmocka_unit_test_setup_teardown(test_list_refuses, book_setup, remove_export),
     };
 
     return cmocka_run_group_tests_name("export", tests, NULL, NULL);

@@ -18,8 +18,8 @@
 #include <tmx/keyfile.h>
 #include <tmx/text.h>
 
-static const char *const purposes[] = { "signing", "witness", "log",     "authority", "curve",
-                                        "gate",    "archive", "label", "last-resort" };
+static const char *const purposes[] = { "signing", "witness", "log",     "authority", "export",
+                                        "curve",   "gate",    "archive", "label",     "last-resort" };
 static char folder[] = "/tmp/tmx-test-keyfile-XXXXXX";
 static char path[64];
 static char error[512];
