@@ -32,6 +32,17 @@ void case_arrived(void)
     book_report(&case_parcel.mail, 0, TMX__OUTCOME__OUTCOME_COA, 0);
 }
 
+void case_take_back(void)
+{
+    book->n--;
+    book->frontier = (struct tmx_frontier){ .size = 0 };
+    for (size_t i = 0; i < book->n; i++) {
+        const struct tmx_hash leaf = tmx_merkle_leaf(book->entries[i]);
+
+        tmx_frontier_append(&book->frontier, &leaf, NULL, NULL);
+    }
+}
+
 void case_pack_from(uint64_t first)
 {
     sample_begin(&case_bundle, &case_parcel);

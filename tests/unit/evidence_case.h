@@ -16,6 +16,8 @@ extern struct tmx_authority case_pinned;
 void case_accepted(void);
 /* And arrived, at entry 6. */
 void case_arrived(void);
+/* The last entry of the book never was. */
+void case_take_back(void);
 /* Makes the bundle of all entries from that of the message on, or from `first`, under one head. */
 void case_pack(void);
 void case_pack_from(uint64_t first);

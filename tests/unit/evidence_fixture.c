@@ -256,13 +256,30 @@ Tmx__EvidenceLeaf *sample_leaf(struct bundle *b, uint64_t index, uint32_t head)
     return l;
 }
 
+/* Room for what a bundle packs to. */
+static size_t packed_room(const Tmx__Evidence *pb)
+{
+    size_t room = pb->container.len + 4096;
+
+    for (size_t i = 0; i < pb->n_directories; i++) {
+        room += pb->directories[i].len + 16;
+    }
+    for (size_t i = 0; i < pb->n_checkpoints; i++) {
+        room += pb->checkpoints[i].len + 16;
+    }
+    for (size_t i = 0; i < pb->n_leaves; i++) {
+        room += pb->leaves[i]->entry.len + pb->leaves[i]->path.len + pb->leaves[i]->attachment.len + 64;
+    }
+    return room;
+}
+
 struct tmx_bytes sample_pack(const Tmx__Evidence *pb)
 {
     struct tmx_arena arena;
     struct tmx_bytes packed;
     uint8_t *file;
 
-    assert_int_equal(tmx_arena_init(&arena, TMX_EVIDENCE_MAX), 0);
+    assert_int_equal(tmx_arena_init(&arena, packed_room(pb)), 0);
     assert_int_equal(tmx_codec_pack(pb, &arena, &packed), TMX_CODEC_OK);
     file = malloc(packed.size);
     memcpy(file, packed.data, packed.size);
