@@ -181,6 +181,25 @@ static void check_policy(struct tmx_check *c)
     free(policy);
 }
 
+/* By the policy of the newest directory. A head that too few have cosigned is no fault of the log's; a line that does not
+ * verify is one of the export's. */
+static void check_witnesses(struct tmx_check *c, struct tmx_bytes note)
+{
+    const struct tmx_directory *d = tmx_audit_directories_newest(c->directories);
+    const struct tmx_policy *policy = d == NULL ? NULL : tmx_directory_policy(d);
+
+    c->witnesses = policy == NULL ? 0 : (unsigned)policy->n_witnesses;
+    if (c->witnesses > 0 && !tmx_policy_check(policy, note, &c->quorum)) {
+        tmx_audit_fault(c->audit, AUDIT_CHECKPOINT, AUDIT_NO_INDEX, "a cosignature of the head does not verify");
+    }
+}
+
+unsigned tmx_check_witnesses(const struct tmx_check *c, struct tmx_quorum *ret_quorum)
+{
+    *ret_quorum = c->quorum;
+    return c->witnesses;
+}
+
 static int check_log(struct tmx_check *c, struct tmx_bytes note, unsigned jobs, const char **ret_what)
 {
     struct tmx_hash root;
@@ -191,6 +210,7 @@ static int check_log(struct tmx_check *c, struct tmx_bytes note, unsigned jobs, 
         tmx_audit_fault(c->audit, AUDIT_CHECKPOINT, AUDIT_NO_INDEX, "no directory lists a key of %s that signed it",
                         c->head.origin);
     }
+    check_witnesses(c, note);
     r = check_entries(c, jobs);
     if (r < 0) {
         return r;

@@ -18,3 +18,5 @@ int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs,
 struct tmx_check *tmx_check_free(struct tmx_check *c);
 const struct tmx_audit *tmx_check_audit(const struct tmx_check *c);
 const struct tmx_checkpoint *tmx_check_head(const struct tmx_check *c);
+/* Of how many witnesses in the newest directory's policy (0: it has none), and what of its quorum cosigned the head. */
+unsigned tmx_check_witnesses(const struct tmx_check *c, struct tmx_quorum *ret_quorum);

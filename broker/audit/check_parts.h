@@ -14,6 +14,8 @@ struct tmx_check {
     struct tmx_audit *audit;
     struct tmx_tree *tree;
     struct tmx_checkpoint head;
+    unsigned witnesses;               /* of the newest directory's policy */
+    struct tmx_quorum quorum;         /* of them, who cosigned the head */
     struct tmx_audit_directories *directories;
     /* Tiles the export lacks or has wrong, as they must be: later checks then speak of the entries alone. */
     struct tmx_audit_table own_tiles; /* (level, n) -> uint8_t * */

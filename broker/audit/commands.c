@@ -53,18 +53,23 @@ static int run_export(struct tmx_export_order *order)
 {
     struct tmx_progress progress = tmx_progress_begin();
     struct tmx_checkpoint head;
+    bool uncosigned;
     char why[EXPORT_WHY_MAX];
     int r;
 
     order->progress = tmx_progress_step;
     order->progress_ctx = &progress;
-    r = tmx_export_run(order, &head, why);
+    r = tmx_export_run(order, &head, &uncosigned, why);
     tmx_progress_end(&progress);
     if (r < 0) {
         fprintf(stderr, "tmx-audit: %s: %s\n", why, strerror(-r));
         return EXIT_FAILED;
     }
     printf("%s: %llu entries\n", head.origin, (unsigned long long)head.size);
+    if (uncosigned) {
+        fprintf(stderr, "tmx-audit: the head is signed by the log alone: no quorum of witnesses has cosigned it yet; when enough "
+                        "nodes are linked, export again\n");
+    }
     return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <tmx/control.h>
@@ -17,6 +18,8 @@
 #include "sums.h"
 
 #define CALL_MS 60000u
+#define COSIGN_LOOK_MS 100 /* the witnesses cosign within seconds while enough of them are there */
+#define COSIGN_LOOKS 50u
 
 int tmx_export_fail(struct tmx_export_job *j, int error, const char *fmt, ...)
 {
@@ -80,38 +83,91 @@ static int read_before(struct tmx_export_job *j)
     return r < 0 ? tmx_export_fail(j, r, "the earlier export has no checkpoint that can be read") : 0;
 }
 
-/* *ret_note is malloc'ed: what will be written at the end. */
-static int ask_head(struct tmx_export_job *j, uint8_t **ret_note, size_t *ret_size)
+static int fits_before(struct tmx_export_job *j, const struct tmx_checkpoint *head)
+{
+    if (j->before.size > 0 && strcmp(j->before.origin, head->origin) != 0) {
+        return tmx_export_fail(j, -EEXIST, "the earlier export is one of another log, %s", j->before.origin);
+    }
+    if (j->before.size > head->size) {
+        return tmx_export_fail(j, -EBADMSG, "the broker's log has %llu entries, the earlier export %llu: it has lost some",
+                               (unsigned long long)head->size, (unsigned long long)j->before.size);
+    }
+    return 0;
+}
+
+static bool head_of(const json_t *text, struct tmx_checkpoint *ret_head)
+{
+    return json_is_string(text) && parse_head(TMX_BYTES(json_string_value(text), json_string_length(text)), ret_head) == 0;
+}
+
+/* The text becomes what is written at the end. */
+static int take_note(struct tmx_export_job *j, const json_t *text, const struct tmx_checkpoint *head, struct tmx_bytes *ret_note)
+{
+    const size_t size = json_string_length(text);
+    uint8_t *note = malloc(size);
+
+    if (note == NULL) {
+        return tmx_export_fail(j, -ENOMEM, "out of memory");
+    }
+    memcpy(note, json_string_value(text), size);
+    *ret_note = TMX_BYTES(note, size);
+    j->head = *head;
+    return 0;
+}
+
+/* The head as it is now, or, when a policy names witnesses, the first one from here on that their quorum has cosigned:
+ * *ret_wait asks for another look. Everything that was in the log when the export began is in it either way. */
+static int look_at_head(struct tmx_export_job *j, uint64_t *least, bool last, bool *ret_wait, struct tmx_bytes *ret_note)
 {
     static const char *const words[] = { "log-head" };
     struct tmx_bytes payload;
+    struct tmx_checkpoint head;
+    struct tmx_checkpoint cosigned;
     json_t *reply;
-    const json_t *text;
     int r = tmx_export_ask(j, words, TMX_N(words), &reply, &payload);
 
     if (r < 0) {
         return r;
     }
     tmx_export_forget(payload); /* there should be none */
-    text = json_object_get(reply, "checkpoint");
-    if (!json_is_string(text) ||
-        parse_head(TMX_BYTES(json_string_value(text), json_string_length(text)), &j->head) < 0) {
+    *ret_wait = false;
+    if (!head_of(json_object_get(reply, "checkpoint"), &head)) {
         r = tmx_export_fail(j, -EBADMSG, "the broker's checkpoint is none");
-    } else if (j->before.size > 0 && strcmp(j->before.origin, j->head.origin) != 0) {
-        r = tmx_export_fail(j, -EEXIST, "the earlier export is one of another log, %s", j->before.origin);
-    } else if (j->before.size > j->head.size) {
-        r = tmx_export_fail(j, -EBADMSG, "the broker's log has %llu entries, the earlier export %llu: it has lost some",
-                 (unsigned long long)j->head.size, (unsigned long long)j->before.size);
     } else {
-        *ret_size = json_string_length(text);
-        *ret_note = malloc(*ret_size);
-        if (*ret_note == NULL) {
-            r = tmx_export_fail(j, -ENOMEM, "out of memory");
+        r = fits_before(j, &head);
+    }
+    if (r == 0) {
+        const json_t *best = json_object_get(reply, "cosigned");
+        const bool wanted = json_integer_value(json_object_get(reply, "witnesses")) > 0;
+
+        *least = *least == 0 ? head.size : *least;
+        if (wanted && head_of(best, &cosigned) && cosigned.size >= *least && strcmp(cosigned.origin, head.origin) == 0) {
+            r = take_note(j, best, &cosigned, ret_note);
+        } else if (wanted && !last) {
+            *ret_wait = true;
         } else {
-            memcpy(*ret_note, json_string_value(text), *ret_size);
+            r = take_note(j, json_object_get(reply, "checkpoint"), &head, ret_note);
+            j->uncosigned = wanted;
         }
     }
     json_decref(reply);
+    return r;
+}
+
+/* *ret_note is malloc'ed: what will be written at the end. */
+static int ask_head(struct tmx_export_job *j, struct tmx_bytes *ret_note)
+{
+    const struct timespec pause = { .tv_nsec = COSIGN_LOOK_MS * 1000000 };
+    uint64_t least = 0;
+    bool wait = true;
+    int r = 0;
+
+    for (unsigned looks = 0; r == 0 && wait; looks++) {
+        if (looks > 0) {
+            nanosleep(&pause, NULL);
+        }
+        r = look_at_head(j, &least, looks == COSIGN_LOOKS, &wait, ret_note);
+    }
     return r;
 }
 
@@ -200,8 +256,7 @@ static int write_head(struct tmx_export_job *j, struct tmx_bytes note)
 static int run(struct tmx_export_job *j)
 {
     struct tmx_bytes newest = TMX_BYTES_NULL;
-    uint8_t *note = NULL;
-    size_t size = 0;
+    struct tmx_bytes note = TMX_BYTES_NULL;
     int r = j->order->since == NULL ? 0 : open_base(j);
 
     if (r == 0) {
@@ -211,7 +266,7 @@ static int run(struct tmx_export_job *j)
         r = read_before(j);
     }
     if (r == 0) {
-        r = ask_head(j, &note, &size);
+        r = ask_head(j, &note);
     }
     if (r == 0) {
         r = tmx_export_directories(j, &newest);
@@ -223,15 +278,16 @@ static int run(struct tmx_export_job *j)
         r = tmx_export_texts(j, newest);
     }
     if (r == 0) {
-        r = write_head(j, TMX_BYTES(note, size));
+        r = write_head(j, note);
     }
     tmx_export_writer_free(j->writer);
     tmx_export_forget(newest);
-    free(note);
+    tmx_export_forget(note);
     return r;
 }
 
-int tmx_export_run(const struct tmx_export_order *order, struct tmx_checkpoint *ret_head, char ret_why[EXPORT_WHY_MAX])
+int tmx_export_run(const struct tmx_export_order *order, struct tmx_checkpoint *ret_head, bool *ret_uncosigned,
+                   char ret_why[EXPORT_WHY_MAX])
 {
     struct tmx_export_job j = { .order = order, .why = ret_why, .base = -1 };
     int r;
@@ -251,6 +307,7 @@ int tmx_export_run(const struct tmx_export_order *order, struct tmx_checkpoint *
     }
     if (r == 0) {
         *ret_head = j.head;
+        *ret_uncosigned = j.uncosigned;
     }
     return r;
 }

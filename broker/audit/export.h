@@ -25,6 +25,8 @@ struct tmx_export_order {
 };
 
 /* Fills the directory. The checkpoint is written last, and only when the entries give its root and continue what is there
- * already: a broker that shows another history changes nothing it said before. Negative errno; ret_why then says what. */
-int tmx_export_run(const struct tmx_export_order *order, struct tmx_checkpoint *ret_head,
+ * already: a broker that shows another history changes nothing it said before. When a policy names witnesses, the head is one
+ * their quorum has cosigned; *ret_uncosigned: none came within seconds, and it is the broker's alone. Negative errno; ret_why
+ * then says what. */
+int tmx_export_run(const struct tmx_export_order *order, struct tmx_checkpoint *ret_head, bool *ret_uncosigned,
                    char ret_why[EXPORT_WHY_MAX]) TMX_MUST_CHECK;

@@ -15,6 +15,7 @@ struct tmx_export_job {
     int fd;                       /* of the export */
     int base;                     /* of the earlier export that it follows; -1: none but the one in the same folder */
     struct tmx_checkpoint head;   /* the broker's */
+    bool uncosigned;              /* though witnesses should have */
     struct tmx_checkpoint before; /* of the earlier export; size 0: none */
     struct tmx_export_writer *writer;
 };

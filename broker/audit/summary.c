@@ -44,6 +44,20 @@ static void print_faults(const struct tmx_audit_summary *s, FILE *out)
     }
 }
 
+static void print_witnesses(const struct tmx_check *c, FILE *out)
+{
+    struct tmx_quorum q;
+    char since[TMX_TIME_TEXT_SIZE];
+    const unsigned witnesses = tmx_check_witnesses(c, &q);
+
+    if (witnesses == 0) {
+        return;
+    }
+    tmx_time_text(q.reached_s * 1000, since);
+    fprintf(out, "witnessed   by %u of %u, %s%s\n", q.witnesses, witnesses,
+            q.reached ? "a quorum since " : "fewer than the policy asks for", q.reached ? since : "");
+}
+
 void tmx_summary_print(const struct tmx_check *c, FILE *out)
 {
     const struct tmx_audit_summary *s = tmx_audit_result(tmx_check_audit(c));
@@ -56,6 +70,7 @@ void tmx_summary_print(const struct tmx_check *c, FILE *out)
     tmx_time_text(s->first_ms, first);
     tmx_time_text(s->last_ms, last);
     fprintf(out, "log         %s\nsize        %" PRIu64 "\n", tmx_check_head(c)->origin, tmx_check_head(c)->size);
+    print_witnesses(c, out);
     fprintf(out, "from        %s\nto          %s\n", first, last);
     print_counts(s, out);
     fprintf(out, "signed by\n");
@@ -118,6 +133,9 @@ int tmx_summary_json(const struct tmx_check *c, FILE *out)
     for (size_t o = TMX__OUTCOME__OUTCOME_COD_POSITIVE; o < TMX_N(s->outcomes); o++) {
         (void)json_object_set_new(deliveries, outcome_names[o], json_integer((json_int_t)s->outcomes[o]));
     }
+    struct tmx_quorum q;
+    const unsigned witnesses = tmx_check_witnesses(c, &q);
+
     tmx_base64(TMX_BYTES_OF(tmx_check_head(c)->root.b), root);
     all = json_pack("{s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "verdict",
                     tmx_audit_ok(tmx_check_audit(c)) ? "ok" : "failed", "origin", tmx_check_head(c)->origin, "size",
@@ -127,6 +145,8 @@ int tmx_summary_json(const struct tmx_check *c, FILE *out)
     if (all == NULL) {
         return -ENOMEM;
     }
+    (void)json_object_set_new(all, "witnesses", json_pack("{s:I, s:I, s:b, s:I}", "of", (json_int_t)witnesses, "by",
+                              (json_int_t)q.witnesses, "quorum", q.reached ? 1 : 0, "quorum_at_ms", (json_int_t)(q.reached_s * 1000)));
     r = json_dumpf(all, out, JSON_INDENT(2)) < 0 || fputc('\n', out) == EOF ? -EIO : 0;
     json_decref(all);
     return r;

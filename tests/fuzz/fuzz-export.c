@@ -376,11 +376,12 @@ static void check_answers(uint8_t which, struct tmx_reader *r)
 {
     char copy[64], why[EXPORT_WHY_MAX] = "";
     struct tmx_checkpoint head;
+    bool uncosigned;
     bool changed = r->left > 0 || (which & 0x80) != 0;
     snprintf(copy, sizeof(copy), "%s/copy", folder);
     answer_which = which;
     answer_changes = *r;
-    int e = tmx_export_run(&(struct tmx_export_order){ .socket = "none", .dir = copy }, &head, why);
+    int e = tmx_export_run(&(struct tmx_export_order){ .socket = "none", .dir = copy }, &head, &uncosigned, why);
     assert(e == 0 || (e < 0 && why[0] != '\0' && strlen(why) < sizeof(why)));
     assert(e == 0 || changed);
     if (e == 0) {   /* what the entries must give for the head to be written */

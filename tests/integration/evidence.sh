@@ -63,6 +63,14 @@ verdict waiting 'd["deliveries"][0]["state"] == "arrived"'
 /usr/bin/python3 -B "$source/tests/python/check-evidence.py" "$AUDIT" --folder "$root/bundles" >"$root/said" 2>&1 ||
     fail "the verifiers do not agree: $(tail -n 3 "$root/said")"
 
+# --- the export, too, has a head that the quorum has cosigned, and the auditor sees it
+verify
+grep -qE '^witnessed +by 3 of 3, a quorum since 20' "$root/verdict" || fail "the export's head is not cosigned: $(cat "$root/verdict")"
+
+awk '/witness/ { sub(/AAAA/, "AAAB") } { print }' "$root/export/checkpoint" >"$root/said" && cp "$root/said" "$root/export/checkpoint"
+"$AUDIT" verify "$root/export" --authority "$FED/authority.pub" >"$root/verdict" && fail "a bent cosignature is passed over"
+grep -q 'a cosignature of the head does not verify' "$root/verdict" || fail "the fault is another: $(cat "$root/verdict")"
+
 # --- errors name what is missing
 fed_tmx DE evidence no-such >"$root/said" 2>&1 && fail "there is evidence of nothing"
 grep -q 'no such message' "$root/said" || fail "the error is another: $(cat "$root/said")"

@@ -158,13 +158,14 @@ int export_with(enum lie lie, const struct tmx_export_order *order)
     struct tmx_export_order whole = *order;
     struct tmx_control *control;
     struct tmx_checkpoint head;
+    bool uncosigned;
     char socket_path[64];
     const pid_t pid = start_broker(lie, socket_path, &control);
     int r;
 
     whole.socket = socket_path;
     whole.dir = order->dir == NULL ? target : order->dir;
-    r = tmx_export_run(&whole, &head, why);
+    r = tmx_export_run(&whole, &head, &uncosigned, why);
     stop_broker(pid, control);
     print_message("# %s\n", r < 0 ? why : "exported");
     assert_true(r < 0 || head.size == book->n);
@@ -212,6 +213,7 @@ int export_crashing(unsigned nth, const struct tmx_export_order *order)
     struct tmx_control *control;
     struct tmx_checkpoint head;
     char socket_path[64];
+    bool uncosigned;
     const pid_t broker = start_broker(HONEST, socket_path, &control);
     pid_t pid;
     int status;
@@ -222,7 +224,7 @@ int export_crashing(unsigned nth, const struct tmx_export_order *order)
     assert_true(pid >= 0);
     if (pid == 0) {
         changes_left = nth;
-        _exit(tmx_export_run(&whole, &head, why) == 0 ? 0 : 1);
+        _exit(tmx_export_run(&whole, &head, &uncosigned, why) == 0 ? 0 : 1);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     stop_broker(broker, control);

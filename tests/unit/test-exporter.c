@@ -271,13 +271,14 @@ static void test_other_history(void **state)
 static void test_no_broker(void **state)
 {
     struct tmx_checkpoint head;
+    bool uncosigned;
     struct tmx_export_order order = { .socket = "/nowhere/control", .dir = target };
 
     make_export(13);
     snprintf(target, sizeof target, "%s/out", folder);
-    assert_int_equal(tmx_export_run(&order, &head, why), -ENOENT);
+    assert_int_equal(tmx_export_run(&order, &head, &uncosigned, why), -ENOENT);
     order.dir = "/nowhere/out";
-    assert_int_equal(tmx_export_run(&order, &head, why), -ENOENT);
+    assert_int_equal(tmx_export_run(&order, &head, &uncosigned, why), -ENOENT);
 }
 
 int main(void)
