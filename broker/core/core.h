@@ -84,6 +84,7 @@ struct peer {
     uint64_t staging_ms;               /* when it last went on */
     uint64_t staging_heard_ms;         /* when its sender last spoke of it */
     uint64_t witness_asked;            /* size of the head it was asked to cosign; 0 = nothing */
+    uint64_t proofs_ms;                /* when a ProofRequest of it was answered last */
     uint64_t cosigned_told;            /* size of the cosigned head it was told last in this session */
     unsigned last_code;
     uint64_t refusals, refusals_ms;    /* more leaves it may cause by what is refused; when that was counted */

@@ -10,6 +10,7 @@
 #define ROUND_MS 2000u          /* from the start of one round to that of the next, while the log grows */
 #define ROUND_END_MS 5000u      /* a witness that has not answered by then is not waited for */
 #define LACK_MAX 5u             /* rounds without a quorum are up to 64 s apart */
+#define PROOFS_PAUSE_MS 20u     /* between answers to requests for proofs of one member */
 #define HOUR_MS 3600000ull
 
 static const struct tmx_policy *policy_of(const struct tmx_broker *b)
@@ -267,6 +268,10 @@ void witness_proofs(struct tmx_broker *b, struct peer *p, const Tmx__ProofReques
         count_malformed(b, p, TMX_CODE_MALFORMED);
         return;
     }
+    if (p->proofs_ms != 0 && b->now_ms - p->proofs_ms < PROOFS_PAUSE_MS) {
+        return;   /* it costs more to answer than to ask; a node waits longer between two */
+    }
+    p->proofs_ms = b->now_ms;
     while (proofs.items < request->n_indexes && outgoing_room(b) &&
            proof_frame(b, request->indexes[proofs.items], request->tree_size, &frames[proofs.items])) {
         proofs.items++;

@@ -52,6 +52,20 @@ static size_t collect(struct tmx_node *n, uint64_t *ret_indexes)
     return count;
 }
 
+/* What the leaves will lead to, with its cosignatures. */
+static bool head_store(struct tmx_node *n)
+{
+    struct node_key shard = upgrade_key(n, 0), head = upgrade_key(n, n->cosigned.size);
+    struct tmx_bytes note, copy;
+    shard.size = TMX_SHARD_MAX;
+    tmx_arena_reset(&n->scratch);
+    if (!node_get(n, TMX_NT_COSIGNED, node_kb(&shard), &note) || !tmx_arena_copy(&n->scratch, note, &copy)) {
+        return false;
+    }
+    node_put(n, TMX_NT_HEAD, node_kb(&head), copy);
+    return true;
+}
+
 void node_upgrade_close(struct tmx_node *n)
 {
     uint64_t indexes[TMX_LINK_ITEMS_MAX];
@@ -61,7 +75,7 @@ void node_upgrade_close(struct tmx_node *n)
     Tmx__ProofRequest request = TMX__PROOF_REQUEST__INIT;
     Tmx__Link link = TMX__LINK__INIT;
     request.n_indexes = collect(n, indexes);
-    if (request.n_indexes == 0) {
+    if (request.n_indexes == 0 || !head_store(n)) {
         n->upgrade_wanted = false;
         return;
     }
@@ -141,18 +155,7 @@ static bool item_in(struct tmx_node *n, struct tmx_bytes frame)
 
 void node_upgrade_in(struct tmx_node *n, const Tmx__Proofs *proofs, const struct tmx_bytes *payload)
 {
-    struct tmx_bytes note, copy;
     if (n->upgrade_head.size == 0 || proofs->tree_size != n->upgrade_head.size) {
-        return;
-    }
-    struct node_key shard = upgrade_key(n, 0), head = upgrade_key(n, n->upgrade_head.size);
-    shard.size = TMX_SHARD_MAX;
-    tmx_arena_reset(&n->scratch);
-    if (n->cosigned.size == n->upgrade_head.size && node_get(n, TMX_NT_COSIGNED, node_kb(&shard), &note) &&
-        tmx_arena_copy(&n->scratch, note, &copy)) {
-        node_put(n, TMX_NT_HEAD, node_kb(&head), copy);   /* what the leaves lead to now, with its cosignatures */
-    } else if (!node_get(n, TMX_NT_HEAD, node_kb(&head), &note)) {
-        n->upgrade_due_ms = n->now_ms;   /* another head is cosigned by now: the proofs at that one are asked for */
         return;
     }
     for (size_t i = 0; i < proofs->items && item_in(n, payload[i]); i++) {
