@@ -66,7 +66,8 @@ def bent_by_a_disk():
     copy('bundle-cut', **{str(BUNDLE): data[:-1]})
     copy('tile', **{str(TILE): flip(tile, 33)})
     copy('root', checkpoint=CHECKPOINT.replace(ROOT, other(ROOT, 5)))
-    copy('signature', checkpoint=other(CHECKPOINT, len(CHECKPOINT) - 20))
+    line = CHECKPOINT.index('\n', CHECKPOINT.index(note.DASH))   # of the log: those of witnesses follow
+    copy('signature', checkpoint=other(CHECKPOINT, line - 20))
     copy('size', checkpoint=CHECKPOINT.replace(f'\n{SIZE}\n', f'\n{int(SIZE) - 1}\n'))
 
 

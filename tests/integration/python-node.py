@@ -337,6 +337,13 @@ def other_session(world):
     assert not node.connect().HasField('head') and node.session.session > session, 'LINK-5: the head is the same'
 
 
+def cosigned(world):
+    """This node is one of the witnesses, and is told the heads that all three have cosigned. WIT-2, WIT-4"""
+    node = world.node
+    node.until(lambda: node.cosigned == (node.log.size, 3), 20, 'a head that all witnesses have cosigned')
+    assert node.witness.size == node.log.size
+
+
 def audited(world):
     """The auditor accepts what this node signed; its export holds every leaf of this node's feed, byte for byte."""
     node, folder = world.node, world.file('export')
@@ -352,7 +359,7 @@ def main():
     started = time.monotonic()
     steps = [first_session, directory_is_judged, message_to_two, movement_in_order, message_from, refusal_with_reason, away,
              batch_of_three, wrong_messages, wrong_reports, wrong_prekeys, broker_is_judged,
-             credit_is_kept, later_directory, other_session]
+             credit_is_kept, later_directory, other_session, cosigned]
     with World(SOURCE, BUILD, ['DE', 'IT']) as world:
         for step in steps:
             step(world)

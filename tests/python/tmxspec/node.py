@@ -10,8 +10,11 @@ from .directory import Directory
 from .inbox import Inbox
 from .keys import Prekeys
 from .log import Distrust, Log
+from .merkle import consistent, hashes
+from .note import open_note, read_checkpoint
 from .outbox import Outbox
 from .session import Ended, Session
+from .witness import Policy, Witness
 
 WINDOW_MESSAGES, WINDOW_BYTES = 64, 8 << 20
 
@@ -22,6 +25,8 @@ class Node:
         self.directory = Directory(directory_file, authority)
         self.signer = Signer(key_name(self.directory.federation, code.decode()), keys.signing)
         self.prekeys, self.outbox, self.inbox = Prekeys(), Outbox(self), Inbox(self)
+        self.witness = Witness(f'tmx.{self.directory.federation}/witness/{code.decode()}', keys.witness)
+        self.cosigned = None                      # the newest head that a quorum has cosigned: size, how many did
         self.log = self.session = None
         self.feed, self.feed_next, self.refused_prekeys = [], 0, []
         self.taken_messages = self.taken_bytes = self.pongs = 0
@@ -126,6 +131,25 @@ class Node:
         if later.serial == self.directory.serial and later.data != self.directory.data:
             raise Distrust('two directories of one serial')
         self.directory = later
+
+    def on_witness(self, _, frames):
+        """A head to cosign; here what was cosigned lives no longer than the node does."""
+        status, answer = self.witness.answer(frames[0], self.log.origin, self.log.key, body.now_ms() // 1000)
+        self.session.send('witness_reply', link.WitnessReply(status=status), answer)
+
+    def on_cosigned(self, cosigned, frames):
+        """A head of this history that the quorum of the directory's policy has cosigned (WIT-4)."""
+        if cosigned.HasField('head'):
+            self.log.advance(cosigned.head)
+        note = frames[0].decode()
+        head = read_checkpoint(open_note(note, self.log.origin, self.log.key) or '', self.log.origin)
+        if not head or cosigned.tree_size != self.log.size or not consistent(*head, self.log.size, self.log.root,
+                                                                             hashes(cosigned.consistency)):
+            raise Distrust('a cosigned head that is not of this history')
+        count, since = Policy(self.directory.body.witness_policy.decode()).count(note)
+        if since is None:
+            raise Distrust('a head that no quorum has cosigned')
+        self.cosigned = head[0], count
 
     def on_pong(self, pong, _):
         self.pongs += 1

@@ -17,7 +17,8 @@ class Ended(Exception):
 
 def frames_of(body, value):
     """How many payload frames a body of the broker calls for (link.proto, at each body)."""
-    return {'feed': lambda: value.items, 'deliver': lambda: 2 * value.items, 'chunk': lambda: 1, 'directory': lambda: 1}.get(
+    return {'feed': lambda: value.items, 'deliver': lambda: 2 * value.items, 'chunk': lambda: 1, 'directory': lambda: 1,
+            'witness': lambda: 1, 'cosigned': lambda: 1, 'proofs': lambda: value.items}.get(
         body, lambda: 0)()
 
 

@@ -4,7 +4,8 @@ import base64
 
 from . import ed25519
 from .digest import sha256
-from .note import DASH
+from .merkle import consistent
+from .note import DASH, open_note, read_checkpoint
 
 COSIGNATURE = b'\x04'
 
@@ -63,3 +64,34 @@ class Policy:
             known = sorted(times[m] for m in members if times[m] is not None)
             times[name] = known[k - 1] if len(known) >= k else None
         return sum(times[name] is not None for name in self.witnesses), times[self.quorum]
+
+
+class Witness:
+    """What this member has cosigned: one head, each continuing the one before (WIT-2)."""
+
+    def __init__(self, name, private):
+        self.name, self.private, self.size, self.root = name, private, 0, b''
+
+    def answer(self, request, origin, key, seconds):
+        """(status, body) for the body of a request (c2sp.org/tlog-witness)."""
+        head, blank, note = request.decode().partition('\n\n')
+        first, *proof = head.split('\n')
+        if not blank or not first.startswith('old ') or not first[4:].isdigit() or len(proof) > 63:
+            return 400, b''
+        if note.split('\n')[0] != origin:
+            return 404, b''
+        text = open_note(note, origin, key)
+        if text is None:
+            return 403, b''
+        size, root = read_checkpoint(text, origin)
+        if int(first[4:]) > size:
+            return 400, b''
+        if int(first[4:]) != self.size or size == self.size and root != self.root:
+            return 409, f'{self.size}\n'.encode()
+        hashes = [base64.b64decode(line, validate=True) for line in proof]
+        if self.size and not consistent(self.size, self.root, size, root, hashes):
+            return 422, b''
+        self.size, self.root = size, root
+        signature = self.private.sign(f'cosignature/v1\ntime {seconds}\n{text}'.encode())
+        line = key_id(self.name, ed25519.public_bytes(self.private)) + seconds.to_bytes(8, 'big') + signature
+        return 200, f'{DASH}{self.name} {base64.b64encode(line).decode()}\n'.encode()
