@@ -16,7 +16,7 @@ SOURCE, BUILD = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
 sys.path.insert(0, str(SOURCE / 'tests/python'))
 
 from tmxspec import batch, body, ed25519, export, merkle  # noqa: E402
-from tmxspec.canonical import Malformed, audit, directory as directory_pb, envelope, link, pack  # noqa: E402
+from tmxspec.canonical import Malformed, audit, directory as directory_pb, envelope, link, pack, parse  # noqa: E402
 from tmxspec.digest import blake2b  # noqa: E402
 from tmxspec.directory import Authority, Directory  # noqa: E402
 from tmxspec.log import Distrust, Log  # noqa: E402
@@ -310,9 +310,11 @@ def bye_to(node, **frame):
     while time.monotonic() < end:
         node.session.socket.send_multipart([pack(link.Link(**frame))])
         if node.session.socket.poll(300):
-            answer = node.session.raw(0)
+            control, *frames = node.session.socket.recv_multipart()
+            answer = parse(link.Link, control)
             if answer.WhichOneof('body') == 'bye':
                 return answer
+            node.take(node.session.read(control, frames))
     raise AssertionError('no Bye in 10 s')
 
 

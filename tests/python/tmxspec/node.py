@@ -77,7 +77,9 @@ class Node:
         self.session.ping_when_due(body.now_ms(), self.directory.serial)
         self.inbox.resend()
         self.outbox.resend()
-        taken = self.session.receive(timeout)
+        self.take(self.session.receive(timeout))
+
+    def take(self, taken):
         if taken is None:
             return
         name, message, frames = taken

@@ -77,16 +77,12 @@ class Session:
                     raise Ended('the broker is silent')
                 return None
             control, *frames = self.socket.recv_multipart()
-            taken = self._take(control, frames)
+            taken = self.read(control, frames)
             if taken:
                 return taken
 
-    def raw(self, timeout):
-        """The next control frame, whatever session it is of."""
-        assert self.socket.poll(timeout * 1000), 'no frame'
-        return parse(pb.Link, self.socket.recv_multipart()[0])
-
-    def _take(self, control, frames):
+    def read(self, control, frames):
+        """What a frame brings, when it is the next of this session."""
         try:
             frame = parse(pb.Link, control)
         except Malformed:
