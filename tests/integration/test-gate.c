@@ -77,6 +77,8 @@ static void revokes_at_once(void **state)
     admits[1] = admits[0];
     memcpy(admits[1].key, next.public, 32);
     tmx_gate_link_admit(g->link, admits, 2);
+    AWAIT(g, !tmx_gate_link_wants_write(g->link));
+    expect_exchange(g, "FR");   /* answered after ADMIT was obeyed: a key that comes before that is refused for good */
     struct tmx_socket *old = g->node;
     assert_int_equal(tmx_socket_connect(nodes, g->config.endpoint, &next, g->key, &g->node), 0);
     expect_exchange(g, "FR");
