@@ -293,11 +293,6 @@ void witness_reply(struct tmx_broker *b, struct peer *p, const Tmx__WitnessReply
 void witness_proofs(struct tmx_broker *b, struct peer *p, const Tmx__ProofRequest *request);
 void witness_recover(struct tmx_broker *b);
 void witness_policy_changed(struct tmx_broker *b);
-/* Of the policy's witness with that number: what to ask it; lines it answered; the size it says it cosigned last. False:
- * there is nothing to ask, or what it answered is not what it should be. */
-bool witness_request(struct tmx_broker *b, size_t witness, struct tmx_writer *w);
-bool witness_lines(struct tmx_broker *b, struct tmx_bytes lines);
-bool witness_conflict(struct tmx_broker *b, size_t witness, struct tmx_bytes body);
 
 /* timers.c */
 #define TICK_MS 1000u

@@ -13,9 +13,11 @@
 #define PROOFS_PAUSE_MS 20u     /* between answers to requests for proofs of one member */
 #define HOUR_MS 3600000ull
 
+/* NULL: nobody has to cosign. */
 static const struct tmx_policy *policy_of(const struct tmx_broker *b)
 {
-    return tmx_directory_policy(b->directory);
+    const struct tmx_policy *policy = tmx_directory_policy(b->directory);
+    return policy == NULL || policy->none ? NULL : policy;
 }
 
 /* The witness of the policy whose key is this member's; -1: none. */
@@ -34,7 +36,7 @@ static int witness_of(struct tmx_broker *b, const struct peer *p)
     return -1;
 }
 
-bool witness_request(struct tmx_broker *b, size_t witness, struct tmx_writer *w)
+static bool witness_request(struct tmx_broker *b, size_t witness, struct tmx_writer *w)
 {
     struct witness_round *r = &b->round;
     uint64_t old = b->witness_size[witness] < r->head.size ? b->witness_size[witness] : r->head.size;
@@ -89,7 +91,7 @@ static void round_start(struct tmx_broker *b)
 static void keep(struct tmx_broker *b)
 {
     struct tmx_bytes note = TMX_BYTES(b->cosigned.note, b->cosigned.note_size);
-    struct key hour = key_u64(b->cosigned.quorum.latest_s * 1000 / HOUR_MS);
+    struct key hour = key_u64(b->wall_ms / HOUR_MS);   /* not by what a witness says the time is */
     row_put(b, TMX_T_COSIGNED, key_bytes(&hour), note);
     row_put(b, TMX_T_META, TMX_LIT("cosigned"), note);
     b->dirty = true;
@@ -124,7 +126,7 @@ static bool all_answered(const struct tmx_broker *b)
     return true;
 }
 
-bool witness_lines(struct tmx_broker *b, struct tmx_bytes lines)
+static bool witness_lines(struct tmx_broker *b, struct tmx_bytes lines)
 {
     struct witness_round *r = &b->round;
     struct tmx_quorum q;
@@ -139,14 +141,14 @@ bool witness_lines(struct tmx_broker *b, struct tmx_bytes lines)
     }
     r->note_size += lines.size;
     r->quorum = q;
-    if (!r->open && q.reached) {   /* late: of a witness that is asked by hand */
+    if (!r->open && q.reached) {   /* late */
         b->cosigned = *r;
         keep(b);
     }
     return true;
 }
 
-bool witness_conflict(struct tmx_broker *b, size_t witness, struct tmx_bytes body)
+static bool witness_conflict(struct tmx_broker *b, size_t witness, struct tmx_bytes body)
 {
     uint64_t size;
     if (body.size < 2 || body.data[body.size - 1] != '\n' ||
@@ -175,7 +177,7 @@ void witness_reply(struct tmx_broker *b, struct peer *p, const Tmx__WitnessReply
         if (b->round.open && b->witness_size[witness] <= asked && b->round.conflicts++ < TMX_WITNESSES_MAX) {
             ask(b, p, (size_t)witness);
         }
-    } else {
+    } else if (reply->status != TMX_WITNESS_UNAVAILABLE) {
         notice(b, "witness.refused", true, p->key, NULL, TMX_CODE_BAD_HEAD, reply->status);
     }
 }
@@ -183,7 +185,7 @@ void witness_reply(struct tmx_broker *b, struct peer *p, const Tmx__WitnessReply
 /* While the head is not cosigned; less often where the quorum does not come together. UINT64_MAX: no round is due. */
 static uint64_t next_round_ms(const struct tmx_broker *b)
 {
-    if (policy_of(b) == NULL || policy_of(b)->none || b->halted || b->clock_doubt ||
+    if (policy_of(b) == NULL || b->halted || b->clock_doubt ||
         b->signed_size == b->cosigned.head.size) {
         return UINT64_MAX;
     }
@@ -192,7 +194,7 @@ static uint64_t next_round_ms(const struct tmx_broker *b)
 
 void witness_close(struct tmx_broker *b)
 {
-    if (b->signed_size == b->cosigned.head.size) {
+    if (policy_of(b) == NULL || b->signed_size == b->cosigned.head.size) {
         b->uncosigned_ms = 0;
     } else if (b->uncosigned_ms == 0) {
         b->uncosigned_ms = b->now_ms > 0 ? b->now_ms : 1;
@@ -217,7 +219,7 @@ void witness_tell(struct tmx_broker *b, struct peer *p)
     Tmx__Link link = TMX__LINK__INIT;
     struct tmx_proof proof = { 0 };
     struct tmx_bytes hashes, note;
-    if (p->cosigned_told == b->cosigned.head.size || p->welcome_due) {
+    if (p->cosigned_told == b->cosigned.head.size || p->welcome_due || !b->cosigned.quorum.reached) {
         return;
     }
     if (p->head_size < b->cosigned.head.size) {
@@ -284,6 +286,15 @@ void witness_proofs(struct tmx_broker *b, struct peer *p, const Tmx__ProofReques
     }
 }
 
+/* By the policy in force: what too few have cosigned is not told, and cosigned anew. */
+static void count_again(struct tmx_broker *b)
+{
+    struct witness_round *c = &b->cosigned;
+    if (c->head.size > 0 && (policy_of(b) == NULL || !tmx_policy_check(policy_of(b), TMX_BYTES(c->note, c->note_size), &c->quorum))) {
+        c->quorum = (struct tmx_quorum){ 0 };
+    }
+}
+
 /* What the spool remembers, counted by the policy in force. */
 void witness_recover(struct tmx_broker *b)
 {
@@ -298,9 +309,7 @@ void witness_recover(struct tmx_broker *b)
         memset(c, 0, sizeof(*c));
         return;
     }
-    if (policy_of(b) != NULL && !tmx_policy_check(policy_of(b), TMX_BYTES(c->note, c->note_size), &c->quorum)) {
-        c->quorum = (struct tmx_quorum){ 0 };
-    }
+    count_again(b);
 }
 
 /* Another policy: who has cosigned what is asked anew. */
@@ -308,4 +317,5 @@ void witness_policy_changed(struct tmx_broker *b)
 {
     memset(b->witness_size, 0, sizeof(b->witness_size));
     b->round = (struct witness_round){ .started_ms = b->now_ms };
+    count_again(b);
 }

@@ -109,8 +109,8 @@ void tmx_answer_cosigned(json_t *log, unsigned witnesses, uint64_t size, const s
 {
     json_t *j = json_pack("{sI sI sI sb}", "witnesses", (json_int_t)witnesses, "size", (json_int_t)size, "by",
                           (json_int_t)quorum->witnesses, "quorum", quorum->reached ? 1 : 0);
-    if (quorum->latest_s != 0) {
-        json_object_set_new(j, "age_ms", json_integer((json_int_t)tmx_answer_age(wall_ms, quorum->latest_s * 1000)));
+    if (quorum->reached) {   /* the quorum's time: a single witness may say any */
+        json_object_set_new(j, "age_ms", json_integer((json_int_t)tmx_answer_age(wall_ms, quorum->reached_s * 1000)));
     }
     json_object_set_new(log, "cosigned", j);
 }

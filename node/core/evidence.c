@@ -38,7 +38,7 @@ static bool copy(struct bundle *b, struct tmx_bytes bytes, ProtobufCBinaryData *
     return true;
 }
 
-/* Its number among the bundle's; false: the head is not kept here. */
+/* Its number among the bundle's; false: no room. A leaf without its head is damage. */
 static bool checkpoint_add(struct tmx_node *n, struct bundle *b, const uint8_t *shard, uint64_t size, uint32_t *ret_number)
 {
     struct node_key k;
@@ -48,6 +48,7 @@ static bool checkpoint_add(struct tmx_node *n, struct bundle *b, const uint8_t *
     tmx_write_u64(&w, size);
     k.size = w.used;
     if (!node_get(n, TMX_NT_HEAD, node_kb(&k), &note)) {
+        node_fault(n, n->fault != 0 ? n->fault : -EBADMSG);
         return false;
     }
     for (size_t i = 0; i < b->pb.n_checkpoints; i++) {
@@ -92,9 +93,15 @@ static void directory_add(struct tmx_node *n, struct bundle *b, uint64_t serial)
     b->pb.n_directories++;
 }
 
-/* A row in the form of node_evidence_keep. Leaves of one shard stand together, ascending. */
-static void leaf_add(struct tmx_node *n, struct bundle *b, struct tmx_bytes row)
+/* A row in the form of node_evidence_keep; copied first: it is borrowed until the next read. Leaves of one shard stand
+ * together, ascending. */
+static void leaf_add(struct tmx_node *n, struct bundle *b, struct tmx_bytes borrowed)
 {
+    struct tmx_bytes row;
+    if (!tmx_arena_copy(&b->arena, borrowed, &row)) {
+        b->truncated = true;
+        return;
+    }
     struct tmx_reader r = tmx_reader_init(row);
     uint8_t shard[TMX_SHARD_MAX];
     tmx_read_into(&r, shard, sizeof(shard));
@@ -123,9 +130,11 @@ static void leaf_add(struct tmx_node *n, struct bundle *b, struct tmx_bytes row)
         return;
     }
     tmx__evidence_leaf__init(leaf);
-    if (!checkpoint_add(n, b, shard, size, &checkpoint) || !copy(b, entry, &leaf->entry) || !copy(b, path, &leaf->path)) {
+    if (!checkpoint_add(n, b, shard, size, &checkpoint)) {
         return;
     }
+    leaf->entry = tmx_to_pb(entry);
+    leaf->path = tmx_to_pb(path);
     leaf->index = index;
     leaf->checkpoint = checkpoint;
     memmove(&b->leaves[at + 1], &b->leaves[at], (b->pb.n_leaves - at) * sizeof(b->leaves[0]));
@@ -175,18 +184,20 @@ static void slot_leaf(struct tmx_node *n, struct bundle *b, struct tmx_bytes rec
                       const Tmx__EvidenceLeaf *subject)
 {
     uint8_t member[TMX_MEMBER_MAX];
-    struct tmx_bytes key, value, best = TMX_BYTES_NULL;
+    struct tmx_bytes key, value;
     node_member_key(recipient, member);
-    struct node_key from = node_key_member(member);
+    struct node_key from = node_key_member(member), best = { .size = 0 };
     for (size_t i = 0; i < SETS_LOOKED_AT && node_seek(n, TMX_NT_PREKEY_LEAF, node_kb(&from), TMX_MEMBER_MAX, &key, &value); i++) {
+        struct node_key here = { .size = key.size };
+        memcpy(here.data, key.data, key.size);
         from = node_key_after(key);
         bool same = value.size > TMX_SHARD_MAX + 8 && memcmp(value.data, b->shard_of[0], TMX_SHARD_MAX) == 0;
         if (same && node_u64(tmx_bytes_slice(value, TMX_SHARD_MAX, 8)) < subject->index && set_has(n, value, key_id)) {
-            best = value;
+            best = here;
         }
     }
-    if (best.size > 0) {
-        leaf_add(n, b, best);
+    if (best.size > 0 && node_get(n, TMX_NT_PREKEY_LEAF, node_kb(&best), &value)) {
+        leaf_add(n, b, value);
     }
 }
 
