@@ -94,6 +94,7 @@ static unsigned verb_of(const Tmx__Request *pb)
     case TMX__REQUEST__BODY_LIST:
     case TMX__REQUEST__BODY_EVENTS:
     case TMX__REQUEST__BODY_INFO:
+    case TMX__REQUEST__BODY_EVIDENCE:
         return TMX_NODE_VERB_QUERY;
     default:
         return 0;

@@ -3,6 +3,8 @@
  */
 #include <stdio.h>
 
+#include <tmx/evidence.h>
+
 #include "fake_broker.h"
 
 static ProtobufCBinaryData text(const char *s)
@@ -364,6 +366,59 @@ static void test_few_of_many(void **state)
     assert_false(l->more);
 }
 
+static unsigned evidence(struct world *w, const char *reference, bool without_container, bool disclose)
+{
+    Tmx__EvidenceRequest body = TMX__EVIDENCE_REQUEST__INIT;
+    Tmx__Request request = TMX__REQUEST__INIT;
+    body.reference = text(reference);
+    body.without_container = without_container;
+    body.disclose = disclose;
+    request.body_case = TMX__REQUEST__BODY_EVIDENCE;
+    request.evidence = &body;
+    ask(w, &request, NULL);
+    assert_non_null(w->response);
+    return w->response->code;
+}
+
+static const Tmx__Evidence *bundle(struct world *w)
+{
+    Tmx__Evidence *e;
+    const char *what = NULL;
+    assert_int_equal(w->n_payload, 1);
+    assert_int_equal(tmx_evidence_parse(w->payload[0], &w->arena, &e, &what), TMX_CODE_OK);
+    return e;
+}
+
+/* EVI-1, EVI-2, EVI-4: what a node gives of a message is a bundle, with what was asked for, or a reason. */
+static void test_evidence(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(evidence(w, "a", false, false), TMX_CODE_UNKNOWN_MESSAGE);
+    submit_ok(w, "a", MRN, 0, NULL);
+    assert_int_equal(evidence(w, "a", false, false), TMX_CODE_NOT_READY);   /* nothing is in the log yet */
+    uint64_t index = accept_submit(w, 0);
+    assert_int_equal(evidence(w, "a", false, false), TMX_CODE_OK);
+    const Tmx__Evidence *e = bundle(w);
+    assert_int_equal(e->n_directories, 1);
+    assert_int_equal(e->n_leaves, 2);                        /* the recipient's prekey set, and the acceptance */
+    assert_true(e->leaves[0]->index < index && e->leaves[1]->index == index);
+    assert_true(tmx_bytes_eq(tmx_pb(e->leaves[1]->entry), w->entries[index]));
+    assert_true(e->container.len > 0 && w->response->evidence->container);
+    assert_int_equal(e->content_key.len, 0);
+    assert_int_equal(evidence(w, "a", true, true), TMX_CODE_OK);
+    e = bundle(w);
+    assert_int_equal(e->container.len, 0);
+    assert_int_equal(e->content_key.len, 32);
+    assert_true(w->response->evidence->disclosed);
+    assert_true(noticed(w, "evidence.disclosed"));
+    w->named = true;                                         /* an application over the network */
+    w->applications[0].verbs = TMX_NODE_VERB_QUERY;
+    assert_int_equal(evidence(w, "a", false, true), TMX_CODE_FORBIDDEN);
+    assert_int_equal(evidence(w, "a", false, false), TMX_CODE_OK);
+    w->applications[0].verbs = TMX_NODE_VERB_SUBMIT;
+    assert_int_equal(evidence(w, "a", false, false), TMX_CODE_FORBIDDEN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +432,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_crash, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_deterministic, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_retention, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_evidence, world_setup, world_teardown),
     };
     return cmocka_run_group_tests_name("node-app", tests, NULL, NULL);
 }
