@@ -10,14 +10,20 @@
 
 #include "evidence_parts.h"
 
+static void fault(struct tmx_evidence *v, unsigned rule, const char *part, const char *fmt, va_list args) TMX_PRINTF(4, 0);
+static void fault(struct tmx_evidence *v, unsigned rule, const char *part, const char *fmt, va_list args)
+{
+    v->rule = rule;
+    snprintf(v->part, sizeof v->part, "%s", part);
+    vsnprintf(v->fault, sizeof v->fault, fmt, args);
+}
+
 int tmx_evidence_fault(struct tmx_evidence *v, unsigned rule, const char *part, const char *fmt, ...)
 {
     va_list args;
 
-    v->rule = rule;
-    snprintf(v->part, sizeof v->part, "%s", part);
     va_start(args, fmt);
-    vsnprintf(v->fault, sizeof v->fault, fmt, args);
+    fault(v, rule, part, fmt, args);
     va_end(args);
     return FAULT;
 }
@@ -33,10 +39,8 @@ int tmx_evidence_leaf_fault(struct tmx_evidence *v, unsigned rule, const struct 
         snprintf(part + at, sizeof part - (size_t)at, " (%s, entry %llu of %.*s)", tmx_audit_kind_name(l->e->kind),
                  (unsigned long long)l->pb->index, (int)l->head->shard.size, (const char *)l->head->shard.data);
     }
-    v->rule = rule;
-    snprintf(v->part, sizeof v->part, "%s", part);
     va_start(args, fmt);
-    vsnprintf(v->fault, sizeof v->fault, fmt, args);
+    fault(v, rule, part, fmt, args);
     va_end(args);
     return FAULT;
 }

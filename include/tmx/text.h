@@ -16,6 +16,9 @@ void tmx_base64(struct tmx_bytes b, char *ret_text);
 /* Canonical padded base64 of at most max bytes. */
 bool tmx_unbase64(struct tmx_bytes text, uint8_t *ret_data, size_t max, size_t *ret_size) TMX_MUST_CHECK;
 
+/* The next line without its newline, taken off the front; false when there is none that ends in one. */
+bool tmx_take_line(struct tmx_bytes *text, struct tmx_bytes *ret_line) TMX_MUST_CHECK;
+
 /* Decimal without sign or leading zeros, at most `max`. */
 bool tmx_parse_u64(struct tmx_bytes text, uint64_t max, uint64_t *ret_value) TMX_MUST_CHECK;
 

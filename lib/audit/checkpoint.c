@@ -15,21 +15,6 @@ void tmx_checkpoint_text(const struct tmx_checkpoint *c, struct tmx_writer *w)
     tmx_write_fmt(w, "%s\n%llu\n%s\n", c->origin, (unsigned long long)c->size, root);
 }
 
-/* The next line without its newline; false when there is none. */
-static bool take_line(struct tmx_bytes *text, struct tmx_bytes *ret_line)
-{
-    const uint8_t *end = text->size == 0 ? NULL : memchr(text->data, '\n', text->size);
-    size_t size;
-
-    if (end == NULL) {
-        return false;
-    }
-    size = (size_t)(end - text->data);
-    *ret_line = TMX_BYTES(text->data, size);
-    *text = TMX_BYTES(end + 1, text->size - size - 1);
-    return true;
-}
-
 bool tmx_checkpoint_parse(struct tmx_bytes text, struct tmx_checkpoint *ret_checkpoint)
 {
     struct tmx_checkpoint c = { .size = 0 };
@@ -39,7 +24,7 @@ bool tmx_checkpoint_parse(struct tmx_bytes text, struct tmx_checkpoint *ret_chec
     size_t root_size;
 
     /* No extension lines: implementations disagree on whether cosignatures cover them. */
-    if (!take_line(&text, &origin) || !take_line(&text, &size) || !take_line(&text, &root) || text.size != 0) {
+    if (!tmx_take_line(&text, &origin) || !tmx_take_line(&text, &size) || !tmx_take_line(&text, &root) || text.size != 0) {
         return false;
     }
     if (!tmx_key_name_ok(origin) || !tmx_parse_u64(size, (1ull << TMX_TREE_DEPTH_MAX) - 1, &c.size) || c.size == 0 ||

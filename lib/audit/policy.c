@@ -205,15 +205,13 @@ unsigned tmx_policy_parse(struct tmx_bytes text, struct tmx_policy *ret_policy, 
 
     memset(ret_policy, 0, sizeof *ret_policy);
     while (text.size > 0) {
-        const uint8_t *end = memchr(text.data, '\n', text.size);
-        const size_t size = end == NULL ? text.size : (size_t)(end - text.data);
+        struct tmx_bytes line;
 
         number++;
-        if (end == NULL ? !fail(&p, "the last line has no end") : !take(&p, tmx_bytes_slice(text, 0, size))) {
+        if (!(tmx_take_line(&text, &line) ? take(&p, line) : fail(&p, "the last line has no end"))) {
             *ret_reason = p.reason;
             return number;
         }
-        text = tmx_bytes_slice(text, size + 1, text.size - size - 1);
     }
     if (!p.quorum) {
         *ret_reason = "no quorum line";

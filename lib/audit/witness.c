@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The witness protocol's bodies and decision. Contract: tmx/witness.h.
  */
-#include <string.h>
-
 #include <tmx/text.h>
 #include <tmx/witness.h>
 
@@ -19,19 +17,6 @@ void tmx_witness_request_write(const struct tmx_witness_request *request, struct
     tmx_write_bytes(w, request->checkpoint);
 }
 
-/* The next line without its newline. */
-static bool take_line(struct tmx_bytes *rest, struct tmx_bytes *ret_line)
-{
-    const uint8_t *end = rest->size == 0 ? NULL : memchr(rest->data, '\n', rest->size);
-
-    if (end == NULL) {
-        return false;
-    }
-    *ret_line = TMX_BYTES(rest->data, (size_t)(end - rest->data));
-    *rest = TMX_BYTES(end + 1, rest->size - ret_line->size - 1);
-    return true;
-}
-
 bool tmx_witness_request_parse(struct tmx_bytes body, struct tmx_witness_request *ret_request)
 {
     const struct tmx_bytes old = TMX_LIT("old ");
@@ -39,13 +24,13 @@ bool tmx_witness_request_parse(struct tmx_bytes body, struct tmx_witness_request
     struct tmx_bytes line;
     size_t size;
 
-    if (body.size > TMX_WITNESS_REQUEST_MAX || !take_line(&body, &line) || line.size <= old.size ||
+    if (body.size > TMX_WITNESS_REQUEST_MAX || !tmx_take_line(&body, &line) || line.size <= old.size ||
         !tmx_bytes_eq(tmx_bytes_slice(line, 0, old.size), old) ||
         !tmx_parse_u64(tmx_bytes_slice(line, old.size, line.size - old.size), UINT64_MAX, &r.old)) {
         return false;
     }
     for (;;) {
-        if (!take_line(&body, &line)) {
+        if (!tmx_take_line(&body, &line)) {
             return false;
         }
         if (line.size == 0) {

@@ -124,6 +124,18 @@ bool tmx_unbase64(struct tmx_bytes text, uint8_t *ret_data, size_t max, size_t *
     return true;
 }
 
+bool tmx_take_line(struct tmx_bytes *text, struct tmx_bytes *ret_line)
+{
+    const uint8_t *end = text->size == 0 ? NULL : memchr(text->data, '\n', text->size);
+    if (end == NULL) {
+        return false;
+    }
+    size_t size = (size_t)(end - text->data);
+    *ret_line = tmx_bytes_slice(*text, 0, size);
+    *text = tmx_bytes_slice(*text, size + 1, text->size - size - 1);
+    return true;
+}
+
 bool tmx_parse_u64(struct tmx_bytes text, uint64_t max, uint64_t *ret_value)
 {
     uint64_t v = 0;

@@ -7,18 +7,6 @@
 
 #include <tmx/text.h>
 
-static bool next_line(struct tmx_bytes *text, struct tmx_bytes *ret_line)
-{
-    const uint8_t *end = text->size > 0 ? memchr(text->data, '\n', text->size) : NULL;
-    if (end == NULL) {
-        return false;
-    }
-    size_t size = (size_t)(end - text->data);
-    *ret_line = tmx_bytes_slice(*text, 0, size);
-    *text = tmx_bytes_slice(*text, size + 1, text->size - size - 1);
-    return true;
-}
-
 /* The name up to and including "/authority/"; empty when it is not such a name. */
 static struct tmx_bytes name_prefix(const char *name)
 {
@@ -51,13 +39,13 @@ bool tmx_authority_parse(struct tmx_bytes text, struct tmx_authority *ret_author
     struct tmx_bytes line;
     struct tmx_authority a = { 0 };
     uint64_t threshold;
-    if (!next_line(&text, &line) || line.size <= word.size ||
+    if (!tmx_take_line(&text, &line) || line.size <= word.size ||
         !tmx_bytes_eq(tmx_bytes_slice(line, 0, word.size), word) ||
         !tmx_parse_u64(tmx_bytes_slice(line, word.size, line.size - word.size), TMX_AUTHORITY_KEYS_MAX, &threshold)) {
         return false;
     }
     while (text.size > 0) {
-        if (a.n == TMX_AUTHORITY_KEYS_MAX || !next_line(&text, &line) || !tmx_verify_key_parse(line, &a.keys[a.n]) ||
+        if (a.n == TMX_AUTHORITY_KEYS_MAX || !tmx_take_line(&text, &line) || !tmx_verify_key_parse(line, &a.keys[a.n]) ||
             !fits(&a, &a.keys[a.n])) {
             return false;
         }

@@ -97,7 +97,7 @@ static unsigned verb_of(const Tmx__Request *pb)
     case TMX__REQUEST__BODY_EVIDENCE:
         return TMX_NODE_VERB_QUERY;
     default:
-        return 0;
+        return 0;   /* a request that has no verb is nobody's: one that was forgotten here is refused, not open */
     }
 }
 
@@ -175,7 +175,7 @@ void node_app_request(struct tmx_node *n, const struct tmx_node_event *ev)
     rq.payload = frames + 1;
     rq.n_payload = n_frames - 1;
     if (!rights_of(n, ev->application, &rq.rights) ||
-        (rq.rights != NULL && verb_of(pb) != 0 && (rq.rights->verbs & verb_of(pb)) == 0)) {
+        (rq.rights != NULL && (rq.rights->verbs & verb_of(pb)) == 0)) {
         node_notice(n, "application.refused", false, NULL, NULL, TMX_CODE_FORBIDDEN, verb_of(pb));
         node_answer_code(n, &rq, TMX_CODE_FORBIDDEN,
                          "the node's configuration does not give this application this verb");

@@ -9,19 +9,19 @@ DASH = '\u2014 '
 ED25519 = b'\x01'
 
 
-def key_id(name, public):
-    return sha256(name.encode() + b'\n' + ED25519 + public)[:4]
+def key_id(name, public, kind=ED25519):
+    return sha256(name.encode() + b'\n' + kind + public)[:4]
 
 
 def vkey(name, public):
     return f'{name}+{key_id(name, public).hex()}+{base64.b64encode(ED25519 + public).decode()}'
 
 
-def read_vkey(text):
+def read_vkey(text, kind=ED25519):
     """(name, public key) of a verifier key line."""
     name, identifier, encoded = text.split('+', 2)
     data = base64.b64decode(encoded, validate=True)
-    if len(data) != 33 or data[:1] != ED25519 or identifier != key_id(name, data[1:]).hex():
+    if len(data) != 33 or data[:1] != kind or identifier != key_id(name, data[1:], kind).hex():
         raise ValueError(f'not a verifier key: {text}')
     return name, data[1:]
 

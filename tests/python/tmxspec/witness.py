@@ -3,24 +3,10 @@
 import base64
 
 from . import ed25519
-from .digest import sha256
 from .merkle import consistent
-from .note import DASH, open_note, read_checkpoint
+from .note import DASH, key_id, open_note, read_checkpoint, read_vkey
 
 COSIGNATURE = b'\x04'
-
-
-def read_vkey(text):
-    """(name, public key) of a witness."""
-    name, identifier, encoded = text.split('+', 2)
-    data = base64.b64decode(encoded, validate=True)
-    if len(data) != 33 or data[:1] != COSIGNATURE or identifier != key_id(name, data[1:]).hex():
-        raise ValueError(f'not the key of a witness: {text}')
-    return name, data[1:]
-
-
-def key_id(name, public):
-    return sha256(name.encode() + b'\n' + COSIGNATURE + public)[:4]
 
 
 def cosigned(note, name, public):
@@ -30,7 +16,7 @@ def cosigned(note, name, public):
     for line in lines.splitlines():
         _, line_name, encoded = line.split(' ')
         data = base64.b64decode(encoded, validate=True)
-        if not line.startswith(DASH) or line_name != name or data[:4] != key_id(name, public):
+        if not line.startswith(DASH) or line_name != name or data[:4] != key_id(name, public, COSIGNATURE):
             continue
         time = int.from_bytes(data[4:12], 'big')
         if len(data) != 76 or not ed25519.verify(public, data[12:], f'cosignature/v1\ntime {time}\n{text}\n'.encode()):
@@ -48,7 +34,7 @@ class Policy:
             if not words or words[0].startswith('#') or words[0] == 'log':
                 continue
             if words[0] == 'witness':
-                self.witnesses[words[1]] = read_vkey(words[2])
+                self.witnesses[words[1]] = read_vkey(words[2], COSIGNATURE)
             elif words[0] == 'group':
                 k = {'any': 1, 'all': len(words) - 3}.get(words[2]) or int(words[2])
                 self.groups[words[1]] = (k, words[3:])
@@ -93,5 +79,5 @@ class Witness:
             return 422, b''
         self.size, self.root = size, root
         signature = self.private.sign(f'cosignature/v1\ntime {seconds}\n{text}'.encode())
-        line = key_id(self.name, ed25519.public_bytes(self.private)) + seconds.to_bytes(8, 'big') + signature
+        line = key_id(self.name, ed25519.public_bytes(self.private), COSIGNATURE) + seconds.to_bytes(8, 'big') + signature
         return 200, f'{DASH}{self.name} {base64.b64encode(line).decode()}\n'.encode()
