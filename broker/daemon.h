@@ -84,4 +84,6 @@ int daemon_run(struct daemon *d);
 
 /* control.c */
 void control_answer(struct daemon *d, const struct tmx_control_request *r);
+/* What auditors ask; false when it is none of that. */
+bool control_log(struct daemon *d, const struct tmx_control_request *r, struct tmx_arena *arena);
 json_t *control_status(struct daemon *d);

@@ -15,32 +15,33 @@
 
 #define OPERANDS_MAX 3u
 
-enum option_key { /* one bit each that is no printable character; argp has 24, of which the highest is the sign */
-    OPTION_SIGNED_BY = 0x10,
-    OPTION_AUTHORITY = 0x100,
-    OPTION_JSON = 0x200,
-    OPTION_SOCKET = 0x400,
-    OPTION_OUT = 0x800,
-    OPTION_FORMAT = 0x1000,
-    OPTION_FROM = 0x2000,
-    OPTION_TO = 0x4000,
-    OPTION_MEMBER = 0x8000,
-    OPTION_TYPE = 0x10000,
-    OPTION_OUTCOME = 0x20000,
-    OPTION_JOBS = 0x40000,
-    OPTION_HTML = 0x80000,
-    OPTION_LATE = 0x100000,
-    OPTION_CONTAINER = 0x200000,
-    OPTION_PAYLOAD_OUT = 0x400000,
-    OPTION_SIGN = 0x8,
-    OPTION_SINCE = 0x4,
-};
+/* Options: a bit each of what was given, and the number of that bit from OPTION_FIRST on for argp. */
+#define OPTION_FIRST 0x100
+#define OPTION_KEY(option) (OPTION_FIRST + __builtin_ctzll(option))
+#define OPTION_SIGNED_BY (UINT64_C(1) << 0)
+#define OPTION_AUTHORITY (UINT64_C(1) << 1)
+#define OPTION_JSON (UINT64_C(1) << 2)
+#define OPTION_SOCKET (UINT64_C(1) << 3)
+#define OPTION_OUT (UINT64_C(1) << 4)
+#define OPTION_FORMAT (UINT64_C(1) << 5)
+#define OPTION_FROM (UINT64_C(1) << 6)
+#define OPTION_TO (UINT64_C(1) << 7)
+#define OPTION_MEMBER (UINT64_C(1) << 8)
+#define OPTION_TYPE (UINT64_C(1) << 9)
+#define OPTION_OUTCOME (UINT64_C(1) << 10)
+#define OPTION_JOBS (UINT64_C(1) << 11)
+#define OPTION_HTML (UINT64_C(1) << 12)
+#define OPTION_LATE (UINT64_C(1) << 13)
+#define OPTION_CONTAINER (UINT64_C(1) << 14)
+#define OPTION_PAYLOAD_OUT (UINT64_C(1) << 15)
+#define OPTION_SIGN (UINT64_C(1) << 16)
+#define OPTION_SINCE (UINT64_C(1) << 17)
 
 struct arguments {
     const struct command *command;
     const char *operands[OPERANDS_MAX];
     size_t n_operands;
-    unsigned given; /* enum option_key */
+    uint64_t given; /* of OPTION_… */
     const char *authority;
     const char *socket;
     const char *out; /* NULL: standard output */

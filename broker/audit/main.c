@@ -37,25 +37,25 @@ static const char doc[] =
     "Exit status: 0 done, or everything holds; 1 it does not, or could not be done; 64 usage.";
 
 static const struct argp_option options[] = {
-    { "authority", OPTION_AUTHORITY, "FILE", 0, "keys of the federation authority", 0 },
-    { "container", OPTION_CONTAINER, "FILE", 0, "the sealed container, when it came beside the bundle", 0 },
-    { "format", OPTION_FORMAT, "csv|jsonl", 0, "print the log to be read, a line for each entry and recipient", 0 },
-    { "from", OPTION_FROM, "TIME", 0, "only from this time on: 2026-11-24 or 2026-11-24T10:00:00Z", 0 },
-    { "html", OPTION_HTML, "FILE", 0, "also write the report as a page that needs nothing else", 0 },
-    { "jobs", OPTION_JOBS, "N", 0, "on so many threads (verify); as many as there are processors", 0 },
-    { "json", OPTION_JSON, NULL, 0, "print one JSON document", 0 },
-    { "late", OPTION_LATE, "TIME", 0, "an outcome is late when it comes more than this after acceptance (20m)", 0 },
-    { "member", OPTION_MEMBER, "CODE", 0, "only what this member signed, sent or receives", 0 },
-    { "out", OPTION_OUT, "FILE", 0, "where the proof goes", 0 },
-    { "outcome", OPTION_OUTCOME, "WORD", 0,
+    { "authority", OPTION_KEY(OPTION_AUTHORITY), "FILE", 0, "keys of the federation authority", 0 },
+    { "container", OPTION_KEY(OPTION_CONTAINER), "FILE", 0, "the sealed container, when it came beside the bundle", 0 },
+    { "format", OPTION_KEY(OPTION_FORMAT), "csv|jsonl", 0, "print the log to be read, a line for each entry and recipient", 0 },
+    { "from", OPTION_KEY(OPTION_FROM), "TIME", 0, "only from this time on: 2026-11-24 or 2026-11-24T10:00:00Z", 0 },
+    { "html", OPTION_KEY(OPTION_HTML), "FILE", 0, "also write the report as a page that needs nothing else", 0 },
+    { "jobs", OPTION_KEY(OPTION_JOBS), "N", 0, "on so many threads (verify); as many as there are processors", 0 },
+    { "json", OPTION_KEY(OPTION_JSON), NULL, 0, "print one JSON document", 0 },
+    { "late", OPTION_KEY(OPTION_LATE), "TIME", 0, "an outcome is late when it comes more than this after acceptance (20m)", 0 },
+    { "member", OPTION_KEY(OPTION_MEMBER), "CODE", 0, "only what this member signed, sent or receives", 0 },
+    { "out", OPTION_KEY(OPTION_OUT), "FILE", 0, "where the proof goes", 0 },
+    { "outcome", OPTION_KEY(OPTION_OUTCOME), "WORD", 0,
       "only this: accepted, arrived, delivered, refused, expired, exception or rejected", 0 },
-    { "payload-out", OPTION_PAYLOAD_OUT, "FILE", 0, "where the payload goes, when the bundle discloses it", 0 },
-    { "sign", OPTION_SIGN, "KEYFILE", 0, "sign the list of the export's files with this key (keygen makes one)", 0 },
-    { "signed-by", OPTION_SIGNED_BY, "FILE", 0, "the list of files must be signed with this public key (verify)", 0 },
-    { "since", OPTION_SINCE, "DIR", 0, "only what is new since this earlier export, to be laid over a copy of it", 0 },
-    { "socket", OPTION_SOCKET, "PATH", 0, "the broker's control socket", 0 },
-    { "to", OPTION_TO, "TIME", 0, "only before this time", 0 },
-    { "type", OPTION_TYPE, "TYPE", 0, "only messages of this type", 0 },
+    { "payload-out", OPTION_KEY(OPTION_PAYLOAD_OUT), "FILE", 0, "where the payload goes, when the bundle discloses it", 0 },
+    { "sign", OPTION_KEY(OPTION_SIGN), "KEYFILE", 0, "sign the list of the export's files with this key (keygen makes one)", 0 },
+    { "signed-by", OPTION_KEY(OPTION_SIGNED_BY), "FILE", 0, "the list of files must be signed with this public key (verify)", 0 },
+    { "since", OPTION_KEY(OPTION_SINCE), "DIR", 0, "only what is new since this earlier export, to be laid over a copy of it", 0 },
+    { "socket", OPTION_KEY(OPTION_SOCKET), "PATH", 0, "the broker's control socket", 0 },
+    { "to", OPTION_KEY(OPTION_TO), "TIME", 0, "only before this time", 0 },
+    { "type", OPTION_KEY(OPTION_TYPE), "TYPE", 0, "only messages of this type", 0 },
     { 0 },
 };
 
@@ -68,8 +68,8 @@ static const struct argp_option options[] = {
 struct command {
     const char *name;
     const char *operands[OPERANDS_MAX]; /* what each is */
-    unsigned required;                  /* enum option_key */
-    unsigned allowed;
+    uint64_t required;                  /* of OPTION_… */
+    uint64_t allowed;
     int (*run)(const struct arguments *a);
 };
 
@@ -133,7 +133,7 @@ static const struct command *find_command(const char *name, struct argp_state *s
 /* export asks the broker, or prints what is there, or both. */
 static void check_export(const struct arguments *a, struct argp_state *state)
 {
-    const unsigned reading = OPTION_FORMAT | OPTION_AUTHORITY | OPTIONS_FILTER;
+    const uint64_t reading = OPTION_FORMAT | OPTION_AUTHORITY | OPTIONS_FILTER;
 
     if (a->command->run != tmx_run_export) {
         return;
@@ -172,7 +172,7 @@ static void check_arguments(const struct arguments *a, struct argp_state *state)
     }
     check_export(a, state);
     for (const struct argp_option *o = options; o->name != NULL; o++) {
-        if ((a->given & ~c->allowed & (unsigned)o->key) != 0) {
+        if ((a->given & ~c->allowed & UINT64_C(1) << (o->key - OPTION_FIRST)) != 0) {
             argp_error(state, "%s has no option --%s", c->name, o->name);
         }
     }
@@ -249,15 +249,12 @@ static unsigned processors(void)
     return n < 1 ? 1 : n > (long)CREW_JOBS_MAX ? CREW_JOBS_MAX : (unsigned)n;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static void take_option(uint64_t option, struct arguments *a, char *arg, struct argp_state *state)
 {
-    struct arguments *a = state->input;
-
-    switch (key) {
+    a->given |= option;
+    switch (option) {
     case OPTION_AUTHORITY:
         a->authority = arg;
-        break;
-    case OPTION_JSON:
         break;
     case OPTION_SOCKET:
         a->socket = arg;
@@ -309,6 +306,21 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPTION_OUTCOME:
         a->filter.outcome = take_outcome(arg, state);
         break;
+    default: /* OPTION_JSON has no argument */
+        break;
+    }
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct arguments *a = state->input;
+    const bool is_option = key >= OPTION_FIRST && key < OPTION_FIRST + 64;
+
+    if (is_option) {
+        take_option(UINT64_C(1) << (key - OPTION_FIRST), a, arg, state);
+        return 0;
+    }
+    switch (key) {
     case ARGP_KEY_ARG:
         take_operand(a, arg, state);
         return 0;
@@ -318,8 +330,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
-    a->given |= (unsigned)key;
-    return 0;
 }
 
 int main(int argc, char **argv)

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What auditors ask over the control socket: what tmx-audit export reads (include/tmx/control.h documents every answer).
+ */
+#include <assert.h>
+#include <string.h>
+
+#include <tmx/text.h>
+
+#include "daemon.h"
+
+#define INDEX_MAX (1ull << TMX_TREE_DEPTH_MAX)
+
+/* The head; with the newest that the quorum has cosigned, which may be an earlier one. */
+static json_t *log_head(const struct daemon *d)
+{
+    struct tmx_bytes c = tmx_broker_checkpoint(d->broker);
+    json_t *j = json_pack("{so}", "checkpoint", json_stringn((const char *)c.data, c.size));
+    struct tmx_broker_cosigned_view v;
+    tmx_broker_cosigned(d->broker, &v);
+    json_object_set_new(j, "witnesses", json_integer((json_int_t)v.witnesses));
+    if (v.size > 0 && v.quorum.reached) {
+        json_object_set_new(j, "cosigned", json_stringn((const char *)v.checkpoint.data, v.checkpoint.size));
+    }
+    return j;
+}
+
+/* A turn spends no more on it than these bytes: an export asks often, and the exchange goes on in between. */
+static void entries_answer(struct daemon *d, const struct tmx_control_request *r, uint64_t from, uint64_t count,
+                           struct tmx_arena *arena)
+{
+    size_t room = TMX_CONTROL_ENTRIES_BYTES + TMX_ENTRY_MAX + 2;   /* the last one may be over it */
+    uint8_t *bytes = tmx_arena_alloc(arena, room);
+    assert(bytes != NULL);
+    struct tmx_writer out = tmx_writer_init(bytes, room);
+    json_int_t n = 0;
+    for (; (uint64_t)n < count && out.used < TMX_CONTROL_ENTRIES_BYTES; n++) {
+        uint8_t key[8];
+        struct tmx_writer w = TMX_WRITER_OF(key);
+        tmx_write_u64(&w, from + (uint64_t)n);
+        struct tmx_bytes value;
+        if (tmx_spool_get(d->spool, TMX_T_LOG, tmx_written(&w), &value) != 0) {
+            break;
+        }
+        tmx_write_u16(&out, (uint16_t)value.size);
+        tmx_write_bytes(&out, value);
+    }
+    tmx_control_reply_with(d->control, r->client, json_pack("{sI}", "entries", n), tmx_written(&out));
+}
+
+/* The first one of that serial or a higher one. */
+static void directory_answer(struct daemon *d, const struct tmx_control_request *r, uint64_t from)
+{
+    uint8_t key[8];
+    struct tmx_writer w = TMX_WRITER_OF(key);
+    tmx_write_u64(&w, from);
+    struct tmx_bytes found, value;
+    if (tmx_spool_seek(d->spool, TMX_T_DIRECTORY, tmx_written(&w), &found, &value) != 0) {
+        tmx_control_reply(d->control, r->client, json_pack("{si}", "serial", 0));
+        return;
+    }
+    struct tmx_reader serial = tmx_reader_init(found);
+    tmx_control_reply_with(d->control, r->client, json_pack("{sI}", "serial", (json_int_t)tmx_read_u64(&serial)), value);
+}
+
+bool control_log(struct daemon *d, const struct tmx_control_request *r, struct tmx_arena *arena)
+{
+    uint64_t from, count;
+    if (r->n_words == 1 && strcmp(r->words[0], "log-head") == 0) {
+        tmx_control_reply(d->control, r->client, log_head(d));
+        return true;
+    }
+    if (r->n_words == 3 && strcmp(r->words[0], "log-entries") == 0 &&
+        tmx_parse_u64(tmx_bytes_str(r->words[1]), INDEX_MAX, &from) &&
+        tmx_parse_u64(tmx_bytes_str(r->words[2]), INDEX_MAX, &count)) {
+        entries_answer(d, r, from, count, arena);
+        return true;
+    }
+    if (r->n_words == 2 && strcmp(r->words[0], "log-directory") == 0 &&
+        tmx_parse_u64(tmx_bytes_str(r->words[1]), UINT64_MAX, &from)) {
+        directory_answer(d, r, from);
+        return true;
+    }
+    return false;
+}
