@@ -2,7 +2,7 @@
  * See sums_list.h.
  */
 #include <fcntl.h>
-#include <sodium.h>
+#include <nettle/sha2.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -96,17 +96,17 @@ int tmx_sums_put(FILE *file, const struct tmx_sum *sum)
 int tmx_sums_hash(int dir_fd, const char *path, uint8_t ret_hash[TMX_HASH_SIZE])
 {
     const int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    crypto_hash_sha256_state state;
+    struct sha256_ctx state;
     uint8_t piece[PIECE];
     struct stat st;
     int r = fd < 0 || fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 1 : -EINVAL;
 
-    crypto_hash_sha256_init(&state);
+    sha256_init(&state);
     while (r > 0) {
         const ssize_t n = read(fd, piece, sizeof piece);
 
         if (n > 0) {
-            crypto_hash_sha256_update(&state, piece, (size_t)n);
+            sha256_update(&state, (size_t)n, piece);
         } else if (n == 0) {
             r = 0;
         } else if (errno != EINTR) {
@@ -117,7 +117,7 @@ int tmx_sums_hash(int dir_fd, const char *path, uint8_t ret_hash[TMX_HASH_SIZE])
         close(fd);
     }
     if (r == 0) {
-        crypto_hash_sha256_final(&state, ret_hash);
+        sha256_digest(&state, TMX_HASH_SIZE, ret_hash);
     }
     return r;
 }

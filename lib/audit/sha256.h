@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The log's hash. The only place that names an implementation of SHA-256.
+ * The hash of the log and of notes: what decides how fast SHA-256 is.
  */
 #pragma once
 
