@@ -263,7 +263,9 @@ static void accept(struct tmx_broker *b, struct peer *p, const Tmx__Signed *enve
     ledger_feed(b, p->key, index, TMX_FEED_ALWAYS);
     pairs_consume(b, p, h);
 
+    bool seen_here = h->seen != NULL && tmx_bytes_eq(tmx_pb(h->seen->shard), tmx_bytes_str(b->shard));
     struct tmx_row_message m = { .index = index,
+                                 .seen_size = seen_here ? h->seen->size : 0,
                                  .container_bytes = (uint32_t)h->container_bytes,
                                  .n_recipients = (uint8_t)h->n_recipients,
                                  .n_queued = (uint8_t)h->n_recipients,

@@ -282,7 +282,9 @@ void deliver_chunk(struct tmx_broker *b, struct peer *p, const Tmx__ChunkRequest
 bool outgoing_room(struct tmx_broker *b);
 bool outgoing_head(struct tmx_broker *b, struct peer *p, Tmx__HeadUpdate *ret_head);
 /* A FeedItem frame in the out arena; false when there is no room or the leaf is not there. */
-bool outgoing_item(struct tmx_broker *b, uint64_t index, struct tmx_bytes attachment, struct tmx_bytes *ret_frame);
+/* seen_size: 0, or the head that a delivery's header has seen, which the item then proves, too. */
+bool outgoing_item(struct tmx_broker *b, uint64_t index, struct tmx_bytes attachment, uint64_t seen_size,
+                   struct tmx_bytes *ret_frame);
 
 /* witness.c */
 void witness_close(struct tmx_broker *b);

@@ -25,13 +25,17 @@ static void flight_sent(struct tmx_broker *b, struct peer *p, struct flight *f)
     }
 }
 
-/* Item and container frames of one delivery; false when there is no room for them. */
-static bool frames_build(struct tmx_broker *b, const struct flight *f, struct tmx_bytes ret_frames[2])
+/* Item and container frames of one delivery; false when there is no room for them. *seen_size is what the item before it
+ * in the same message has proved (LINK-12): mostly the same head. */
+static bool frames_build(struct tmx_broker *b, const struct flight *f, const struct tmx_row_message *row,
+                         uint64_t *seen_size, struct tmx_bytes ret_frames[2])
 {
     ret_frames[1] = TMX_BYTES_NULL;
-    if (!outgoing_item(b, f->index, TMX_BYTES_NULL, &ret_frames[0])) {
+    bool proved = row->seen_size == *seen_size;
+    if (!outgoing_item(b, f->index, TMX_BYTES_NULL, proved ? 0 : row->seen_size, &ret_frames[0])) {
         return false;
     }
+    *seen_size = row->seen_size;
     if (f->bytes > TMX_CHUNK_SIZE) {
         return true;   /* the node asks for its chunks */
     }
@@ -95,6 +99,8 @@ static void retries_close(struct tmx_broker *b, struct peer *p)
     }
     struct tmx_bytes frames[2 * TMX_LINK_ITEMS_MAX];
     size_t n = 0, bytes = 0;
+    uint64_t seen_size = 0;
+    struct tmx_row_message row;
     p->next_retry_ms = UINT64_MAX;
     for (size_t i = 0; i < TMX_FLIGHT_SLOTS; i++) {
         struct flight *f = &p->flights[i];
@@ -103,7 +109,7 @@ static void retries_close(struct tmx_broker *b, struct peer *p)
         }
         bool due = f->retry_ms <= b->now_ms;
         bool fits = n < TMX_LINK_ITEMS_MAX && bytes < DELIVER_BYTES_MAX && has_credit(p, f->bytes);
-        if (due && fits && frames_build(b, f, frames + 2 * n)) {
+        if (due && fits && message_read(b, f->message_id, &row) && frames_build(b, f, &row, &seen_size, frames + 2 * n)) {
             p->sent_messages++;
             p->sent_bytes += f->bytes;
             bytes += frames[2 * n].size + frames[2 * n + 1].size;
@@ -129,6 +135,7 @@ bool deliver_close(struct tmx_broker *b, struct peer *p)
     retries_close(b, p);
     struct tmx_bytes frames[2 * TMX_LINK_ITEMS_MAX];
     size_t n = 0, bytes = 0;
+    uint64_t seen_size = 0;
     while (!p->scan_done && n < TMX_LINK_ITEMS_MAX && bytes < DELIVER_BYTES_MAX && p->n_flights < TMX_DELIVERY_WINDOW &&
            p->flight_bytes < TMX_DELIVERY_WINDOW_BYTES) {
         uint8_t priority, id[TMX_ID_SIZE];
@@ -147,7 +154,7 @@ bool deliver_close(struct tmx_broker *b, struct peer *p)
         }
         struct flight f = { .index = index, .bytes = row.container_bytes };
         memcpy(f.message_id, id, sizeof(f.message_id));
-        if (!frames_build(b, &f, frames + 2 * n)) {
+        if (!frames_build(b, &f, &row, &seen_size, frames + 2 * n)) {
             b->more = true;
             break;
         }

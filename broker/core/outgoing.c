@@ -132,10 +132,12 @@ bool outgoing_head(struct tmx_broker *b, struct peer *p, Tmx__HeadUpdate *ret_he
     return true;
 }
 
-bool outgoing_item(struct tmx_broker *b, uint64_t index, struct tmx_bytes attachment, struct tmx_bytes *ret_frame)
+bool outgoing_item(struct tmx_broker *b, uint64_t index, struct tmx_bytes attachment, uint64_t seen_size,
+                   struct tmx_bytes *ret_frame)
 {
-    struct tmx_proof proof;
-    if (!tmx_tree_path(b->tree, b, index, &proof)) {
+    struct tmx_proof proof, seen = { 0 };
+    if (!tmx_tree_path(b->tree, b, index, &proof) ||
+        (seen_size > 0 && !tmx_tree_consistency(b->tree, b, seen_size, &seen))) {
         broker_fault(b, -EBADMSG);
         return false;
     }
@@ -149,6 +151,7 @@ bool outgoing_item(struct tmx_broker *b, uint64_t index, struct tmx_bytes attach
     item.entry = tmx_to_pb(entry);
     item.path = tmx_to_pb(TMX_BYTES(proof.hash, proof.n * sizeof(proof.hash[0])));
     item.attachment = tmx_to_pb(attachment);
+    item.seen = tmx_to_pb(TMX_BYTES(seen.hash, seen.n * sizeof(seen.hash[0])));
     return tmx_codec_pack(&item, &b->out, ret_frame) == TMX_CODEC_OK;
 }
 
@@ -305,7 +308,7 @@ static bool feed_close(struct tmx_broker *b, struct peer *p)
             p->feed_next = index;
             break;
         }
-        if (!outgoing_item(b, index, attachment, &items[n])) {
+        if (!outgoing_item(b, index, attachment, 0, &items[n])) {
             link_down(b, p, "link.overload");
             return false;
         }
@@ -327,7 +330,7 @@ static void again_close(struct tmx_broker *b)
         size_t n = 0;
         for (; i < b->n_again && b->again[i].peer == p && n < TMX_LINK_ITEMS_MAX; i++) {
             struct tmx_bytes attachment = TMX_BYTES_NULL;
-            if (p->up && outgoing_room(b) && outgoing_item(b, b->again[i].index, attachment, &items[n])) {
+            if (p->up && outgoing_room(b) && outgoing_item(b, b->again[i].index, attachment, 0, &items[n])) {
                 n++;
             }
         }

@@ -200,6 +200,7 @@ bool tmx_row_message_get(struct tmx_bytes value, struct tmx_row_message *ret_row
     struct tmx_row_message m;
     struct tmx_reader r = tmx_reader_init(value);
     m.index = tmx_read_u64(&r);
+    m.seen_size = tmx_read_u64(&r);
     tmx_read_into(&r, m.header_digest, sizeof(m.header_digest));
     tmx_read_into(&r, m.container_digest, sizeof(m.container_digest));
     tmx_read_into(&r, m.sender, sizeof(m.sender));
@@ -292,6 +293,7 @@ void message_write(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const st
     uint8_t data[128];
     struct tmx_writer w = TMX_WRITER_OF(data);
     tmx_write_u64(&w, row->index);
+    tmx_write_u64(&w, row->seen_size);
     tmx_write_bytes(&w, TMX_BYTES_OF(row->header_digest));
     tmx_write_bytes(&w, TMX_BYTES_OF(row->container_digest));
     tmx_write_bytes(&w, TMX_BYTES_OF(row->sender));

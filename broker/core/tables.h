@@ -77,6 +77,7 @@ const char *tmx_delivery_state_name(enum tmx_delivery_state state);
 
 struct tmx_row_message {
     uint64_t index;                /* of the acceptance */
+    uint64_t seen_size;            /* of the head of this shard that its header has seen; 0 = none */
     uint8_t header_digest[32];
     uint8_t container_digest[32];
     uint8_t sender[TMX_MEMBER_KEY];

@@ -140,6 +140,6 @@
 /* storage */
 #define TMX_ROW_CHUNK 4080u            /* one overflow page: reference measurement, finding 11 */
 #define TMX_KEY_MAX 64u                /* spool row key */
-#define TMX_SPOOL_VERSION 3u          /* 2: with a journal; 3: the node knows what waits, and what it has cosigned */
+#define TMX_SPOOL_VERSION 4u          /* 2: with a journal; 3: the node knows what waits, and what it has cosigned; 4: seen heads of messages */
 #define TMX_REPORTS_ROOM 4096u         /* what the reports of one delivery take in the broker's spool, with their rows */
 #define TMX_EVIDENCE_ROOM 8192u        /* what is still to come of one delivery in a node's */

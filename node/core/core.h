@@ -175,6 +175,8 @@ struct tmx_node {
     uint64_t pool_counter;
     struct node_state state;
     struct tmx_merkle_memo proven;         /* by the inclusion verified last */
+    uint64_t seen_size;                    /* of the seen head of a delivery that was shown to be of this log last; 0 = none */
+    struct tmx_hash seen_root;
     bool state_dirty, head_kept;
     struct node_session session;
     struct node_window submits, reports;
@@ -365,6 +367,8 @@ bool node_directory_behind(const struct tmx_node *n);
 enum node_head_verdict { NODE_HEAD_OK, NODE_HEAD_STALE, NODE_HEAD_NO_KEY, NODE_HEAD_WRONG };
 enum node_head_verdict node_head_update(struct tmx_node *n, const Tmx__HeadUpdate *update);
 bool node_item_verify(struct tmx_node *n, uint64_t tree_size, const Tmx__FeedItem *item);
+/* Of a delivery that was verified: its sender has seen a head of the log that this node holds. */
+bool node_seen_verify(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__Head *seen);
 /* LINK-6, LINK-7: proof kept, broker not used any more. */
 void node_head_distrust(struct tmx_node *n, const char *event, struct tmx_bytes data);
 void node_head_keep(struct tmx_node *n);
@@ -418,6 +422,8 @@ void node_report_refused(struct tmx_node *n, const Tmx__FeedItem *item, const Tm
 
 /* inbox.c */
 void node_deliver_item(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx_bytes container);
+/* One whose item came earlier and whose container has been pulled since. */
+void node_deliver_pulled(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx_bytes container);
 /* A sequence number of a sender has its outcome here or proved in the log: what waits for it may be offered. */
 void node_seq_resolved(struct tmx_node *n, const uint8_t sender[TMX_MEMBER_MAX], uint64_t seq);
 /* CoA is verified: offer it, or let it wait for an earlier one. */

@@ -58,6 +58,28 @@ bool node_item_verify(struct tmx_node *n, uint64_t tree_size, const Tmx__FeedIte
            tmx_merkle_verify_next(&n->proven, item->index, tree_size, &leaf, tmx_pb(item->path), &head->root);
 }
 
+/* Fork or no fork: the sender was shown the same log (LINK-12). */
+bool node_seen_verify(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__Head *seen)
+{
+    const struct node_head *head = &n->state.head;
+    struct tmx_hash root;
+    if (seen == NULL || !tmx_bytes_eq(tmx_pb(seen->shard), tmx_bytes_str(head->shard))) {
+        return true;   /* of another shard there is no proof in this one */
+    }
+    assert(seen->root.len == sizeof(root.b));
+    memcpy(root.b, seen->root.data, sizeof(root.b));
+    if (seen->size == n->seen_size && tmx_hash_eq(&root, &n->seen_root)) {
+        return true;
+    }
+    if (seen->size > head->size ||
+        !tmx_merkle_verify_consistency(seen->size, &root, head->size, &head->root, tmx_pb(item->seen))) {
+        return false;
+    }
+    n->seen_size = seen->size;
+    n->seen_root = root;
+    return true;
+}
+
 static struct node_key head_key(const struct node_head *head)
 {
     uint8_t shard[TMX_SHARD_MAX];

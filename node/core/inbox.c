@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Deliveries (NODE-4 … NODE-6): verified, opened, stored and confirmed in one transaction; then offered in the order of
+ * Deliveries (LINK-12, NODE-4 … NODE-6): verified, opened, stored and confirmed in one transaction; then offered in the order of
  * their movement.
  */
 #include <stdlib.h>
@@ -484,7 +484,8 @@ static void known(struct tmx_node *n, const struct arrival *a, const struct tmx_
     }
 }
 
-void node_deliver_item(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx_bytes container)
+static bool arrival_parse(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx_bytes container,
+                          struct arrival *ret_arrival)
 {
     Tmx__LogEntry *entry;
     Tmx__Header *h;
@@ -492,11 +493,19 @@ void node_deliver_item(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx
         (entry->kind != TMX__ENTRY_KIND__ENTRY_ACCEPTANCE && entry->kind != TMX__ENTRY_KIND__ENTRY_RESUBMISSION) ||
         tmx_header_parse(tmx_pb(entry->body), &n->scratch, &h) != TMX_CODE_OK) {
         node_notice(n, "delivery.malformed", true, NULL, NULL, TMX_CODE_MALFORMED, item->index);
-        return;
+        return false;
     }
-    n->session.received_bytes += h->container_bytes;
+    *ret_arrival = (struct arrival){ .item = item, .entry = entry, .header = h, .container = container };
+    return true;
+}
+
+static void arrive(struct tmx_node *n, struct arrival *a)
+{
+    const Tmx__FeedItem *item = a->item;
+    const Tmx__LogEntry *entry = a->entry;
+    const Tmx__Header *h = a->header;
+    struct tmx_bytes container = a->container;
     node_serial_heard(n, h->directory_serial);
-    struct arrival a = { .item = item, .entry = entry, .header = h, .container = container };
     int slot = own_slot(n, h);
     const uint8_t *id = h->message_id.data;
     uint8_t sender[TMX_MEMBER_MAX];
@@ -505,10 +514,10 @@ void node_deliver_item(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx
         node_notice(n, "delivery.misrouted", true, sender, id, TMX_CODE_UNKNOWN_RECIPIENT, item->index);
         return;
     }
-    a.slot = (unsigned)slot;
+    a->slot = (unsigned)slot;
     struct tmx_row_in row;
     if (node_in_read(n, id, &row) && (row.state != TMX_IN_LOST || n->state.rebuild)) {
-        known(n, &a, &row);
+        known(n, a, &row);
         return;
     }
     if (n->fault != 0 || n->state.rebuild || node_directory_behind(n)) {
@@ -538,6 +547,28 @@ void node_deliver_item(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx
         node_fault(n, -ENOMEM);
         return;
     }
-    open_arrival(n, &a, plaintext);
+    open_arrival(n, a, plaintext);
     free(plaintext);
+}
+
+void node_deliver_item(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx_bytes container)
+{
+    struct arrival a;
+    if (!arrival_parse(n, item, container, &a)) {
+        return;
+    }
+    n->session.received_bytes += a.header->container_bytes;
+    if (!node_seen_verify(n, item, a.header->seen)) {
+        node_head_distrust(n, "log.seen-wrong", tmx_pb(item->entry));
+        return;
+    }
+    arrive(n, &a);
+}
+
+void node_deliver_pulled(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx_bytes container)
+{
+    struct arrival a;
+    if (arrival_parse(n, item, container, &a)) {
+        arrive(n, &a);
+    }
 }

@@ -41,6 +41,7 @@ static void shard_change(struct tmx_node *n, const Tmx__Welcome *w)
     stages_drop(n);
     memset(head, 0, sizeof(*head));
     memcpy(head->shard, w->shard.data, w->shard.len);
+    n->seen_size = 0;
     n->cosigned = (struct tmx_checkpoint){ .size = 0 };
     n->cosigned_quorum = (struct tmx_quorum){ 0 };
     n->head_kept = false;

@@ -108,7 +108,7 @@ static void complete(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__H
         return;
     }
     node_stage_drop(n, id);
-    node_deliver_item(n, item, TMX_BYTES(container, size));
+    node_deliver_pulled(n, item, TMX_BYTES(container, size));
     n->session.received_bytes -= n->session.received_bytes < size ? 0 : size;   /* counted when it was announced */
     free(container);
 }

@@ -166,6 +166,8 @@ static bool acceptance(struct fold *f, const Tmx__LogEntry *e)
     memcpy(m->id, h->message_id.data, TMX_ID_SIZE);
     tmx_digest(tmx_pb(e->body), m->row.header_digest);
     memcpy(m->row.container_digest, h->container_digest.data, 32);
+    bool here = h->seen != NULL && tmx_bytes_eq(tmx_pb(h->seen->shard), tmx_bytes_str(f->shard));
+    m->row.seen_size = here ? h->seen->size : 0;
     tmx_member_key(tmx_pb(h->sender), m->row.sender);
     feed(f, tmx_pb(h->sender), TMX_FEED_ALWAYS);
     for (size_t i = 0; i < h->n_recipients; i++) {

@@ -73,7 +73,7 @@ static bool message_row(struct fold *f, struct tmx_spool *spool, struct tmx_byte
     for (size_t i = 0; i < f->n_messages; i++) {
         const struct tmx_row_message *m = &f->messages[i].row;
         if (tmx_bytes_eq(key, TMX_BYTES_OF(f->messages[i].id))) {
-            return tmx_row_message_get(value, &row) && row.index == m->index &&
+            return tmx_row_message_get(value, &row) && row.index == m->index && row.seen_size == m->seen_size &&
                    memcmp(row.header_digest, m->header_digest, 32) == 0 &&
                    memcmp(row.container_digest, m->container_digest, 32) == 0 &&
                    memcmp(row.sender, m->sender, TMX_MEMBER_KEY) == 0 && row.container_bytes == m->container_bytes &&

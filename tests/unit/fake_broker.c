@@ -490,7 +490,7 @@ void link_up(struct world *w)
     welcome(w);
 }
 
-static struct tmx_bytes item_frame(struct world *w, uint64_t index, struct tmx_bytes attachment)
+static struct tmx_bytes item_frame(struct world *w, uint64_t index, struct tmx_bytes attachment, struct tmx_bytes seen)
 {
     struct tmx_proof proof;
     Tmx__FeedItem item = TMX__FEED_ITEM__INIT;
@@ -502,7 +502,27 @@ static struct tmx_bytes item_frame(struct world *w, uint64_t index, struct tmx_b
     item.entry = tmx_to_pb(w->entries[index]);
     item.path = pb(proof.hash, proof.n * 32);
     item.attachment = tmx_to_pb(attachment);
+    item.seen = tmx_to_pb(seen);
     return world_pack(w, &item);
+}
+
+/* The proof that the header of this acceptance has seen a head of this log (LINK-12). */
+static struct tmx_bytes seen_proof(struct world *w, uint64_t index)
+{
+    Tmx__LogEntry *e;
+    Tmx__Header *h;
+    struct tmx_proof proof;
+    struct tmx_bytes copy;
+    if (tmx_entry_parse(w->entries[index], &w->arena, &e) != TMX_CODE_OK ||
+        tmx_header_parse(tmx_pb(e->body), &w->arena, &h) != TMX_CODE_OK || h->seen == NULL) {
+        return TMX_BYTES_NULL;
+    }
+    assert_true(tmx_tree_consistency(w->tree, NULL, h->seen->size, &proof));
+    if (w->bend == BEND_SEEN) {
+        proof.hash[proof.n - 1].b[0] ^= 1;
+    }
+    assert_true(tmx_arena_copy(&w->arena, TMX_BYTES(proof.hash, proof.n * 32), &copy));
+    return copy;
 }
 
 void feed(struct world *w, const uint64_t *indexes, size_t n, struct tmx_bytes attachment)
@@ -512,7 +532,7 @@ void feed(struct world *w, const uint64_t *indexes, size_t n, struct tmx_bytes a
     Tmx__Link link = TMX__LINK__INIT;
     struct tmx_bytes items[TMX_LINK_ITEMS_MAX];
     for (size_t i = 0; i < n; i++) {
-        items[i] = item_frame(w, indexes[i], attachment);
+        items[i] = item_frame(w, indexes[i], attachment, TMX_BYTES_NULL);
         w->feed_next = indexes[i] + 1 > w->feed_next ? indexes[i] + 1 : w->feed_next;
     }
     body.items = (uint32_t)n;
@@ -546,7 +566,7 @@ void deliver(struct world *w, uint64_t index, struct tmx_bytes container)
     Tmx__HeadUpdate update;
     Tmx__Deliver body = TMX__DELIVER__INIT;
     Tmx__Link link = TMX__LINK__INIT;
-    struct tmx_bytes frames[2] = { item_frame(w, index, TMX_BYTES_NULL), container };
+    struct tmx_bytes frames[2] = { item_frame(w, index, TMX_BYTES_NULL, seen_proof(w, index)), container };
     body.items = 1;
     body.head = head_update(w, &update);
     body.tree_size = tmx_tree_size(w->tree);

@@ -23,7 +23,7 @@
 #define DAY_MS 86400000ull
 #define MRN "26DE1234567890ABJ4"
 
-enum bend { BEND_NOT, BEND_PATH, BEND_SIGNATURE, BEND_CONSISTENCY };
+enum bend { BEND_NOT, BEND_PATH, BEND_SIGNATURE, BEND_CONSISTENCY, BEND_SEEN };
 
 struct said {                       /* an item the node sent, copied into the world's arena */
     struct tmx_bytes item;          /* Signed */

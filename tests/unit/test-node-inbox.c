@@ -45,6 +45,45 @@ static void test_arrival(void **state)
     assert_true(w->n_reports >= 5);
 }
 
+/* CH has seen this head, or one that differs in the root. */
+static void ch_sees(struct world *w, bool other)
+{
+    w->ch.head.size = tmx_tree_size(w->tree);
+    w->ch.head.root = tmx_tree_root(w->tree);
+    w->ch.head.root.b[0] ^= other ? 1 : 0;
+}
+
+/* LINK-12: the sender was shown another log than this node, or the broker cannot prove that it was not. */
+static void test_seen_head(void **state)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        void *fresh;
+        world_setup(&fresh);
+        struct world *w = fresh;
+        ch_sees(w, false);
+        deliver_message(w, compose(w, false, 0));
+        assert_int_equal(w->n_reports, 1);
+        w->bend = i == 0 ? BEND_SEEN : BEND_NOT;
+        deliver_message(w, compose(w, false, 0));   /* the same head needs no proof again */
+        assert_int_equal(w->n_reports, 2);
+        ch_sees(w, i == 1);
+        struct fake_message *m = compose(w, false, 0);
+        w->ch.head.size = 0;
+        deliver_message(w, m);
+        if (i == 2) {
+            assert_int_equal(w->n_reports, 3);
+        } else {
+            assert_true(noticed(w, "log.seen-wrong"));
+            assert_true(state_of(w).distrust);
+            assert_int_equal(state_of(w).alarm_rows, 1);
+            assert_int_equal(w->n_reports, 2);
+            assert_null(message(w, m->id));
+        }
+        world_teardown(&fresh);
+    }
+    (void)state;
+}
+
 /* REP-1, FEED-3: a report of its own that was refused is an alarm, and is not sent for ever; nothing is offered without its
  * CoA. */
 static void test_refused_report(void **state)
@@ -478,6 +517,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_arrival, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_refused_report, world_setup, world_teardown),
+        cmocka_unit_test(test_seen_head),
         cmocka_unit_test(test_bad_deliveries),
         cmocka_unit_test_setup_teardown(test_acknowledge, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_place_in_the_log, world_setup, world_teardown),

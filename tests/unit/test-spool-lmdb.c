@@ -278,12 +278,12 @@ static void a_newer_version_is_refused(void **state)
     struct tmx_row_key key;
     struct tmx_row_buffer old, new;
     tmx_row_key(&key, TMX_OWN_TABLE, TMX_LIT("spool"));
-    struct tmx_bytes is = tmx_row_make(&key, TMX_LIT("\0\0\0\3\0\0\0\0\0\0\0\7broker"), 0, &old);
-    struct tmx_bytes becomes = tmx_row_make(&key, TMX_LIT("\0\0\0\4\0\0\0\0\0\0\0\7broker"), 0, &new);
+    struct tmx_bytes is = tmx_row_make(&key, TMX_LIT("\0\0\0\4\0\0\0\0\0\0\0\7broker"), 0, &old);
+    struct tmx_bytes becomes = tmx_row_make(&key, TMX_LIT("\0\0\0\5\0\0\0\0\0\0\0\7broker"), 0, &new);
     p->s = tmx_spool_close(p->s);
     assert_true(replace_all(p->data, is, becomes) > 0);
     assert_int_equal(open_as(p, "broker"), -EPROTO);
-    assert_non_null(strstr(p->error, "format version 4, this program knows 3"));
+    assert_non_null(strstr(p->error, "format version 5, this program knows 4"));
 }
 
 static void another_role_is_refused(void **state)

@@ -49,6 +49,8 @@ class Inbox:
         if entry.kind not in (audit.ENTRY_ACCEPTANCE, audit.ENTRY_RESUBMISSION):
             raise Distrust('a delivery without acceptance')
         header = body.read_header(entry.body)
+        if header.HasField('seen'):
+            self.node.log.check_seen(header.seen, item.seen)
         known = self.received.get(header.message_id)
         if known:
             # A duplicate gets the same reports, byte for byte.

@@ -15,7 +15,7 @@ class Log:
     def __init__(self, shard, origin, key):
         self.shard, self.origin, self.key = shard, origin, key
         self.size, self.root, self.checkpoint = 0, b'', b''
-        self.updates = 0
+        self.updates, self.seen = 0, None
 
     def advance(self, update):
         """Takes a HeadUpdate; its proof has to lead from the head known here."""
@@ -41,6 +41,14 @@ class Log:
         if path_root(item.index, self.size, leaf_hash(item.entry), hashes(item.path)) != self.root:
             raise Distrust(f'leaf {item.index} is not in the log')
         return parse(audit.LogEntry, item.entry)
+
+    def check_seen(self, seen, proof):
+        """The head a delivery's header has seen is one of this log (LINK-12)."""
+        if seen.shard != self.shard or (seen.size, seen.root) == self.seen:
+            return
+        if seen.size > self.size or not consistent(seen.size, seen.root, self.size, self.root, hashes(proof)):
+            raise Distrust(f'the sender was shown another log of {seen.size} leaves')
+        self.seen = seen.size, seen.root
 
     def head(self):
         """What headers and reports say their signer has seen."""
