@@ -13,7 +13,7 @@
  *   pump.c      frames out                          members.c   directory
  *   reports.c   reports made                        rebuild.c   behind the log, new shard
  *   witness.c   cosigning heads, cosigned heads     evidence.c  the bundle of a message
- *   upgrade.c   evidence at cosigned heads
+ *   upgrade.c   evidence at cosigned heads          gaps.c      numbers that never come
  */
 #pragma once
 
@@ -63,6 +63,7 @@ struct node_destination {
     uint8_t prekey[32], key_id[8];
     uint64_t ps_epoch;                     /* of the sender key that ps was made with; 0 = none */
     uint8_t ps[32];
+    uint64_t missing, missing_ms;          /* as a sender: a number that has not come, and since when (mono); 0 = none */
 };
 
 struct node_key {
@@ -206,6 +207,7 @@ struct tmx_node {
     bool busy;                             /* the link has not taken yet what earlier turns said */
     bool session_begun;
     uint64_t next_due_ms;                  /* wall: first row of DUE, at the latest */
+    uint64_t gaps_look_ms;                 /* mono: when numbers that have not come are looked for again */
     uint64_t lost;                         /* messages found lost by this rebuild and without outcome */
     uint64_t submit_left, arrive_left;     /* bytes the spool may take in; UINT64_MAX: any */
     uint64_t turn_bytes;                   /* payload bytes that one turn seals */
@@ -270,7 +272,9 @@ void node_container_store(struct tmx_node *n, uint8_t table, const uint8_t id[TM
 void node_container_drop(struct tmx_node *n, uint8_t table, const uint8_t id[TMX_ID_SIZE], uint64_t size);
 /* Reads it whole into a malloc'ed block; NULL when rows are missing (or fault). */
 uint8_t *node_container_load(struct tmx_node *n, uint8_t table, const uint8_t id[TMX_ID_SIZE], uint64_t size);
-/* An alarm: a row for the operator and a notice. */
+/* An alarm: a row for the operator and a notice, whose number is that of the row, or `number`. */
+void node_alarm_number(struct tmx_node *n, const char *event, const uint8_t *member, const uint8_t *id, unsigned code,
+                       uint64_t number, struct tmx_bytes data);
 void node_alarm(struct tmx_node *n, const char *event, const uint8_t *member, const uint8_t *id, unsigned code,
                 struct tmx_bytes data);
 
@@ -439,6 +443,11 @@ void node_in_drop(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
 bool node_in_lost(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *ret_row);
 /* The broker ended a delivery to this node. */
 void node_in_ended_by_broker(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry);
+
+/* gaps.c */
+void node_gaps_close(struct tmx_node *n);
+/* What is below the number of a resubmitted message is not missed: the log that could tell is lost (LOG-4). */
+void node_gaps_pardon(struct tmx_node *n, const Tmx__Header *resubmitted);
 
 /* stage.c */
 void node_stage_begin(struct tmx_node *n, const Tmx__FeedItem *item, const uint8_t id[TMX_ID_SIZE], uint64_t size);

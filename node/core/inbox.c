@@ -515,6 +515,9 @@ static void arrive(struct tmx_node *n, struct arrival *a)
         return;
     }
     a->slot = (unsigned)slot;
+    if (entry->kind == TMX__ENTRY_KIND__ENTRY_RESUBMISSION) {
+        node_gaps_pardon(n, h);
+    }
     struct tmx_row_in row;
     if (node_in_read(n, id, &row) && (row.state != TMX_IN_LOST || n->state.rebuild)) {
         known(n, a, &row);

@@ -248,6 +248,9 @@ void node_rebuild_item(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx_
             sent_restore(n, entry, h);
         } else {
             node_evidence_keep(n, h->message_id.data, TMX_EVIDENCE_ACCEPTANCE, NULL, item);
+            if (entry->kind == TMX__ENTRY_KIND__ENTRY_RESUBMISSION) {
+                node_gaps_pardon(n, h);
+            }
         }
     } else if (entry->kind == TMX__ENTRY_KIND__ENTRY_REFUSAL && mine &&
                tmx_header_parse(tmx_pb(entry->body), &n->scratch, &h) == TMX_CODE_OK) {

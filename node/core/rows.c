@@ -311,6 +311,12 @@ uint8_t *node_container_load(struct tmx_node *n, uint8_t table, const uint8_t id
 void node_alarm(struct tmx_node *n, const char *event, const uint8_t *member, const uint8_t *id, unsigned code,
                 struct tmx_bytes data)
 {
+    node_alarm_number(n, event, member, id, code, n->state.alarm + 1, data);
+}
+
+void node_alarm_number(struct tmx_node *n, const char *event, const uint8_t *member, const uint8_t *id, unsigned code,
+                       uint64_t number, struct tmx_bytes data)
+{
     struct tmx_bytes text = tmx_bytes_str(event);
     uint8_t *row = malloc(10 + text.size + data.size);
     if (row == NULL) {
@@ -326,5 +332,5 @@ void node_alarm(struct tmx_node *n, const char *event, const uint8_t *member, co
     n->state_dirty = true;
     node_insert(n, TMX_NT_ALARM, node_kb(&k), tmx_written(&w));
     free(row);
-    node_notice(n, event, true, member, id, code, n->state.alarm);
+    node_notice(n, event, true, member, id, code, number);
 }

@@ -143,6 +143,7 @@ static void close_turn(struct tmx_node *n)
     node_sign_close(n);
     node_link_close(n);
     node_stage_close(n);
+    node_gaps_close(n);
     node_pump_close(n);
     node_wait_close(n);
     if (n->state_dirty) {

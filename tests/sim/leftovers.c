@@ -3,6 +3,7 @@
  * would fill the disk. What is kept on purpose (log, dedup, evidence, payloads within their retention) is not looked at.
  */
 #include <inttypes.h>
+#include <string.h>
 
 #include "sim.h"
 
@@ -36,10 +37,40 @@ static void look(struct sim *s, const char *who, const struct sim_spool *spool, 
     }
 }
 
+/* NODE-13: every number of a sender came, was said to have ended, or was pardoned after the loss of a log. */
+static void look_numbers(struct sim *s, unsigned node, unsigned sender)
+{
+    struct tmx_spool *spool = s->nodes[node].p.spool.inner;
+    uint8_t from[TMX_MEMBER_MAX + 8] = { 0 };
+    struct tmx_bytes key, value;
+    uint64_t next = 1;
+    memcpy(from, s->federation.members[sender].code, strlen(s->federation.members[sender].code));
+    if (tmx_spool_get(spool, TMX_NT_IN_PAIR, TMX_BYTES(from, TMX_MEMBER_MAX), &value) == 0) {
+        struct tmx_reader r = tmx_reader_init(value);
+        next = tmx_read_u64(&r);
+    }
+    for (;; next++) {
+        struct tmx_writer w = tmx_writer_init(from + TMX_MEMBER_MAX, 8);
+        tmx_write_u64(&w, next);
+        if (tmx_spool_seek(spool, TMX_NT_IN_SEQ, TMX_BYTES_OF(from), &key, &value) != 0 || key.size != sizeof(from) ||
+            memcmp(key.data, from, TMX_MEMBER_MAX) != 0) {
+            return;
+        }
+        if (memcmp(key.data, from, sizeof(from)) != 0) {
+            sim_fail(s, "NODE-13: number %" PRIu64 " of %s never came to %s", next, s->federation.members[sender].code,
+                     s->federation.members[node].code);
+            return;
+        }
+    }
+}
+
 void check_leftovers(struct sim *s)
 {
     look(s, "the broker", &s->broker_process.spool, broker_tables, TMX_N(broker_tables));
     for (unsigned i = 0; i < s->n_nodes; i++) {
         look(s, s->federation.members[i].code, &s->nodes[i].p.spool, node_tables, TMX_N(node_tables));
+        for (unsigned k = 0; k < s->n_nodes; k++) {
+            look_numbers(s, i, k);
+        }
     }
 }

@@ -53,6 +53,53 @@ static void ch_sees(struct world *w, bool other)
     w->ch.head.root.b[0] ^= other ? 1 : 0;
 }
 
+static void pass(struct world *w, unsigned seconds)
+{
+    for (unsigned i = 0; i < seconds; i += 10) {
+        tick(w, 10000);
+        pong(w);
+    }
+}
+
+/* NODE-13: a number that never comes is missed after a while, one that the log explains is not. */
+static void test_missing_number(void **state)
+{
+    struct world *w = *state;
+    struct fake_message *explained = compose(w, false, 0), *withheld = compose(w, false, 0);
+    deliver_message(w, compose(w, false, 0));
+    pass(w, 300);
+    struct tmx_bytes item = fake_sign(&w->ch, &explained->header);
+    feed_one(w, leaf_body(w, TMX__ENTRY_KIND__ENTRY_REFUSAL, item, "CH", TMX_CODE_EXPIRED, 1, 0));
+    pass(w, 540);
+    assert_false(noticed(w, "delivery.missing"));   /* of 2 it has not been long enough since 1 was explained */
+    node_restart(w);
+    link_up(w);
+    pass(w, 720);
+    assert_true(noticed(w, "delivery.missing"));
+    assert_int_equal(state_of(w).alarm_rows, 1);
+    pass(w, 1800);
+    assert_int_equal(state_of(w).alarm_rows, 1);   /* once */
+    deliver_message(w, withheld);
+    assert_int_equal(last_report(w)->seq, 2);      /* late, but taken */
+}
+
+/* NODE-13: in the shard after a lost one a resubmitted message says where its numbers go on. */
+static void test_missing_pardoned(void **state)
+{
+    struct world *w = *state;
+    compose(w, false, 0);
+    struct fake_message *m = compose(w, false, 0);
+    struct tmx_bytes item = fake_sign(&w->ch, &m->header);
+    uint64_t index = leaf_body(w, TMX__ENTRY_KIND__ENTRY_RESUBMISSION, item, "CH", 0, 0, 0);
+    deliver(w, index, TMX_BYTES(m->container, m->container_size));
+    pass(w, 1800);
+    assert_false(noticed(w, "delivery.missing"));
+    compose(w, false, 0);
+    deliver_message(w, compose(w, false, 0));
+    pass(w, 1800);
+    assert_true(noticed(w, "delivery.missing"));
+}
+
 /* LINK-12: the sender was shown another log than this node, or the broker cannot prove that it was not. */
 static void test_seen_head(void **state)
 {
@@ -518,6 +565,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_arrival, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_refused_report, world_setup, world_teardown),
         cmocka_unit_test(test_seen_head),
+        cmocka_unit_test_setup_teardown(test_missing_number, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_missing_pardoned, world_setup, world_teardown),
         cmocka_unit_test(test_bad_deliveries),
         cmocka_unit_test_setup_teardown(test_acknowledge, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_place_in_the_log, world_setup, world_teardown),
