@@ -125,9 +125,9 @@ static json_t *destinations_of(struct daemon *d)
 
 static json_t *counters_of(const struct tmx_broker_state_view *v)
 {
-    return json_pack("{sI sI sI sI sI sI sI}", "accepted", (json_int_t)v->accepted, "refused", (json_int_t)v->refused,
-                     "reports", (json_int_t)v->reports, "expired", (json_int_t)v->expired, "deferred",
-                     (json_int_t)v->deferred, "malformed", (json_int_t)v->malformed, "duplicates",
+    return json_pack("{sI sI sI sI sI sI sI sI}", "accepted", (json_int_t)v->accepted, "refused", (json_int_t)v->refused,
+                     "reports", (json_int_t)v->reports, "expired", (json_int_t)v->expired, "erased",
+                     (json_int_t)v->erased, "deferred", (json_int_t)v->deferred, "malformed", (json_int_t)v->malformed, "duplicates",
                      (json_int_t)v->duplicates);
 }
 

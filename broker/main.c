@@ -101,7 +101,8 @@ static int spool_open(struct daemon *d)
 static int serve(struct daemon *d)
 {
     struct broker_keys keys;
-    struct tmx_broker_config c = { .shard = d->settings.shard, .queue_max = d->settings.queue_max };
+    struct tmx_broker_config c = { .shard = d->settings.shard, .queue_max = d->settings.queue_max,
+                                   .retention_ms = d->settings.retention_ms };
     int code = settings_keys(&d->settings, &keys, &c.authority);
     code = code != 0 ? code : spool_open(d);
     if (code != 0) {
