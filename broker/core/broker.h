@@ -132,6 +132,12 @@ void tmx_broker_state(const struct tmx_broker *b, struct tmx_broker_state_view *
 /* Rows for operators, auditors and invariants. */
 void tmx_member_key(struct tmx_bytes code, uint8_t ret_key[TMX_MEMBER_KEY]);
 struct tmx_bytes tmx_member_code(const uint8_t key[TMX_MEMBER_KEY]);
+struct tmx_row_state {
+    uint64_t size, leaf_ms, last_session;
+    bool halted;
+    struct tmx_bytes shard, checkpoint;    /* borrowed from the value */
+};
+bool tmx_row_state_get(struct tmx_bytes value, struct tmx_row_state *ret_row) TMX_MUST_CHECK;   /* of META "state" */
 bool tmx_row_message_get(struct tmx_bytes value, struct tmx_row_message *ret_row) TMX_MUST_CHECK;
 bool tmx_row_delivery_get(struct tmx_bytes value, struct tmx_row_delivery *ret_row) TMX_MUST_CHECK;
 bool tmx_row_destination_get(struct tmx_bytes value, struct tmx_row_destination *ret_row) TMX_MUST_CHECK;
