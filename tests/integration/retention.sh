@@ -24,7 +24,7 @@ has_erasure() {   # has_erasure MEMBER: its bundle says that the container was e
     rm -f "$root/bundles/$1.evidence"
     fed_tmx "$1" evidence "$id" --out "$root/bundles/$1.evidence" >/dev/null || fail "$1 gives no evidence"
     "$AUDIT" verify-evidence "$root/bundles/$1.evidence" --authority "$FED/authority.pub" >"$root/verdict" || fail "$1: $(cat "$root/verdict")"
-    grep -q ' erased' "$root/verdict"
+    grep -q '^erased  *entry' "$root/verdict"
 }
 for m in DE IT; do
     await has_erasure $m || fail "$m has no evidence of the erasure: $(cat "$root/verdict")"
@@ -41,7 +41,7 @@ for ((i = 0; i < 60; i++)); do
     fed_tmx DE send --to IT --type CD974C --reference "large-$i" "$root/out/large-$i" >/dev/null || fail "large-$i could not be sent"
     ((i % 4 == 3)) && collect IT 5 --ack
 done
-for ((i = 0; i < 20 && $(find "$root/in/IT" -type f | wc -l) < 61; i++)); do
+for ((i = 0; i < 120 && $(find "$root/in/IT" -type f | wc -l) < 61; i++)); do
     collect IT 2 --ack
 done
 [ "$(find "$root/in/IT" -type f | wc -l)" = 61 ] || fail "not everything came: $(find "$root/in/IT" -type f | wc -l) of 61"
