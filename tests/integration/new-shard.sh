@@ -48,7 +48,7 @@ new_shard() { "$BROKER" new-shard --config "$conf" "$@" >"$root/said" 2>&1; }
 # In 2026a: a delivered, b arrived, c and d queued for recipients that are away; later, with the broker away, e is submitted.
 send IT a b
 for ((i = 0; i < 10; i++)); do
-    fed_tmx IT receive --wait 3 --max 1 --to "$root/in" --ack >/dev/null
+    fed_tmx IT receive --wait 3 --max 1 --to "$root/in" --ack >/dev/null 2>&1
     [ -n "$(ls "$root/in")" ] && break
 done
 await all_in delivered 1 && await all_in arrived 1 || fail "the first messages did not get so far"
@@ -123,8 +123,8 @@ cp "$root/marker-before" "$FED/broker/marker"
 fed_start_node DE && send IT e
 fed_start_broker && fed_start_node IT && fed_start_node CH || exit 1
 for ((i = 0; i < 30 && $(find "$root/in" "$root/ch" -type f | wc -l) < 5; i++)); do
-    fed_tmx IT receive --wait 1 --to "$root/in" --ack >/dev/null
-    fed_tmx CH receive --wait 1 --to "$root/ch" --ack >/dev/null
+    fed_tmx IT receive --wait 1 --to "$root/in" --ack >/dev/null 2>&1
+    fed_tmx CH receive --wait 1 --to "$root/ch" --ack >/dev/null 2>&1
 done
 for n in a b c d e; do
     copies=$(find "$root/in" "$root/ch" -type f -exec cmp -s {} "$root/out/$n" \; -print | wc -l)
@@ -142,6 +142,10 @@ audit verify --json "$root/export-2027a" >"$root/verdict"
     [ "$(field follows root <"$root/verdict")" = "$(sed -n 3p "$root/export-2026a/checkpoint")" ] || fail "leaf 0 names another head than the last one"
 audit compare "$root/export-2026a" "$root/export-2027a" >"$root/verdict" && grep -q "begins with the last head" "$root/verdict" ||
     { cat "$root/verdict"; fail "compare does not find that the one follows the other"; }
+audit compare --json "$root/export-2027a" "$root/checkpoint" >"$root/verdict" && [ "$(field verdict <"$root/verdict")" = follows ] ||
+    { cat "$root/verdict"; fail "compare does not take the old log's last checkpoint for it"; }
+sed '2s/$/0/' "$root/checkpoint" >"$root/bent"
+audit compare "$root/bent" "$root/export-2027a" >"$root/verdict" 2>&1 && fail "a checkpoint that the old log never signed was compared"
 audit verify-evidence "$root/evidence" >"$root/verdict" || { cat "$root/verdict"; fail "evidence made in the old shard does not verify"; }
 
 # The old log, from the folder that was kept, is what was exported before; the spool is not written.
