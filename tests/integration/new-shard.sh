@@ -53,6 +53,7 @@ for ((i = 0; i < 10; i++)); do
 done
 await all_in delivered 1 && await all_in arrived 1 || fail "the first messages did not get so far"
 id=$(fed_tmx DE --json list | sed -n '/"state":"delivered"/s/^{"id":"\([^"]*\)".*/\1/p')
+await whole_log_cosigned || fail "no quorum cosigned the log: $(cat "$root/status")"   # this far, and then no further
 fed_stop IT
 send IT c
 send CH d
