@@ -125,9 +125,9 @@ static json_t *destinations_of(struct daemon *d)
 
 static json_t *counters_of(const struct tmx_broker_state_view *v)
 {
-    return json_pack("{sI sI sI sI sI sI sI}", "accepted", (json_int_t)v->accepted, "refused", (json_int_t)v->refused,
-                     "reports", (json_int_t)v->reports, "expired", (json_int_t)v->expired, "deferred",
-                     (json_int_t)v->deferred, "malformed", (json_int_t)v->malformed, "duplicates",
+    return json_pack("{sI sI sI sI sI sI sI sI}", "accepted", (json_int_t)v->accepted, "refused", (json_int_t)v->refused,
+                     "reports", (json_int_t)v->reports, "expired", (json_int_t)v->expired, "erased",
+                     (json_int_t)v->erased, "deferred", (json_int_t)v->deferred, "malformed", (json_int_t)v->malformed, "duplicates",
                      (json_int_t)v->duplicates);
 }
 
@@ -308,6 +308,17 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r, str
     return json_pack("{ss ss}", "error", "unknown request: see tmxctl --help", "code", "unknown-command");
 }
 
+static struct log_source log_source(const struct daemon *d)
+{
+    struct tmx_broker_cosigned_view v;
+    tmx_broker_cosigned(d->broker, &v);
+    return (struct log_source){ .control = d->control,
+                                .spool = d->spool,
+                                .checkpoint = tmx_broker_checkpoint(d->broker),
+                                .witnesses = v.witnesses,
+                                .cosigned = v.size > 0 && v.quorum.reached ? v.checkpoint : TMX_BYTES_NULL };
+}
+
 void control_answer(struct daemon *d, const struct tmx_control_request *r)
 {
     if (r->n_words == 2 && strcmp(r->words[0], "directory") == 0 && strcmp(r->words[1], "install") == 0) {
@@ -319,7 +330,8 @@ void control_answer(struct daemon *d, const struct tmx_control_request *r)
         tmx_control_refuse(d->control, r->client, "busy", "out of memory");
         return;
     }
-    if (!control_log(d, r, &arena)) {
+    const struct log_source source = log_source(d);
+    if (!control_log(&source, r, &arena)) {
         tmx_control_reply(d->control, r->client, answer(d, r, &arena));
     }
     tmx_arena_deinit(&arena);

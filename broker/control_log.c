@@ -11,21 +11,18 @@
 #define INDEX_MAX (1ull << TMX_TREE_DEPTH_MAX)
 
 /* The head; with the newest that the quorum has cosigned, which may be an earlier one. */
-static json_t *log_head(const struct daemon *d)
+static json_t *log_head(const struct log_source *d)
 {
-    struct tmx_bytes c = tmx_broker_checkpoint(d->broker);
-    json_t *j = json_pack("{so}", "checkpoint", json_stringn((const char *)c.data, c.size));
-    struct tmx_broker_cosigned_view v;
-    tmx_broker_cosigned(d->broker, &v);
-    json_object_set_new(j, "witnesses", json_integer((json_int_t)v.witnesses));
-    if (v.size > 0 && v.quorum.reached) {
-        json_object_set_new(j, "cosigned", json_stringn((const char *)v.checkpoint.data, v.checkpoint.size));
+    json_t *j = json_pack("{so}", "checkpoint", json_stringn((const char *)d->checkpoint.data, d->checkpoint.size));
+    json_object_set_new(j, "witnesses", json_integer((json_int_t)d->witnesses));
+    if (d->cosigned.size > 0) {
+        json_object_set_new(j, "cosigned", json_stringn((const char *)d->cosigned.data, d->cosigned.size));
     }
     return j;
 }
 
 /* A turn spends no more on it than these bytes: an export asks often, and the exchange goes on in between. */
-static void entries_answer(struct daemon *d, const struct tmx_control_request *r, uint64_t from, uint64_t count,
+static void entries_answer(const struct log_source *d, const struct tmx_control_request *r, uint64_t from, uint64_t count,
                            struct tmx_arena *arena)
 {
     size_t room = TMX_CONTROL_ENTRIES_BYTES + TMX_ENTRY_MAX + 2;   /* the last one may be over it */
@@ -48,7 +45,7 @@ static void entries_answer(struct daemon *d, const struct tmx_control_request *r
 }
 
 /* The first one of that serial or a higher one. */
-static void directory_answer(struct daemon *d, const struct tmx_control_request *r, uint64_t from)
+static void directory_answer(const struct log_source *d, const struct tmx_control_request *r, uint64_t from)
 {
     uint8_t key[8];
     struct tmx_writer w = TMX_WRITER_OF(key);
@@ -62,7 +59,7 @@ static void directory_answer(struct daemon *d, const struct tmx_control_request 
     tmx_control_reply_with(d->control, r->client, json_pack("{sI}", "serial", (json_int_t)tmx_read_u64(&serial)), value);
 }
 
-bool control_log(struct daemon *d, const struct tmx_control_request *r, struct tmx_arena *arena)
+bool control_log(const struct log_source *d, const struct tmx_control_request *r, struct tmx_arena *arena)
 {
     uint64_t from, count;
     if (r->n_words == 1 && strcmp(r->words[0], "log-head") == 0) {

@@ -76,10 +76,12 @@ static void disk_watch(struct daemon *d, struct batch *batch)
     }
     bool full = d->room.full;
     tmx_room_look(&d->room, &stat, tmx_broker_open(d->broker) * TMX_REPORTS_ROOM, now);
-    if (full != d->room.full) {
+    uint64_t erase_bytes = stat.rows[TMX_T_ERASE] > 0 ? d->room.over_bytes : 0;
+    if (full != d->room.full || erase_bytes > 0) {
         struct tmx_broker_event *ev = &batch->events[batch->n++];
         *ev = event_of(TMX_BROKER_DISK);
         ev->disk_full = d->room.full;
+        ev->erase_bytes = erase_bytes;
     }
 }
 

@@ -4,6 +4,8 @@
  *   main.c      argv, commands, exit codes          gates.c    one gate process per member of the directory
  *   settings.c  the configuration file              control.c  answers operators
  *   setup.c     init and restore                    daemon.c   the loop: wait, drain, turn, send
+ *   setup_shard.c  new-shard                        serve_log.c  an archived log, for auditors
+ *   spool.c     opening the one its marker knows    archive.c  what a spool nobody serves says
  */
 #pragma once
 
@@ -21,7 +23,7 @@
 struct settings {
     struct tmx_config *config;
     const char *path, *directory, *authority, *keys, *shard, *spool, *marker, *run, *gate_program;
-    uint64_t capacity_bytes, gate_memory_bytes, queue_max, high_water_percent;
+    uint64_t capacity_bytes, gate_memory_bytes, queue_max, high_water_percent, retention_ms;
 };
 
 /* Prints what is wrong and returns an exit code, 0 = fine. */
@@ -40,8 +42,21 @@ int settings_keys(const struct settings *s, struct broker_keys *ret_keys, struct
 /* The last signed head, kept beside the marker: what a new shard names as its predecessor. */
 void checkpoint_path(const struct settings *s, char *ret_path, size_t size);
 
+/* Opens the spool; refuses one that its marker does not know as the latest. Prints and returns an exit code. */
+int spool_open(const struct settings *s, struct tmx_spool **ret_spool);
+/* Where the spool of a new shard is made, before it takes the place of the old one. */
+void spool_next_path(const struct settings *s, char *ret_path, size_t size);
+
+/* A spool of its own at `path`, with the first leaves of the configured shard; it begins with `old_directory` where that is
+ * later than the configured one. The marker is written only when the path is the spool's own. */
+int setup_create(const struct settings *s, const char *path, uint64_t generation, struct tmx_bytes previous_checkpoint,
+                 struct tmx_bytes old_directory);
 int setup_init(const struct settings *s);
 int setup_restore(const struct settings *s, const char *given_path);
+/* `archive`: where the old spool goes, NULL = beside it. `uncosigned`: even when no quorum has cosigned its last head. */
+int setup_new_shard(const struct settings *s, const char *archive, bool uncosigned);
+/* Serves the log in the folder `spool` to auditors until a signal comes; an exit code. */
+int serve_log(const char *spool, const char *run, int signals);
 
 /* Gates. */
 struct gates {
@@ -84,6 +99,14 @@ int daemon_run(struct daemon *d);
 
 /* control.c */
 void control_answer(struct daemon *d, const struct tmx_control_request *r);
+/* The log that auditors ask for: of the running broker, or of an archived spool. */
+struct log_source {
+    struct tmx_control *control;
+    struct tmx_spool *spool;
+    struct tmx_bytes checkpoint;   /* the last signed head */
+    unsigned witnesses;            /* of the policy; 0: it asks for none */
+    struct tmx_bytes cosigned;     /* the newest head that its quorum has cosigned, with all lines; or empty */
+};
 /* What auditors ask; false when it is none of that. */
-bool control_log(struct daemon *d, const struct tmx_control_request *r, struct tmx_arena *arena);
+bool control_log(const struct log_source *d, const struct tmx_control_request *r, struct tmx_arena *arena);
 json_t *control_status(struct daemon *d);

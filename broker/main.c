@@ -20,25 +20,42 @@ static const char doc[] =
     "Commands:\n"
     "  init       create the spool of a new broker\n"
     "  restore    replace a lost or old spool: begins a new shard of the log\n"
+    "  new-shard  go on in a new shard of the log, as it is done every year\n"
+    "  serve-log  show the log of an old spool to auditors: tmx-audit export\n"
     "  run        serve, in the foreground (the default)\n"
     "\n"
     "Exit status: 0 stopped in good order, 1 failed, 64 usage, 74 storage error (do not\n"
     "restart by itself), 78 configuration.\n";
 
-enum { OPT_CHECK = 256, OPT_PRINT, OPT_CHECKPOINT };
+enum { OPT_CHECK = 256, OPT_PRINT, OPT_CHECKPOINT, OPT_ARCHIVE, OPT_UNCOSIGNED, OPT_SPOOL, OPT_RUN };
 
 static const struct argp_option options[] = {
     { "config", 'c', "FILE", 0, "Configuration (default /etc/tmx/tmx-broker.conf)", 0 },
     { "check-config", OPT_CHECK, NULL, 0, "Check the configuration and exit", 0 },
     { "print-config", OPT_PRINT, NULL, 0, "Print a commented sample configuration and exit", 0 },
     { "checkpoint", OPT_CHECKPOINT, "FILE", 0, "restore: last known checkpoint of the old shard", 0 },
+    { "archive", OPT_ARCHIVE, "DIR", 0, "new-shard: where the old spool goes (default: beside it, with the shard's name)", 0 },
+    { "uncosigned", OPT_UNCOSIGNED, NULL, 0, "new-shard: although no quorum of witnesses has cosigned the last head", 0 },
+    { "spool", OPT_SPOOL, "DIR", 0, "serve-log: the old spool", 0 },
+    { "run", OPT_RUN, "DIR", 0, "serve-log: folder of the control socket", 0 },
     { 0 },
 };
 
 struct arguments {
-    const char *config, *command, *checkpoint;
-    bool check;
+    const char *config, *command, *checkpoint, *archive, *spool, *run;
+    bool check, uncosigned;
 };
+
+static bool is_command(const char *arg)
+{
+    static const char *const commands[] = { "init", "restore", "new-shard", "serve-log", "run" };
+    for (size_t i = 0; i < TMX_N(commands); i++) {
+        if (strcmp(arg, commands[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -56,54 +73,41 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPT_CHECKPOINT:
         a->checkpoint = arg;
         return 0;
+    case OPT_ARCHIVE:
+        a->archive = arg;
+        return 0;
+    case OPT_UNCOSIGNED:
+        a->uncosigned = true;
+        return 0;
+    case OPT_SPOOL:
+        a->spool = arg;
+        return 0;
+    case OPT_RUN:
+        a->run = arg;
+        return 0;
     case ARGP_KEY_ARG:
-        if (state->arg_num > 0 || (strcmp(arg, "init") != 0 && strcmp(arg, "restore") != 0 && strcmp(arg, "run") != 0)) {
-            argp_error(state, "unknown command '%s': init, restore or run", arg);
+        if (state->arg_num > 0 || !is_command(arg)) {
+            argp_error(state, "unknown command '%s': init, restore, new-shard, serve-log or run", arg);
         }
         a->command = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (strcmp(a->command, "serve-log") == 0 && (a->spool == NULL || a->run == NULL)) {
+            argp_error(state, "serve-log needs --spool DIR and --run DIR");
+        }
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-static int spool_open(struct daemon *d)
-{
-    const struct settings *s = &d->settings;
-    char error[512] = "";
-    int r = tmx_spool_lmdb_open(s->spool, s->capacity_bytes, "broker", &d->spool, error, sizeof(error));
-    if (r < 0) {
-        fprintf(stderr, "tmx-broker: %s\n", error);
-        if (r == -ENOENT) {
-            fprintf(stderr, "  a new broker begins with: tmx-broker init --config FILE\n"
-                            "  a lost spool is replaced with: tmx-broker restore --config FILE\n");
-        }
-        return r == -EBUSY ? 1 : TMX_EXIT_STORAGE;
-    }
-    struct tmx_spool_mark mark;
-    tmx_spool_lmdb_mark(d->spool, &mark);
-    r = tmx_spool_marker_check(s->marker, mark);
-    if (r == TMX_MARKER_E_OLD) {
-        fprintf(stderr, "tmx-broker: the spool %s is older than its marker %s: it is a copy from an earlier time.\n"
-                        "  Its log was continued since; starting it would contradict what was signed.\n"
-                        "  Replace it with: tmx-broker restore --config FILE (in a new shard)\n", s->spool, s->marker);
-        return 1;
-    }
-    if (r != TMX_MARKER_OK) {
-        fprintf(stderr, "tmx-broker: marker %s: %s. Without it an old copy of the spool could not be told.\n"
-                        "  If you are sure that this spool is the latest, write it again with: tmx-broker restore\n",
-                s->marker, r == TMX_MARKER_E_NONE ? "missing" : strerror(-r));
-        return 1;
-    }
-    return 0;
-}
-
 static int serve(struct daemon *d)
 {
     struct broker_keys keys;
-    struct tmx_broker_config c = { .shard = d->settings.shard, .queue_max = d->settings.queue_max };
+    struct tmx_broker_config c = { .shard = d->settings.shard, .queue_max = d->settings.queue_max,
+                                   .retention_ms = d->settings.retention_ms };
     int code = settings_keys(&d->settings, &keys, &c.authority);
-    code = code != 0 ? code : spool_open(d);
+    code = code != 0 ? code : spool_open(&d->settings, &d->spool);
     if (code != 0) {
         return code;
     }
@@ -152,6 +156,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "tmx-broker: cannot start\n");
         return 1;
     }
+    if (strcmp(a.command, "serve-log") == 0) {
+        return serve_log(a.spool, a.run, d.signals);
+    }
     int code = settings_load(a.config, &d.settings);
     if (code != 0 || a.check) {
         return code;
@@ -160,6 +167,8 @@ int main(int argc, char **argv)
         code = setup_init(&d.settings);
     } else if (strcmp(a.command, "restore") == 0) {
         code = setup_restore(&d.settings, a.checkpoint);
+    } else if (strcmp(a.command, "new-shard") == 0) {
+        code = setup_new_shard(&d.settings, a.archive, a.uncosigned);
     } else {
         code = serve(&d);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tmx-broker init and restore: the only ways a spool comes to be.
+ * tmx-broker init and restore; with new-shard (setup_shard.c) the only ways a spool comes to be.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,33 @@
 
 #include "daemon.h"
 
-static int create(const struct settings *s, uint64_t generation, struct tmx_bytes previous_checkpoint)
+/* The directory to begin with: the configured file, or the last one of the old log when that is later. Prints why not. */
+static int directory_choose(const struct settings *s, const struct broker_keys *keys, const struct tmx_authority *authority,
+                            struct tmx_bytes file, struct tmx_bytes *old)
+{
+    struct tmx_directory *d = NULL, *later = NULL;
+    int r = tmx_directory_load(file, authority, NULL, &d);
+    if (r != 0) {
+        fprintf(stderr, "tmx-broker: directory %s: %s\n", s->directory, r < 0 ? strerror(-r) : tmx_directory_error_text(r));
+        return TMX_EXIT_CONFIG;
+    }
+    bool newer = old->size > 0 && tmx_directory_load(*old, authority, NULL, &later) == 0 &&
+                 tmx_directory_serial(later) > tmx_directory_serial(d);
+    *old = newer ? *old : file;
+    const struct tmx_verify_key *log = tmx_directory_log_key(newer ? later : d, tmx_bytes_str(s->shard));
+    bool fits = log != NULL && memcmp(log->key, keys->log_public, sizeof(keys->log_public)) == 0;
+    tmx_directory_free(d);
+    tmx_directory_free(later);
+    if (!fits) {
+        fprintf(stderr, "tmx-broker: the directory %s does not list %s/log.key for shard %s: have it added and signed\n",
+                newer ? "in force" : s->directory, s->keys, s->shard);
+        return TMX_EXIT_CONFIG;
+    }
+    return 0;
+}
+
+int setup_create(const struct settings *s, const char *path, uint64_t generation, struct tmx_bytes previous_checkpoint,
+                 struct tmx_bytes old_directory)
 {
     struct broker_keys keys;
     struct tmx_broker_config c = { .shard = s->shard,
@@ -29,26 +55,15 @@ static int create(const struct settings *s, uint64_t generation, struct tmx_byte
     }
     c.log_secret = keys.log_secret;
     memcpy(c.log_public, keys.log_public, sizeof(c.log_public));
-    c.directory = TMX_BYTES(file, size);
-    struct tmx_directory *d = NULL;
-    int r = tmx_directory_load(c.directory, &c.authority, NULL, &d);
-    if (r != 0) {
-        fprintf(stderr, "tmx-broker: directory %s: %s\n", s->directory, r < 0 ? strerror(-r) : tmx_directory_error_text(r));
+    c.directory = old_directory;
+    code = directory_choose(s, &keys, &c.authority, TMX_BYTES(file, size), &c.directory);
+    if (code != 0) {
         free(file);
-        return TMX_EXIT_CONFIG;
+        return code;
     }
-    const struct tmx_verify_key *log = tmx_directory_log_key(d, tmx_bytes_str(s->shard));
-    bool fits = log != NULL && memcmp(log->key, keys.log_public, sizeof(keys.log_public)) == 0;
-    tmx_directory_free(d);
-    if (!fits) {
-        fprintf(stderr, "tmx-broker: the directory %s does not list %s/log.key for shard %s: have it added and signed\n",
-                s->directory, s->keys, s->shard);
-        free(file);
-        return TMX_EXIT_CONFIG;
-    }
-    r = tmx_spool_lmdb_create(s->spool, s->capacity_bytes, generation, "broker");
+    int r = tmx_spool_lmdb_create(path, s->capacity_bytes, generation, "broker");
     if (r < 0) {
-        fprintf(stderr, "tmx-broker: spool %s: %s%s\n", s->spool, strerror(-r),
+        fprintf(stderr, "tmx-broker: spool %s: %s%s\n", path, strerror(-r),
                 r == -EEXIST ? ": there is one already; it is never replaced" : "");
         free(file);
         return r == -EEXIST ? 1 : TMX_EXIT_STORAGE;
@@ -56,17 +71,17 @@ static int create(const struct settings *s, uint64_t generation, struct tmx_byte
     char error[512] = "";
     struct tmx_spool *spool = NULL;
     struct tmx_broker *b = NULL;
-    r = tmx_spool_lmdb_open(s->spool, s->capacity_bytes, "broker", &spool, error, sizeof(error));
+    r = tmx_spool_lmdb_open(path, s->capacity_bytes, "broker", &spool, error, sizeof(error));
     if (r == 0) {
         r = tmx_broker_new(spool, &c, tmx_clock_mono_ms(), tmx_clock_wall_us(), &b);
     }
-    if (r == 0) {
+    if (r == 0 && strcmp(path, s->spool) == 0) {   /* otherwise it is not in its place yet */
         struct tmx_spool_mark mark;
         tmx_spool_lmdb_mark(spool, &mark);
         r = tmx_spool_marker_write(s->marker, mark);
     }
     if (r < 0) {
-        fprintf(stderr, "tmx-broker: cannot begin the log in %s: %s %s\n", s->spool, strerror(-r), error);
+        fprintf(stderr, "tmx-broker: cannot begin the log in %s: %s %s\n", path, strerror(-r), error);
     }
     tmx_broker_free(b);
     tmx_spool_close(spool);
@@ -82,7 +97,7 @@ int setup_init(const struct settings *s)
                         "  tmx-broker restore --config FILE, in a new shard of the log\n", s->marker);
         return 1;
     }
-    int code = create(s, 1, TMX_BYTES_NULL);
+    int code = setup_create(s, s->spool, 1, TMX_BYTES_NULL, TMX_BYTES_NULL);
     if (code == 0) {
         printf("spool %s created: shard %s, generation 1\n", s->spool, s->shard);
     }
@@ -92,6 +107,24 @@ int setup_init(const struct settings *s)
 void checkpoint_path(const struct settings *s, char *ret_path, size_t size)
 {
     snprintf(ret_path, size, "%s.checkpoint", s->marker);
+}
+
+/* Of another shard than the one that is to begin: its key must never sign a second history. */
+static bool of_another_shard(const struct settings *s, struct tmx_bytes checkpoint)
+{
+    struct tmx_bytes text, lines;
+    struct tmx_checkpoint old;
+    if (!tmx_note_split(checkpoint, &text, &lines) || !tmx_checkpoint_parse(text, &old)) {
+        fprintf(stderr, "tmx-broker: the file is no signed checkpoint\n");
+        return false;
+    }
+    const char *slash = strrchr(old.origin, '/');
+    if (slash != NULL && strcmp(slash + 1, s->shard) == 0) {
+        fprintf(stderr, "tmx-broker: the checkpoint is of shard %s, the one that is configured: a new one begins, with a name and a\n"
+                        "  log.key of its own in the directory\n", s->shard);
+        return false;
+    }
+    return true;
 }
 
 int setup_restore(const struct settings *s, const char *given_path)
@@ -104,6 +137,10 @@ int setup_restore(const struct settings *s, const char *given_path)
                          &size) != 0) {
         fprintf(stderr, "  the new shard names the last signed head of the old one: give the latest you can find with\n"
                         "  --checkpoint FILE (every export of tmx-audit holds one)\n");
+        return 1;
+    }
+    if (!of_another_shard(s, TMX_BYTES(checkpoint, size))) {
+        free(checkpoint);
         return 1;
     }
     struct tmx_spool_mark before;
@@ -126,7 +163,7 @@ int setup_restore(const struct settings *s, const char *given_path)
         }
         printf("what was left of the old spool is kept in %s\n", aside);
     }
-    int code = create(s, generation, TMX_BYTES(checkpoint, size));
+    int code = setup_create(s, s->spool, generation, TMX_BYTES(checkpoint, size), TMX_BYTES_NULL);
     if (code == 0) {
         printf("spool %s created: shard %s, generation %llu. Nodes submit again what has no outcome yet.\n", s->spool,
                s->shard, (unsigned long long)generation);

@@ -12,7 +12,6 @@
 
 #include "check.h"
 #include "commands.h"
-#include "compare.h"
 #include "export.h"
 #include "progress.h"
 #include "prove.h"
@@ -169,28 +168,6 @@ int tmx_run_prove(const struct arguments *a)
     return r;
 }
 
-static void print_history(const struct tmx_history *h)
-{
-    printf("%-11s %s, %" PRIu64 " entries\n", h->fd < 0 ? "checkpoint" : "export", h->path, h->head.size);
-}
-
-static void print_comparison(const struct tmx_history *shorter, const struct tmx_history *longer,
-                             const struct tmx_comparison *c)
-{
-    printf("log         %s\n", shorter->head.origin);
-    print_history(shorter);
-    print_history(longer);
-    if (!c->fork) {
-        printf("verdict     consistent: %s\n",
-               shorter->head.size == longer->head.size ? "the same entries" : "the longer continues the shorter");
-        return;
-    }
-    printf("verdict     FORK: the log signed two histories\n");
-    if (c->located) {
-        printf("            they differ from entry %" PRIu64 " on\n", c->index);
-    }
-}
-
 int tmx_audit_print_json(json_t *document)
 {
     int r;
@@ -200,96 +177,5 @@ int tmx_audit_print_json(json_t *document)
     }
     r = json_dumpf(document, stdout, JSON_INDENT(2)) < 0 || fputc('\n', stdout) == EOF ? -EIO : 0;
     json_decref(document);
-    return r;
-}
-
-static json_t *history_json(const struct tmx_history *h)
-{
-    char root[TMX_BASE64_SIZE(TMX_HASH_SIZE)];
-
-    tmx_base64(TMX_BYTES_OF(h->head.root.b), root);
-    return json_pack("{s:s, s:s, s:I, s:s}", "kind", h->fd < 0 ? "checkpoint" : "export", "path", h->path, "size",
-                     (json_int_t)h->head.size, "root", root);
-}
-
-static int print_json(const struct tmx_history *shorter, const struct tmx_history *longer,
-                      const struct tmx_comparison *c)
-{
-    json_t *all = json_pack("{s:s, s:s, s:o, s:o, s:o}", "verdict", c->fork ? "fork" : "consistent", "origin",
-                            shorter->head.origin, "shorter", history_json(shorter), "longer", history_json(longer),
-                            "first_difference",
-                            c->located ? json_integer((json_int_t)c->index) : json_null());
-
-    return tmx_audit_print_json(all);
-}
-
-/* A fork is what the command was asked to find: the proof goes to the file. */
-static int report_fork(const struct arguments *a, const struct tmx_history *shorter, const struct tmx_history *longer,
-                       const struct tmx_comparison *c)
-{
-    static uint8_t proof[FORK_PROOF_MAX];
-    struct tmx_writer w = TMX_WRITER_OF(proof);
-
-    if (a->out == NULL) {
-        fprintf(stderr, "tmx-audit: keep both; --out FILE writes the proof, for whoever has the log's key\n");
-        return EXIT_FAILED;
-    }
-    tmx_fork_proof(shorter, longer, c, &w);
-    (void)tmx_audit_write_out(a->out, tmx_written(&w));
-    return EXIT_FAILED;
-}
-
-static int compare(const struct arguments *a, struct tmx_history *shorter, struct tmx_history *longer)
-{
-    const struct tmx_audit_directories *keys = shorter->directories != NULL ? shorter->directories
-                                                                            : longer->directories;
-    struct tmx_comparison c;
-    char why[HISTORY_WHY_MAX];
-    int r = 0;
-
-    if (keys == NULL) {
-        return tmx_audit_complain("compare: one of the two must be an export: its directories hold the log's key");
-    }
-    r = tmx_history_verify_head(shorter, shorter->directories != NULL ? shorter->directories : keys, why);
-    if (r == 0) {
-        r = tmx_history_verify_head(longer, longer->directories != NULL ? longer->directories : keys, why);
-    }
-    if (r == 0) {
-        r = tmx_compare(shorter, longer, &c, why);
-    }
-    if (r < 0) {
-        return tmx_audit_complain(why);
-    }
-    if ((a->given & OPTION_JSON) != 0) {
-        r = print_json(shorter, longer, &c);
-    } else {
-        print_comparison(shorter, longer, &c);
-    }
-    if (r < 0 || fflush(stdout) != 0) {
-        return tmx_audit_complain("cannot write the result");
-    }
-    return c.fork ? report_fork(a, shorter, longer, &c) : EXIT_OK;
-}
-
-int tmx_run_compare(const struct arguments *a)
-{
-    struct tmx_history h[2] = { { .path = NULL }, { .path = NULL } };
-    struct tmx_authority authority;
-    char why[HISTORY_WHY_MAX];
-    const char *what;
-    size_t shorter;
-    int r = tmx_audit_authority(a->authority, &authority, &what);
-
-    if (r < 0) {
-        return tmx_audit_complain(what);
-    }
-    for (size_t i = 0; r == 0 && i < TMX_N(h); i++) {
-        r = tmx_history_open(a->operands[i], &authority, &h[i], why);
-    }
-    /* Of heads of one size the export is the longer: it has the tiles. */
-    shorter = h[0].head.size < h[1].head.size || (h[0].head.size == h[1].head.size && h[0].fd < 0) ? 0 : 1;
-    r = r < 0 ? tmx_audit_complain(why) : compare(a, &h[shorter], &h[1 - shorter]);
-    tmx_history_close(&h[0]);
-    tmx_history_close(&h[1]);
     return r;
 }

@@ -22,6 +22,7 @@ struct message {
     uint8_t header_digest[TMX_HASH_SIZE];
     uint8_t container_digest[TMX_HASH_SIZE];
     bool container_known; /* a carried delivery may not tell */
+    bool erased;
     uint64_t expires_ms;  /* 0: not known */
     size_t n;
     struct delivery deliveries[];
@@ -369,12 +370,24 @@ void tmx_audit_broker_outcome(const struct tmx_audit_step *s)
 
 void tmx_audit_erased(const struct tmx_audit_step *s)
 {
-    struct message *m = s->e->reference == NULL ? NULL : get_place(s->a, s->e->reference);
+    const Tmx__LogEntry *e = s->e;
+    struct message *m = e->reference == NULL ? NULL : get_place(s->a, e->reference);
 
-    for (size_t i = 0; m != NULL && i < m->n; i++) {
-        if (m->deliveries[i].state == AUDIT_QUEUED) {
-            tmx_audit_step_fault(s, AUDIT_STATE, "the container was erased while a delivery waited for it");
+    if (m == NULL || memcmp(m->id, e->message_id.data, sizeof m->id) != 0 ||
+        (e->header_digest.len > 0 && memcmp(m->header_digest, e->header_digest.data, sizeof m->header_digest) != 0) ||
+        (e->digest.len > 0 && m->container_known &&
+         memcmp(m->container_digest, e->digest.data, sizeof m->container_digest) != 0)) {
+        tmx_audit_step_fault(s, AUDIT_REFERENCE, "what was erased is not the container of the acceptance it names");
+        return;
+    }
+    for (size_t i = 0; i < m->n; i++) {
+        if (m->deliveries[i].state != AUDIT_ENDED) {
+            tmx_audit_step_fault(s, AUDIT_STATE, "the container was erased while a delivery had no outcome");
             return;
         }
     }
+    if (m->erased) {
+        tmx_audit_step_fault(s, AUDIT_STATE, "the container was erased before");
+    }
+    m->erased = true;
 }

@@ -58,6 +58,20 @@ static void print_witnesses(const struct tmx_check *c, FILE *out)
             q.reached ? "a quorum since " : "fewer than the policy asks for", q.reached ? since : "");
 }
 
+/* The shard before, by what leaf 0 names of it. */
+static void print_follows(const struct tmx_audit_summary *s, FILE *out)
+{
+    if (s->follows.size == 0) {
+        return;
+    }
+    fprintf(out, "follows     %s, %" PRIu64 " entries", s->follows.origin, s->follows.size);
+    if (s->follows_witnesses > 0) {
+        fprintf(out, ", cosigned by %u of %u%s", s->follows_quorum.witnesses, s->follows_witnesses,
+                s->follows_quorum.reached ? "" : ", fewer than the policy asks for");
+    }
+    fprintf(out, "\n");
+}
+
 void tmx_summary_print(const struct tmx_check *c, FILE *out)
 {
     const struct tmx_audit_summary *s = tmx_audit_result(tmx_check_audit(c));
@@ -71,6 +85,7 @@ void tmx_summary_print(const struct tmx_check *c, FILE *out)
     tmx_time_text(s->last_ms, last);
     fprintf(out, "log         %s\nsize        %" PRIu64 "\n", tmx_check_head(c)->origin, tmx_check_head(c)->size);
     print_witnesses(c, out);
+    print_follows(s, out);
     fprintf(out, "from        %s\nto          %s\n", first, last);
     print_counts(s, out);
     fprintf(out, "signed by\n");
@@ -100,6 +115,19 @@ static json_t *faults_json(const struct tmx_audit_summary *s)
                       f->index == AUDIT_NO_INDEX ? json_null() : json_integer((json_int_t)f->index), "first", text));
     }
     return list;
+}
+
+static json_t *follows_json(const struct tmx_audit_summary *s)
+{
+    char root[TMX_BASE64_SIZE(TMX_HASH_SIZE)];
+
+    if (s->follows.size == 0) {
+        return json_null();
+    }
+    tmx_base64(TMX_BYTES_OF(s->follows.root.b), root);
+    return json_pack("{s:s, s:I, s:s, s:{s:I, s:I, s:b}}", "origin", s->follows.origin, "size",
+                     (json_int_t)s->follows.size, "root", root, "witnesses", "of", (json_int_t)s->follows_witnesses, "by",
+                     (json_int_t)s->follows_quorum.witnesses, "quorum", s->follows_quorum.reached ? 1 : 0);
 }
 
 static json_t *members_json(const struct tmx_audit *a)
@@ -147,6 +175,7 @@ int tmx_summary_json(const struct tmx_check *c, FILE *out)
     }
     (void)json_object_set_new(all, "witnesses", json_pack("{s:I, s:I, s:b, s:I}", "of", (json_int_t)witnesses, "by",
                               (json_int_t)q.witnesses, "quorum", q.reached ? 1 : 0, "quorum_at_ms", (json_int_t)(q.reached_s * 1000)));
+    (void)json_object_set_new(all, "follows", follows_json(s));
     r = json_dumpf(all, out, JSON_INDENT(2)) < 0 || fputc('\n', out) == EOF ? -EIO : 0;
     json_decref(all);
     return r;

@@ -56,6 +56,9 @@ struct tmx_audit_summary {
     uint64_t arrived;     /* open, with a CoA */
     uint64_t queued;      /* open, without */
     uint64_t outcomes[6]; /* enum Tmx__Outcome; the broker's expiries and exceptions included */
+    struct tmx_checkpoint follows;   /* the last head of the shard before, as leaf 0 names it; size 0: none */
+    unsigned follows_witnesses;      /* of the policy in force at leaf 0 */
+    struct tmx_quorum follows_quorum;
     struct tmx_audit_fault faults[AUDIT_N_CLASSES];
 };
 

@@ -26,6 +26,17 @@ static void check_member(const struct tmx_audit_step *s, struct tmx_bytes in_bod
     }
 }
 
+/* Who had cosigned the last head of the shard before. */
+static void check_cosigned(const struct tmx_audit_step *s, struct tmx_bytes note, const struct tmx_policy *policy)
+{
+    struct tmx_audit_summary *sum = &s->a->summary;
+
+    sum->follows_witnesses = policy == NULL ? 0 : (unsigned)policy->n_witnesses;
+    if (policy != NULL && !tmx_policy_check(policy, note, &sum->follows_quorum)) {
+        tmx_audit_step_fault(s, AUDIT_SHARD, "a cosignature of the last head of the shard before does not verify");
+    }
+}
+
 /* The text is the last checkpoint of the shard before, signed by that log. */
 static int on_shard_start(const struct tmx_audit_step *s)
 {
@@ -51,6 +62,11 @@ static int on_shard_start(const struct tmx_audit_step *s)
     }
     if (key == NULL || !tmx_checkpoint_verify(note, key, &old)) {
         tmx_audit_step_fault(s, AUDIT_SHARD, "the checkpoint of the shard before does not verify");
+    } else if (tmx_bytes_eq(tmx_bytes_str(slash + 1), TMX_BYTES(s->a->shard, s->a->shard_size))) {
+        tmx_audit_step_fault(s, AUDIT_SHARD, "the shard follows itself");
+    } else {
+        s->a->summary.follows = old;
+        check_cosigned(s, note, tmx_directory_policy(d));
     }
     return 0;
 }

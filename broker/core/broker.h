@@ -22,6 +22,7 @@ struct tmx_broker_config {
     struct tmx_authority authority;        /* pinned */
     uint64_t generation;                   /* of the spool */
     uint64_t queue_max;                    /* messages per destination before its send window stops growing */
+    uint64_t retention_ms;                 /* containers are kept so long after the last outcome; 0: they go with it */
     struct tmx_bytes directory;            /* the directory file a new spool starts with; later ones come as events */
     struct tmx_bytes previous_checkpoint;  /* a new shard after a loss: last known head of the old one; or empty */
 };
@@ -32,7 +33,7 @@ enum tmx_broker_event_kind {
     TMX_BROKER_GATE_BUSY,    /* what the member was sent waits before its gate, or does so no more: see `busy` */
     TMX_BROKER_TICK,         /* time passed */
     TMX_BROKER_DIRECTORY,    /* an operator installs a directory file */
-    TMX_BROKER_DISK,         /* the spool's fill level crossed the high-water mark, either way */
+    TMX_BROKER_DISK,         /* the spool's fill level: above the high-water mark, and what should go */
 };
 
 struct tmx_broker_event {
@@ -45,6 +46,7 @@ struct tmx_broker_event {
     const struct tmx_bytes *frames;
     struct tmx_bytes file;                 /* DIRECTORY */
     bool disk_full;                        /* DISK */
+    uint64_t erase_bytes;                  /* DISK: so much of what is kept by retention has to make room */
     bool busy;                             /* GATE_BUSY: neither feed nor deliveries until it is not */
 };
 
@@ -123,13 +125,19 @@ void tmx_broker_cosigned(const struct tmx_broker *b, struct tmx_broker_cosigned_
 struct tmx_broker_state_view {
     bool halted;                           /* shown a head beyond its tree: signs nothing */
     bool disk_full, clock_doubt, directory_expired;
-    uint64_t accepted, refused, reports, expired, deferred, malformed, duplicates;
+    uint64_t accepted, refused, reports, expired, erased, deferred, malformed, duplicates;
 };
 void tmx_broker_state(const struct tmx_broker *b, struct tmx_broker_state_view *ret_view);
 
 /* Rows for operators, auditors and invariants. */
 void tmx_member_key(struct tmx_bytes code, uint8_t ret_key[TMX_MEMBER_KEY]);
 struct tmx_bytes tmx_member_code(const uint8_t key[TMX_MEMBER_KEY]);
+struct tmx_row_state {
+    uint64_t size, leaf_ms, last_session;
+    bool halted;
+    struct tmx_bytes shard, checkpoint;    /* borrowed from the value */
+};
+bool tmx_row_state_get(struct tmx_bytes value, struct tmx_row_state *ret_row) TMX_MUST_CHECK;   /* of META "state" */
 bool tmx_row_message_get(struct tmx_bytes value, struct tmx_row_message *ret_row) TMX_MUST_CHECK;
 bool tmx_row_delivery_get(struct tmx_bytes value, struct tmx_row_delivery *ret_row) TMX_MUST_CHECK;
 bool tmx_row_destination_get(struct tmx_bytes value, struct tmx_row_destination *ret_row) TMX_MUST_CHECK;

@@ -8,7 +8,7 @@
  *   deliver.c    deliveries under credit               members.c    directory and prekeys
  *   staging.c    large containers, in chunks           timers.c     expiry, retries, clock
  *   status.c     views for operators                   putoff.c     order of resubmissions
- *   witness.c    heads cosigned by witnesses
+ *   witness.c    heads cosigned by witnesses        retention.c  containers after the last outcome
  */
 #pragma once
 
@@ -132,6 +132,8 @@ struct tmx_broker {
     bool dirty;                        /* rows were written in this turn */
     uint64_t last_session;
     uint64_t next_due_ms;              /* wall: first row of DUE, at the latest */
+    uint64_t next_erase_ms;            /* wall: first row of ERASE, at the latest */
+    uint64_t erase_bytes;              /* of containers that are to go before their time, for want of room */
     uint64_t last_beat_ms;
     size_t n_peers, first_peer;        /* first_peer rotates: who is served first */
     struct peer peers[TMX_MEMBERS_MAX];
@@ -250,7 +252,7 @@ void queue_enqueue(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const ui
 /* The delivery leaves the queue (CoA or outcome): its lane opens. Rows `d` and `m` are changed, not written. */
 void queue_leave(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY],
                  struct tmx_row_delivery *d, struct tmx_row_message *m);
-/* A delivery has its outcome: with the last one the container goes (QUE-8). `m` is changed, not written. */
+/* A delivery has its outcome: after the last one the container may go (QUE-8). `m` is changed, not written. */
 void queue_ended(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], struct tmx_row_message *m);
 /* A terminal outcome by the broker itself: leaf of `kind`, feeds, rows. */
 void queue_end(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY],
@@ -259,6 +261,11 @@ struct flight *flight_find(struct peer *p, uint64_t index);
 struct flight *flight_add(struct tmx_broker *b, struct peer *p, uint64_t index);
 void flight_remove(struct peer *p, uint64_t index);
 void flight_clear(struct peer *p);
+
+/* retention.c. The message has its last outcome. */
+void retention_ended(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_message *m);
+/* Erases what is due, or has to go for want of room: so much a turn. */
+void retention_run(struct tmx_broker *b);
 
 /* link.c */
 void link_message(struct tmx_broker *b, const struct tmx_broker_event *ev);

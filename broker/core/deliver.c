@@ -191,8 +191,7 @@ void deliver_chunk(struct tmx_broker *b, struct peer *p, const Tmx__ChunkRequest
     }
     struct tmx_row_delivery d;
     struct tmx_bytes data = TMX_BYTES_NULL;
-    if (delivery_read(b, request->message_id.data, p->key, &d) &&
-        (d.state == TMX_DELIVERY_QUEUED || d.state == TMX_DELIVERY_ARRIVED)) {
+    if (delivery_read(b, request->message_id.data, p->key, &d)) {   /* as long as the container is here (QUE-8) */
         struct key k = key_container(request->message_id.data, (uint32_t)(request->offset / TMX_CHUNK_SIZE));
         if (row_get(b, TMX_T_CONTAINER, key_bytes(&k), &data) && !tmx_arena_copy(&b->out, data, &data)) {
             return;

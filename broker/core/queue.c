@@ -138,21 +138,12 @@ static void lane_open(struct tmx_broker *b, const uint8_t member[TMX_MEMBER_KEY]
     delivery_write(b, id, member, &head, false);
 }
 
-static void container_delete(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], uint32_t container_bytes)
-{
-    uint32_t n = (container_bytes + TMX_CHUNK_SIZE - 1) / TMX_CHUNK_SIZE;
-    for (uint32_t i = 0; i < n; i++) {
-        struct key k = key_container(id, i);
-        row_delete(b, TMX_T_CONTAINER, key_bytes(&k));
-    }
-}
-
 void queue_ended(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], struct tmx_row_message *m)
 {
     assert(m->n_open > 0);
     m->n_open--;
     if (m->n_open == 0) {
-        container_delete(b, id, m->container_bytes);
+        retention_ended(b, id, m);
     }
 }
 

@@ -384,29 +384,43 @@ void state_write(struct tmx_broker *b)
     row_put(b, TMX_T_META, TMX_LIT("state"), tmx_written(&w));
 }
 
+bool tmx_row_state_get(struct tmx_bytes value, struct tmx_row_state *ret_row)
+{
+    struct tmx_row_state s;
+    struct tmx_reader r = tmx_reader_init(value);
+    uint8_t version = tmx_read_u8(&r);
+    s.size = tmx_read_u64(&r);
+    s.leaf_ms = tmx_read_u64(&r);
+    s.last_session = tmx_read_u64(&r);
+    s.halted = tmx_read_u8(&r) != 0;
+    s.shard = tmx_read_bytes(&r, tmx_read_u8(&r));
+    s.checkpoint = tmx_read_bytes(&r, tmx_read_u16(&r));
+    if (!tmx_reader_done(&r) || version != 1 || s.shard.size > TMX_SHARD_MAX || s.checkpoint.size > TMX_CHECKPOINT_MAX) {
+        return false;
+    }
+    *ret_row = s;
+    return true;
+}
+
 bool state_read(struct tmx_broker *b, uint64_t *ret_size)
 {
     struct tmx_bytes value;
+    struct tmx_row_state s;
     if (!row_get(b, TMX_T_META, TMX_LIT("state"), &value)) {
         return false;
     }
-    struct tmx_reader r = tmx_reader_init(value);
-    uint8_t version = tmx_read_u8(&r);
-    uint64_t size = tmx_read_u64(&r);
-    b->leaf_ms = tmx_read_u64(&r);
-    b->last_session = tmx_read_u64(&r);
-    b->halted = tmx_read_u8(&r) != 0;
-    struct tmx_bytes shard = tmx_read_bytes(&r, tmx_read_u8(&r));
-    struct tmx_bytes checkpoint = tmx_read_bytes(&r, tmx_read_u16(&r));
-    if (!tmx_reader_done(&r) || version != 1 || shard.size > TMX_SHARD_MAX || checkpoint.size > sizeof(b->checkpoint)) {
+    if (!tmx_row_state_get(value, &s)) {
         broker_fault(b, -EBADMSG);
         return false;
     }
-    memcpy(b->shard, shard.data, shard.size);
-    b->shard[shard.size] = '\0';
-    memcpy(b->checkpoint, checkpoint.data, checkpoint.size);
-    b->checkpoint_size = checkpoint.size;
-    b->signed_size = size;
-    *ret_size = size;
+    b->leaf_ms = s.leaf_ms;
+    b->last_session = s.last_session;
+    b->halted = s.halted;
+    memcpy(b->shard, s.shard.data, s.shard.size);
+    b->shard[s.shard.size] = '\0';
+    memcpy(b->checkpoint, s.checkpoint.data, s.checkpoint.size);
+    b->checkpoint_size = s.checkpoint.size;
+    b->signed_size = s.size;
+    *ret_size = s.size;
     return true;
 }

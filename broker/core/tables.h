@@ -54,6 +54,8 @@ enum tmx_broker_table {
     TMX_T_DIRECTORY,
     /* hour u64 (since 1970) -> checkpoint with cosignatures: the last one of the hour that the quorum cosigned */
     TMX_T_COSIGNED,
+    /* due_ms u64, message id[16] -> empty: containers that are kept after the last outcome, and until when */
+    TMX_T_ERASE,
 };
 
 enum tmx_feed_kind {
@@ -84,7 +86,7 @@ struct tmx_row_message {
     uint32_t container_bytes;
     uint8_t n_recipients;
     uint8_t n_queued;              /* deliveries without CoA or outcome */
-    uint8_t n_open;                /* deliveries without a terminal outcome: at 0 the container goes */
+    uint8_t n_open;                /* deliveries without a terminal outcome: at 0 the container may go */
 };
 
 struct tmx_row_delivery {

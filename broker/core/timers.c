@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What happens because time passed: expiry, silent links, revoked destinations; and whether the clock can be believed
- * (QUE-7, QUE-12, LINK-4, DIR-7).
+ * What happens because time passed: expiry, silent links, revoked destinations, the end of retention; and whether the
+ * clock can be believed (QUE-7, QUE-8, QUE-12, LINK-4, DIR-7).
  */
 #include <string.h>
 
@@ -101,6 +101,9 @@ void timers_run(struct tmx_broker *b)
     if (!b->clock_doubt && !b->halted) {
         expire_due(b);
     }
+    if (!b->halted) {
+        retention_run(b);
+    }
     bool beat = b->now_ms - b->last_beat_ms >= TICK_MS;
     for (size_t i = 0; i < b->n_peers; i++) {
         struct peer *p = &b->peers[i];
@@ -130,8 +133,9 @@ uint64_t timers_deadline(struct tmx_broker *b)
     }
     uint64_t deadline = b->now_ms + TICK_MS, round = witness_deadline(b);
     deadline = round < deadline ? round : deadline;
-    if (!b->clock_doubt && !b->halted && b->next_due_ms != UINT64_MAX) {
-        uint64_t in = b->next_due_ms > b->wall_ms ? b->next_due_ms - b->wall_ms : 0;
+    uint64_t next_ms = b->next_erase_ms < b->next_due_ms ? b->next_erase_ms : b->next_due_ms;
+    if (!b->clock_doubt && !b->halted && next_ms != UINT64_MAX) {
+        uint64_t in = next_ms > b->wall_ms ? next_ms - b->wall_ms : 0;
         deadline = b->now_ms + in < deadline ? b->now_ms + in : deadline;
     }
     for (size_t i = 0; i < b->n_peers; i++) {

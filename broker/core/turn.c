@@ -59,6 +59,7 @@ static void step(struct tmx_broker *b, const struct tmx_broker_event *ev)
         members_install(b, ev->file);
         break;
     case TMX_BROKER_DISK:
+        b->erase_bytes = ev->erase_bytes;
         if (ev->disk_full != b->disk_full) {
             b->disk_full = ev->disk_full;
             notice(b, ev->disk_full ? "disk.full" : "disk.free", ev->disk_full, NULL, NULL, TMX_CODE_DISK_FULL, 0);

@@ -15,7 +15,7 @@
  *
  *   every failure   {"error": "what is wrong and what to do", "code"?: "unknown-command"}
  *
- *   status          {"role": "broker" | "node", "member"?: "DE" (node), "federation", "version", "pid", "at_ms",
+ *   status          {"role": "broker" | "node" | "archive", "member"?: "DE" (node), "federation", "version", "pid", "at_ms",
  *                    "uptime_ms", "health": "ok" | "warning" | "critical",
  *                    "problems": [{"severity": "warning" | "critical", "text"}],
  *                    "log": {"origin", "size", "root" (hex), "checkpoint_age_ms"?,
@@ -46,7 +46,7 @@
  *   trust           (node) an operator has looked into a wrong head       {"trusted": true}
  *   reload          as SIGHUP                                             {"reloaded": true}
  *
- * For auditors (tmx-audit export; broker only):
+ * For auditors (tmx-audit export; of a broker, and of tmx-broker serve-log, which answers these and status only):
  *   log-head                {"checkpoint": TEXT, "witnesses": how many the policy names}, and "cosigned": TEXT when a
  *                           quorum has cosigned one: the newest such checkpoint, with all signature lines
  *   log-entries FROM COUNT  {"entries": how many, "payload": their bytes}, each as a 16-bit size and the leaf: at most COUNT,

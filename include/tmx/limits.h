@@ -88,6 +88,7 @@
 #define TMX_ENTRY_MAX 20480u           /* leaf bytes: header, signature, path and room */
 #define TMX_TREE_DEPTH_MAX 48u         /* hashes of an inclusion proof: 2^48 entries */
 #define TMX_CHECKPOINT_MAX 1024u       /* text and log signature, no cosignatures */
+#define TMX_SHARD_TEXT_MAX 16384u      /* (protocol) the head that SHARD_START names, with its cosignatures */
 #define TMX_NOTE_MAX 65536u
 #define TMX_WITNESSES_MAX 64u          /* of a policy; other verifiers take 100 signature lines */
 #define TMX_POLICY_GROUPS_MAX 64u

@@ -12,6 +12,7 @@ struct tmx_room {
     uint64_t percent;        /* of the capacity in use */
     bool full;
     uint64_t left_bytes;     /* for new messages; 0 when full */
+    uint64_t over_bytes;     /* so much of what is kept by choice should go, before new messages have to stop */
     uint64_t taken_bytes;    /* add what comes in */
     uint64_t looked_ms;
 };

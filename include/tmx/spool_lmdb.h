@@ -26,6 +26,14 @@ int tmx_spool_lmdb_create(const char *path, uint64_t capacity, uint64_t generati
 int tmx_spool_lmdb_open(const char *path, uint64_t capacity, const char *role, struct tmx_spool **ret_spool,
                         char *ret_error, size_t error_size) TMX_MUST_CHECK;
 
+/* Renames the folder of a spool that nobody has open, durably; nothing is replaced: -EEXIST. */
+int tmx_spool_lmdb_move(const char *from, const char *to) TMX_MUST_CHECK;
+/* The same for one that will not be written any more: the room it had reserved beyond its file is given back. */
+int tmx_spool_lmdb_put_aside(const char *from, const char *to) TMX_MUST_CHECK;
+/* Removes a spool that never was in use, or what is left of one; 0 as well when nothing is there. -ENOTEMPTY:
+ * something else is in the folder, and stays. */
+int tmx_spool_lmdb_discard(const char *path) TMX_MUST_CHECK;
+
 /* How far a spool is: its generation and, within it, its last committed turn. */
 struct tmx_spool_mark {
     uint64_t generation;

@@ -125,7 +125,7 @@ static bool fields_valid(const Tmx__LogEntry *e)
            rule_empty_or(e->message_id, TMX_ID_SIZE) && rule_empty_or(e->header_digest, TMX_HASH_SIZE) &&
            (e->recipient.len == 0 || tmx_member_valid(tmx_pb(e->recipient))) &&
            (e->reference == NULL || rule_ref(e->reference)) && rule_empty_or(e->digest, TMX_HASH_SIZE) &&
-           e->text.len <= TMX_CHECKPOINT_MAX;
+           e->text.len <= TMX_SHARD_TEXT_MAX;
 }
 
 /* The body is what this kind of entry is about; a refusal is of anything a member signs. */

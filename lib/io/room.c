@@ -6,6 +6,7 @@
 #define LOOK_MS 1000u
 #define LEAST_PERCENT 1u    /* less is none: a spool that takes only the smallest messages is full */
 #define SLACK_PERCENT 2u    /* once full, there is room again this much below the mark */
+#define YIELD_PERCENT 4u    /* so much below the mark what is kept by choice begins to go */
 #define KEPT_PERCENT 5u     /* nobody's: pages that a turn replaces are free only after it */
 #define TURN_BYTES_MIN (256u << 10)
 #define TURNS_MIN 4u        /* this many turns of the size allowed fit in */
@@ -26,6 +27,8 @@ void tmx_room_look(struct tmx_room *r, const struct tmx_spool_stat *stat, uint64
     r->percent = percent_bytes == 0 ? 0 : stat->used_bytes / percent_bytes;
     r->full = stat->used_bytes + needed > limit;
     r->left_bytes = r->full ? 0 : limit - stat->used_bytes;
+    uint64_t reached = stat->used_bytes + percent_bytes * YIELD_PERCENT;
+    r->over_bytes = reached > limit ? reached - limit : 0;
     r->taken_bytes = 0;
     r->looked_ms = now_ms;
 }

@@ -182,7 +182,7 @@ int tmx_spool_lmdb_open(const char *path, uint64_t capacity, const char *role, s
 /* What a creation that was cut off may have left; anything else stays and makes rmdir fail. */
 static int clear(const char *folder)
 {
-    static const char *const names[] = { "/data.mdb", "/lock.mdb", "/journal" };
+    static const char *const names[] = { "/data.mdb", "/lock.mdb", "/journal", "/owner.lock" };
     for (size_t i = 0; i < TMX_N(names); i++) {
         char name[TMX_PATH_MAX];
         int r = tmx_join_path(name, folder, names[i]);
@@ -279,4 +279,31 @@ int tmx_spool_lmdb_create(const char *path, uint64_t capacity, uint64_t generati
         return r;
     }
     return tmx_sync_folder_of(path);
+}
+
+/* --- moving -------------------------------------------------------------------------------------------------- */
+
+int tmx_spool_lmdb_move(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) < 0) {
+        return -errno;
+    }
+    int r = tmx_sync_folder_of(to);
+    return r < 0 ? r : tmx_sync_folder_of(from);
+}
+
+int tmx_spool_lmdb_put_aside(const char *from, const char *to)
+{
+    char name[TMX_PATH_MAX];
+    struct stat st;
+    int r = tmx_join_path(name, from, "/data.mdb");
+    if (r == 0 && (stat(name, &st) < 0 || truncate(name, st.st_size) < 0)) {   /* to its size: frees what is behind it */
+        r = -errno;
+    }
+    return r < 0 ? r : tmx_spool_lmdb_move(from, to);
+}
+
+int tmx_spool_lmdb_discard(const char *path)
+{
+    return clear(path);
 }

@@ -108,6 +108,30 @@ static void prekeys(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__Lo
     }
 }
 
+/* The broker's copy of the container is gone. A delivery that has no outcome may still have needed it: an alarm. */
+static void erased(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry)
+{
+    const uint8_t *id = entry->message_id.data;
+    struct tmx_row_out out;
+    struct tmx_row_in in;
+    bool sent = is_me(n, tmx_pb(entry->member)), ended;
+    struct tmx_bytes digest;
+    if (sent && node_out_read(n, id, &out)) {
+        digest = TMX_BYTES_OF(out.header_digest);
+        ended = out.state == TMX_OUT_CLOSED;
+    } else if (!sent && node_in_read(n, id, &in)) {
+        digest = TMX_BYTES_OF(in.header_digest);
+        ended = in.state >= TMX_IN_DELIVERED;
+    } else {
+        return;   /* it never was here */
+    }
+    if (!ended || !tmx_bytes_eq(tmx_pb(entry->header_digest), digest)) {
+        node_alarm(n, "log.erased-wrong", NULL, id, TMX_CODE_BAD_HEAD, tmx_pb(item->entry));
+        return;
+    }
+    node_evidence_keep(n, id, TMX_EVIDENCE_ERASED, NULL, item);
+}
+
 /* The log says which directory is in force, and its digest says it is the one we verified. */
 static void directory(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry)
 {
@@ -156,6 +180,9 @@ void node_feed_item(struct tmx_node *n, const Tmx__FeedItem *item)
         } else if (is_me(n, tmx_pb(entry->recipient))) {
             node_in_ended_by_broker(n, item, entry);
         }
+        break;
+    case TMX__ENTRY_KIND__ENTRY_ERASED:
+        erased(n, item, entry);
         break;
     case TMX__ENTRY_KIND__ENTRY_PREKEYS:
         prekeys(n, item, entry);

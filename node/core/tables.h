@@ -109,7 +109,13 @@ enum tmx_seq_state {
     TMX_SEQ_RESOLVED,         /* outcome here, or a refusal or outcome proved in the log */
 };
 
-enum tmx_evidence_kind { TMX_EVIDENCE_ACCEPTANCE = 1, TMX_EVIDENCE_COA, TMX_EVIDENCE_OUTCOME, TMX_EVIDENCE_REFUSAL };
+enum tmx_evidence_kind {
+    TMX_EVIDENCE_ACCEPTANCE = 1,
+    TMX_EVIDENCE_COA,
+    TMX_EVIDENCE_OUTCOME,
+    TMX_EVIDENCE_REFUSAL,
+    TMX_EVIDENCE_ERASED,      /* of the container at the broker */
+};
 
 enum tmx_out_state {
     TMX_OUT_WAITING = 1,      /* durable, not signed */

@@ -285,6 +285,7 @@ static size_t run(struct world *w, const struct instruction *in, const uint8_t *
     case DO_DISK:
         world_event(w, TMX_BROKER_DISK, 0);
         world_last(w)->disk_full = (in->a & 1) != 0;
+        world_last(w)->erase_bytes = in->a >> 1;
         break;
     case DO_DIRECTORY:
         do_directory(w, in);

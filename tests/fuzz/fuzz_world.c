@@ -51,6 +51,7 @@ static void broker_start(struct world *w)
                                    .authority = w->federation.authority,
                                    .generation = w->generation,
                                    .queue_max = w->queue_max,
+                                   .retention_ms = w->retention_ms,
                                    .directory = federation_file(&w->federation),
                                    .previous_checkpoint = TMX_BYTES(w->previous, w->previous_size) };
     memcpy(c.log_public, w->federation.log_public, sizeof(c.log_public));
@@ -109,6 +110,7 @@ void world_reset(struct world *w, uint64_t queue_max)
     w->mono_ms = 1000;
     w->wall_ms = WORLD_START_MS;
     w->queue_max = queue_max;
+    w->retention_ms = queue_max % 2 * 20000;   /* of half of the worlds */
     w->generation = 1;
     w->turns = 0;
     w->previous_size = w->n_events = w->n_bends = w->next_pool = w->n_items = 0;
@@ -116,6 +118,7 @@ void world_reset(struct world *w, uint64_t queue_max)
     tmx_arena_reset(&w->arena);
     tmx_arena_reset(&w->held);
     fold_init(&w->fold, &w->whole, w->federation.shard);
+    w->fold.retention = w->retention_ms > 0;
     int r = tmx_spool_ram_new(&w->spool);
     assert(r == 0);
     broker_start(w);
@@ -296,6 +299,7 @@ void world_lose(struct world *w)
         f->n_received = 0;
     }
     fold_init(&w->fold, &w->whole, w->federation.shard);
+    w->fold.retention = w->retention_ms > 0;
     broker_start(w);
     check_state(w);
 }

@@ -40,7 +40,7 @@ struct world {
     struct tmx_spool *spool;
     struct tmx_broker *broker;
     struct world_node nodes[WORLD_MEMBERS];
-    uint64_t mono_ms, wall_ms, queue_max, generation;
+    uint64_t mono_ms, wall_ms, queue_max, retention_ms, generation;
     uint8_t previous[TMX_CHECKPOINT_MAX];   /* head of the shard that was lost */
     size_t previous_size;
     bool halted;

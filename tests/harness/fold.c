@@ -31,6 +31,7 @@ void fold_init(struct fold *f, const struct federation *federation, const char *
     f->federation = federation;
     snprintf(f->shard, sizeof(f->shard), "%s", shard);
     f->successor = false;
+    f->retention = false;
     f->time_ms = f->serial = 0;
     memset(&f->frontier, 0, sizeof(f->frontier));
     f->n_leaves = f->n_messages = f->n_deliveries = f->n_feeds = f->n_prekeys = 0;
@@ -195,9 +196,11 @@ static bool acceptance(struct fold *f, const Tmx__LogEntry *e)
 
 static void leave(struct fold *f, struct fold_delivery *d, enum tmx_delivery_state state)
 {
-    struct tmx_row_message *m = &f->messages[d->message].row;
+    struct fold_message *whole = &f->messages[d->message];
+    struct tmx_row_message *m = &whole->row;
     m->n_queued = (uint8_t)(m->n_queued - (d->row.state == TMX_DELIVERY_QUEUED ? 1 : 0));
     m->n_open = (uint8_t)(m->n_open - (state == TMX_DELIVERY_ARRIVED ? 0 : 1));
+    whole->kept = m->n_open == 0 && f->retention;
     d->row.state = state;
 }
 
@@ -251,6 +254,26 @@ static bool ended(struct fold *f, const Tmx__LogEntry *e)
     d->row.outcome_index = f->n_leaves;
     feed(f, tmx_pb(e->member), TMX_FEED_ALWAYS);
     feed(f, tmx_pb(e->recipient), TMX_FEED_ALWAYS);
+    return true;
+}
+
+/* QUE-8: once, after the last outcome. When it is time only the broker's clock says. */
+static bool erased(struct fold *f, const Tmx__LogEntry *e)
+{
+    struct fold_message *m = message_find(f, tmx_pb(e->message_id));
+    if (m == NULL || !m->kept || (e->code != TMX_CODE_OK && e->code != TMX_CODE_DISK_FULL) ||
+        e->reference->index != m->row.index || !tmx_bytes_eq(tmx_pb(e->member), tmx_member_code(m->row.sender)) ||
+        !tmx_bytes_eq(tmx_pb(e->header_digest), TMX_BYTES_OF(m->row.header_digest)) ||
+        !tmx_bytes_eq(tmx_pb(e->digest), TMX_BYTES_OF(m->row.container_digest))) {
+        return fold_fail(f, "leaf %zu erases what was not kept", f->n_leaves);
+    }
+    m->kept = false;
+    feed(f, tmx_pb(e->member), TMX_FEED_ALWAYS);
+    for (size_t i = 0; i < f->n_deliveries; i++) {
+        if (f->deliveries[i].message == (size_t)(m - f->messages)) {
+            feed(f, tmx_member_code(f->deliveries[i].member), TMX_FEED_ALWAYS);
+        }
+    }
     return true;
 }
 
@@ -341,6 +364,8 @@ static bool leaf(struct fold *f, const Tmx__LogEntry *e)
     case TMX__ENTRY_KIND__ENTRY_EXPIRED:
     case TMX__ENTRY_KIND__ENTRY_EXCEPTION:
         return ended(f, e);
+    case TMX__ENTRY_KIND__ENTRY_ERASED:
+        return erased(f, e);
     case TMX__ENTRY_KIND__ENTRY_START:
         return true;
     default:

@@ -20,6 +20,7 @@ struct fold_message {
     uint8_t id[TMX_ID_SIZE];
     struct tmx_row_message row;
     bool container_checked;        /* its bytes are those the header names */
+    bool kept;                     /* the container, after the last outcome */
 };
 
 struct fold_delivery {
@@ -56,6 +57,7 @@ struct fold {
     struct tmx_batch_cache cache;
     char shard[TMX_SHARD_MAX + 1];
     bool successor;                /* the shard follows another */
+    bool retention;                /* the broker keeps containers for a while; set after fold_init */
     uint64_t time_ms, serial;
     struct tmx_frontier frontier;
     size_t n_leaves;

@@ -77,7 +77,8 @@ static bool message_row(struct fold *f, struct tmx_spool *spool, struct tmx_byte
                    memcmp(row.header_digest, m->header_digest, 32) == 0 &&
                    memcmp(row.container_digest, m->container_digest, 32) == 0 &&
                    memcmp(row.sender, m->sender, TMX_MEMBER_KEY) == 0 && row.container_bytes == m->container_bytes &&
-                   row.n_recipients == m->n_recipients && row.n_queued == m->n_queued && row.n_open == m->n_open && container_there(spool, key) == (m->n_open > 0);
+                   row.n_recipients == m->n_recipients && row.n_queued == m->n_queued && row.n_open == m->n_open &&
+                   container_there(spool, key) == (m->n_open > 0 || f->messages[i].kept);
         }
     }
     return false;
@@ -306,7 +307,17 @@ static uint64_t container_bytes(struct tmx_spool *spool, struct tmx_bytes id, ui
     }
 }
 
-/* QUE-8: a container is there while a delivery is open, or while it is being pulled. */
+static bool erase_row(struct fold *f, struct tmx_spool *spool, struct tmx_bytes key, struct tmx_bytes value)
+{
+    for (size_t i = 0; i < f->n_messages && key.size == 8 + TMX_ID_SIZE; i++) {
+        if (tmx_bytes_eq(tmx_bytes_slice(key, 8, TMX_ID_SIZE), TMX_BYTES_OF(f->messages[i].id))) {
+            return f->messages[i].kept;
+        }
+    }
+    return false;
+}
+
+/* QUE-8: a container is there while a delivery is open, as long after that as it is kept, or while it is being pulled. */
 static bool container_row(struct fold *f, struct tmx_spool *spool, struct tmx_bytes key, struct tmx_bytes value)
 {
     struct tmx_bytes id = tmx_bytes_slice(key, 0, TMX_ID_SIZE);
@@ -316,7 +327,7 @@ static bool container_row(struct fold *f, struct tmx_spool *spool, struct tmx_by
         if (!tmx_bytes_eq(id, TMX_BYTES_OF(m->id))) {
             continue;
         }
-        bool right = m->row.n_open > 0;
+        bool right = m->row.n_open > 0 || m->kept;
         if (right && !m->container_checked) {
             right = container_bytes(spool, id, digest) == m->row.container_bytes &&
                     (m->row.container_bytes > TMX_CHUNK_SIZE || memcmp(digest, m->row.container_digest, 32) == 0);
@@ -348,7 +359,7 @@ static bool any_row(struct fold *f, struct tmx_spool *spool, struct tmx_bytes ke
 static uint64_t expected(const struct fold *f, enum tmx_broker_table table)
 {
     static const uint8_t none[TMX_LABEL_SIZE];
-    uint64_t queued = 0, labelled = 0, ready = 0, refused = 0, directories = 0, pairs = 0;
+    uint64_t queued = 0, labelled = 0, ready = 0, refused = 0, directories = 0, pairs = 0, kept = 0;
     for (size_t i = 0; i < f->n_deliveries; i++) {
         const struct fold_delivery *d = &f->deliveries[i];
         bool waits = d->row.state == TMX_DELIVERY_QUEUED;
@@ -362,6 +373,9 @@ static uint64_t expected(const struct fold *f, enum tmx_broker_table table)
     }
     for (size_t i = 0; i < FEDERATION_MEMBERS_MAX * FEDERATION_MEMBERS_MAX; i++) {
         pairs += f->paired[i / FEDERATION_MEMBERS_MAX][i % FEDERATION_MEMBERS_MAX] ? 1 : 0;
+    }
+    for (size_t i = 0; i < f->n_messages; i++) {
+        kept += f->messages[i].kept ? 1 : 0;
     }
     switch ((int)table) {
     case TMX_T_LOG:
@@ -389,6 +403,8 @@ static uint64_t expected(const struct fold *f, enum tmx_broker_table table)
         return f->n_prekeys;
     case TMX_T_DIRECTORY:
         return directories;
+    case TMX_T_ERASE:
+        return kept;
     default:
         return UINT64_MAX;
     }
@@ -407,7 +423,8 @@ bool fold_compare(struct fold *f, struct tmx_spool *spool)
         [TMX_T_PREKEY] = prekey_row,      [TMX_T_PUBLISHED] = published_row,
         [TMX_T_PREKEY_SET] = prekey_set_row, [TMX_T_DESTINATION] = destination_row,
         [TMX_T_ATTACHMENT] = attachment_row, [TMX_T_STAGE] = stage_row,
-        [TMX_T_DIRECTORY] = directory_row,
+        [TMX_T_DIRECTORY] = directory_row, [TMX_T_COSIGNED] = any_row,
+        [TMX_T_ERASE] = erase_row,
     };
     for (unsigned t = TMX_T_META; t < TMX_N(tables); t++) {
         uint64_t rows, want = expected(f, (enum tmx_broker_table)t);

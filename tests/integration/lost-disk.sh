@@ -48,6 +48,8 @@ timeout 20 "$BROKER" run --config "$FED/broker/tmx-broker.conf" 2>"$root/refused
 [ $? -eq 74 ] || fail "a broker without its spool started"
 grep -q restore "$root/refused" || fail "the error does not name restore"
 send e
+"$BROKER" restore --config "$FED/broker/tmx-broker.conf" >/dev/null 2>"$root/refused" && fail "a shard was begun twice"
+grep -q "the one that is configured" "$root/refused" || fail "it does not say that the shard is the lost one: $(cat "$root/refused")"
 mv "$FED/broker/keys/log.key" "$FED/broker/keys/log-2026a.key"
 "$AUTHORITY" broker-keys --federation demo --shard 2026b --keys "$FED/broker/keys" --out "$FED/broker/broker.pub" >/dev/null &&
     "$AUTHORITY" add-log "$FED/broker/broker.pub" --dir "$FED/authority" >/dev/null && fed_sign || fail "no key for the new shard"

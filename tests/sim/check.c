@@ -34,6 +34,8 @@ struct folded {
     enum tmx_delivery_state state;
     bool touched;
     bool arrived;                  /* a CoA was in some log */
+    bool erased;                   /* the container of its message, by policy */
+    uint64_t ended_ms;             /* leaf time of its outcome */
     bool gone;                     /* of a shard that was lost: unknown to this one until it is submitted again */
 };
 
@@ -73,6 +75,11 @@ static struct folded *find(struct checker *c, struct tmx_bytes id, struct tmx_by
         }
     }
     return NULL;
+}
+
+static bool terminal(enum tmx_delivery_state state)
+{
+    return state != TMX_DELIVERY_QUEUED && state != TMX_DELIVERY_ARRIVED;
 }
 
 static int index_of(const struct sim *s, struct tmx_bytes code)
@@ -139,6 +146,7 @@ static void fold_header(struct sim *s, const Tmx__LogEntry *e, uint64_t index, b
         d->priority = h->priority;
         d->state = TMX_DELIVERY_QUEUED;
         d->touched = true;
+        d->erased = false;
     }
 }
 
@@ -167,6 +175,7 @@ static void fold_report(struct sim *s, const Tmx__LogEntry *e, uint64_t index)
     d->state = states[r->outcome];
     d->arrived = true;
     d->touched = true;
+    d->ended_ms = e->time_ms;
     if (d->state == TMX_DELIVERY_EXPIRED) {
         SOMETIMES(expired_by_node);
     }
@@ -187,6 +196,7 @@ static void fold_end(struct sim *s, const Tmx__LogEntry *e, uint64_t index)
     }
     d->state = expired ? TMX_DELIVERY_EXPIRED : TMX_DELIVERY_EXCEPTION;
     d->touched = true;
+    d->ended_ms = e->time_ms;
     if (expired) {
         SOMETIMES(expired_by_broker);
     }
@@ -206,6 +216,28 @@ static void fold_refusal(struct sim *s, const Tmx__LogEntry *e, uint64_t index)
                      tmx_code_name(e->code));
         }
     }
+}
+
+/* QUE-8: the container goes by policy once every delivery has its outcome, and once. */
+static void fold_erased(struct sim *s, const Tmx__LogEntry *e, uint64_t index)
+{
+    struct checker *c = s->checker;
+    unsigned known = 0;
+    bool early = e->code == TMX_CODE_DISK_FULL;
+    for (size_t i = 0; i < c->n; i++) {
+        struct folded *d = &c->deliveries[i];
+        if (tmx_bytes_eq(tmx_pb(e->message_id), TMX_BYTES_OF(d->id)) && !d->gone) {
+            known++;
+            if (!terminal(d->state) || d->erased || (!early && !s->broker_jumped && e->time_ms < d->ended_ms + s->retention_ms)) {
+                sim_fail(s, "I8: leaf %" PRIu64 " erases what is still needed, was erased, or is to be kept", index);
+            }
+            d->erased = d->touched = true;
+        }
+    }
+    if (known == 0 || s->retention_ms == 0) {
+        sim_fail(s, "I8: leaf %" PRIu64 " erases what was not kept", index);
+    }
+    early ? SOMETIMES(container_erased_early) : SOMETIMES(container_erased);
 }
 
 static void fold(struct sim *s, const Tmx__LogEntry *e, uint64_t index)
@@ -235,6 +267,9 @@ static void fold(struct sim *s, const Tmx__LogEntry *e, uint64_t index)
     case TMX__ENTRY_KIND__ENTRY_EXCEPTION:
         fold_end(s, e, index);
         break;
+    case TMX__ENTRY_KIND__ENTRY_ERASED:
+        fold_erased(s, e, index);
+        break;
     default:
         break;
     }
@@ -243,6 +278,20 @@ static void fold(struct sim *s, const Tmx__LogEntry *e, uint64_t index)
 static struct tmx_spool *rows(struct sim *s)
 {
     return s->broker_process.spool.inner;
+}
+
+/* QUE-8: whether the container is there is what the log says. */
+static bool container_right(struct sim *s, const struct folded *d)
+{
+    uint8_t key[TMX_ID_SIZE + 4] = { 0 };
+    bool needed = s->retention_ms > 0 && !d->erased;
+    struct tmx_bytes value;
+    for (size_t i = 0; i < s->checker->n; i++) {
+        const struct folded *o = &s->checker->deliveries[i];
+        needed = needed || (memcmp(o->id, d->id, TMX_ID_SIZE) == 0 && !terminal(o->state));
+    }
+    memcpy(key, d->id, TMX_ID_SIZE);
+    return (tmx_spool_get(rows(s), TMX_T_CONTAINER, TMX_BYTES_OF(key), &value) == 0) == needed;
 }
 
 static void compare_delivery(struct sim *s, const struct folded *d)
@@ -256,6 +305,9 @@ static void compare_delivery(struct sim *s, const struct folded *d)
         row.state != d->state || row.seq != d->seq || row.index != d->index) {
         sim_fail(s, "I8: the row of delivery %02x%02x%02x%02x is not what the log says (%s)", d->id[12], d->id[13],
                  d->id[14], d->id[15], tmx_delivery_state_name(d->state));
+    } else if (!container_right(s, d)) {
+        sim_fail(s, "I8: the container of %02x%02x%02x%02x is there, or is not, against the log", d->id[12], d->id[13],
+                 d->id[14], d->id[15]);
     }
 }
 
@@ -429,11 +481,6 @@ void check_handover(struct sim *s, unsigned node, const uint8_t *id, unsigned nu
     }
 }
 
-static bool terminal(enum tmx_delivery_state state)
-{
-    return state != TMX_DELIVERY_QUEUED && state != TMX_DELIVERY_ARRIVED;
-}
-
 /* What a node's own spool says of a message it sent: enum tmx_out_state, 0 = nothing. */
 static unsigned out_state(struct sim *s, unsigned i, const uint8_t id[TMX_ID_SIZE])
 {
@@ -506,8 +553,9 @@ bool check_drained(struct sim *s)
         }
     }
     struct tmx_spool_stat stat;
-    if (tmx_spool_stat(s->broker_process.spool.inner, &stat) != 0 || stat.rows[TMX_T_STAGE] > 0) {
-        snprintf(c->report, sizeof(c->report), "a container is half pulled");
+    if (tmx_spool_stat(s->broker_process.spool.inner, &stat) != 0 || stat.rows[TMX_T_STAGE] > 0 ||
+        (stat.rows[TMX_T_ERASE] > 0 && !s->broker_jumped)) {
+        snprintf(c->report, sizeof(c->report), "a container is half pulled, or kept");
         return false;
     }
     for (size_t k = 0; k < s->n_facts; k++) {

@@ -122,6 +122,7 @@ static void clock_jump(struct sim *s, struct process *p)
         ms = (int64_t)(3653 * SIM_DAY_MS);
     }
     SOMETIMES(clock_jump);
+    s->broker_jumped = s->broker_jumped || p == &s->broker_process;
     p->clock_ms = rng_chance(&s->rng, 500) ? ms : -ms;
     sim_trace(s, "a clock jumps by %lld ms", (long long)p->clock_ms);
 }

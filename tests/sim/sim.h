@@ -24,6 +24,7 @@
 #define SIM_MOVEMENTS 3u
 #define SIM_LEASES_MAX 16u
 #define SIM_FULL_BYTES 20000u      /* what a node whose spool is full still takes of deliveries */
+#define SIM_ERASE_BYTES 20000u     /* of retained containers must go when the broker's spool is full */
 #define SIM_START_MS UINT64_C(1790000000000)
 #define SIM_DAY_MS UINT64_C(86400000)
 
@@ -63,6 +64,8 @@
     X(member_suspended)                                                                                                \
     X(large_container)                                                                                                 \
     X(head_cosigned)                                                                                                   \
+    X(container_erased)                                                                                                \
+    X(container_erased_early)                                                                                          \
     X(evil_frames)                                                                                                     \
     X(priority_overtook)
 
@@ -196,6 +199,8 @@ struct sim {
     struct network *network;
     struct checker *checker;
     unsigned drop, repeat, reorder, delay_max_ms, crash, lapse, refuse;   /* per thousand, or ms: drawn per seed */
+    uint64_t retention_ms;         /* of the broker; 0 in most seeds */
+    bool broker_jumped;            /* its clock did, ever: what it keeps may go later, or earlier */
     bool disk_lost;                /* the broker's, once */
     uint8_t checkpoint[TMX_CHECKPOINT_MAX];   /* of the shard that was lost */
     size_t checkpoint_size;

@@ -114,6 +114,7 @@ void broker_start(struct sim *s)
                                    .authority = s->federation.authority,
                                    .generation = 1,
                                    .queue_max = 60,
+                                   .retention_ms = s->retention_ms,
                                    .directory = federation_file(&s->federation),
                                    .previous_checkpoint = TMX_BYTES(s->checkpoint, s->checkpoint_size) };
     memcpy(c.log_public, s->federation.log_public, sizeof(c.log_public));
@@ -188,6 +189,7 @@ static size_t broker_events(struct sim *s, struct tmx_broker_event *events, stru
         case SIM_RELEASE:
             events[n].kind = TMX_BROKER_DISK;
             events[n].disk_full = ev->flag;
+            events[n].erase_bytes = ev->flag ? SIM_ERASE_BYTES : 0;
             break;
         }
         n++;
@@ -521,6 +523,7 @@ int sim_new(uint64_t seed, const struct tmx_catalogue *catalogue, bool trace, st
     s->crash = (unsigned)rng_below(&s->rng, rng_chance(&s->rng, 500) ? 3 : 25);
     s->lapse = (unsigned)rng_below(&s->rng, 150);
     s->refuse = (unsigned)rng_below(&s->rng, 200);
+    s->retention_ms = seed % 4 == 1 ? 1 + rng_below(&s->slow_rng, 60000) : 0;
     s->facts_wanted = 10 + rng_below(&s->rng, 60);
     s->end_chaos_ms = s->now_ms + 20000 + rng_below(&s->rng, 120000);
     int r = tmx_arena_init(&s->arena, 1u << 20);

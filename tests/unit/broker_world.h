@@ -28,7 +28,7 @@ struct world {
     size_t n_notices;
     struct tmx_broker_notice notices[512];
     int directory_result;
-    uint64_t queue_max;
+    uint64_t queue_max, retention_ms;
 };
 
 #define CH (&w->node[0])
@@ -43,6 +43,7 @@ static inline void broker_start(struct world *w)
                                    .authority = w->federation.authority,
                                    .generation = 1,
                                    .queue_max = w->queue_max != 0 ? w->queue_max : 100000,
+                                   .retention_ms = w->retention_ms,
                                    .directory = federation_file(&w->federation) };
     memcpy(c.log_public, w->federation.log_public, sizeof(c.log_public));
     assert_int_equal(tmx_broker_new(w->spool, &c, w->mono_ms, w->wall_ms * 1000, &w->broker), 0);

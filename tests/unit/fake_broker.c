@@ -335,6 +335,23 @@ uint64_t leaf_end(struct world *w, Tmx__EntryKind kind, const Tmx__Header *h, co
     return leaf(w, &e);
 }
 
+uint64_t leaf_erased(struct world *w, const Tmx__Header *h, uint64_t reference)
+{
+    uint8_t digest[32];
+    tmx_digest(world_pack(w, h), digest);
+    Tmx__LogRef ref = TMX__LOG_REF__INIT;
+    ref.shard = pbs(w->federation.shard);
+    ref.index = reference;
+    Tmx__LogEntry e = TMX__LOG_ENTRY__INIT;
+    e.kind = TMX__ENTRY_KIND__ENTRY_ERASED;
+    e.member = h->sender;
+    e.message_id = h->message_id;
+    e.header_digest = pb(digest, sizeof(digest));
+    e.digest = h->container_digest;
+    e.reference = &ref;
+    return leaf(w, &e);
+}
+
 void leaf_prekeys(struct world *w, struct fake_node *member)
 {
     struct fake_frames f;

@@ -107,6 +107,7 @@ uint64_t leaf_body(struct world *w, Tmx__EntryKind kind, struct tmx_bytes item, 
                    uint64_t number, uint64_t reference);
 uint64_t leaf_end(struct world *w, Tmx__EntryKind kind, const Tmx__Header *h, const char *recipient, unsigned code,
                   uint64_t seq, uint64_t reference);
+uint64_t leaf_erased(struct world *w, const Tmx__Header *h, uint64_t reference);
 void leaf_prekeys(struct world *w, struct fake_node *member);
 /* Accepts the i-th submit and feeds the acceptance. */
 uint64_t accept_submit(struct world *w, size_t i);

@@ -155,14 +155,47 @@ static void bad_lost_before_arrival(void)
     book_expect_fault(AUDIT_STATE, book_put(&e));
 }
 
-static void bad_erasure(void)
+static uint64_t put_erased(struct mail *m, uint64_t acceptance)
 {
     Tmx__LogEntry e = book_entry(TMX__ENTRY_KIND__ENTRY_ERASED);
-    Tmx__LogRef ref = book_ref(book_second.index);
+    Tmx__LogRef ref = book_ref(acceptance);
 
-    e.message_id = book_bin(book_second.id, sizeof book_second.id);
+    e.message_id = book_bin(m->id, sizeof m->id);
+    e.header_digest = book_bin(m->header_digest, sizeof m->header_digest);
+    e.digest = m->header.container_digest;
     e.reference = &ref;
-    book_expect_fault(AUDIT_STATE, book_put(&e));
+    return book_put(&e);
+}
+
+static void bad_erasure_of_queued(void)
+{
+    book_expect_fault(AUDIT_STATE, put_erased(&book_second, book_second.index));
+}
+
+static void bad_erasure_of_arrived(void)
+{
+    book_expect_fault(AUDIT_STATE, put_erased(&book_third, book_third.index));
+}
+
+static void bad_second_erasure(void)
+{
+    book_report(&book_third, 0, TMX__OUTCOME__OUTCOME_EXPIRED, TMX_CODE_EXPIRED);
+    put_erased(&book_third, book_third.index);
+    book_expect_fault(AUDIT_STATE, put_erased(&book_third, book_third.index));
+}
+
+static void bad_erasure_of_another(void)
+{
+    book_report(&book_third, 0, TMX__OUTCOME__OUTCOME_EXPIRED, TMX_CODE_EXPIRED);
+    book_expect_fault(AUDIT_REFERENCE, put_erased(&book_third, book_second.index));
+}
+
+static void bad_erasure_of_nothing(void)
+{
+    Tmx__LogEntry e = book_entry(TMX__ENTRY_KIND__ENTRY_ERASED);
+
+    e.message_id = book_bin(book_third.id, sizeof book_third.id);
+    book_expect_fault(AUDIT_REFERENCE, book_put(&e));
 }
 
 /* REP-1, REP-2, REP-5, QUE-7, QUE-8 */
@@ -187,7 +220,11 @@ static void test_bad_deliveries(void **state)
                                            bad_exception_code,
                                            bad_exception_of_active,
                                            bad_lost_before_arrival,
-                                           bad_erasure };
+                                           bad_erasure_of_queued,
+                                           bad_erasure_of_arrived,
+                                           bad_second_erasure,
+                                           bad_erasure_of_another,
+                                           bad_erasure_of_nothing };
 
     book_run_cases(cases, TMX_N(cases));
 }
@@ -196,16 +233,11 @@ static void test_bad_deliveries(void **state)
 static void test_good_steps(void **state)
 {
     Tmx__LogEntry e;
-    Tmx__LogRef ref;
     struct mail m;
 
     book_honest();
     book_report(&book_third, 0, TMX__OUTCOME__OUTCOME_EXPIRED, TMX_CODE_EXPIRED);
-    e = book_entry(TMX__ENTRY_KIND__ENTRY_ERASED);
-    ref = book_ref(book_third.index);
-    e.message_id = book_bin(book_third.id, sizeof book_third.id);
-    e.reference = &ref;
-    book_put(&e);
+    put_erased(&book_third, book_third.index);
     book_compose(&m, "FR", "CH", "DE");
     book_accept(&m);
     book_report(&m, 1, TMX__OUTCOME__OUTCOME_COA, 0);

@@ -443,7 +443,24 @@ static void test_next_shard(void **state)
     a = book_audit();
     assert_int_equal(tmx_audit_result(a)->deliveries, 4);
     assert_int_equal(tmx_audit_result(a)->arrived, 2);
+    assert_string_equal(tmx_audit_result(a)->follows.origin, "tmx.test/log/2026a");
+    assert_int_equal(tmx_audit_result(a)->follows.size, 40);
     tmx_audit_free(a);
+}
+
+/* No log goes on after a head of its own. */
+static void test_shard_follows_itself(void **state)
+{
+    Tmx__LogEntry e = book_entry(TMX__ENTRY_KIND__ENTRY_SHARD_START);
+    struct tmx_checkpoint own = { .origin = "tmx.test/log/2026a", .size = 40, .root = { { 4 } } };
+    uint8_t note[TMX_CHECKPOINT_MAX];
+    struct tmx_writer w = TMX_WRITER_OF(note);
+    struct tmx_verify_key key;
+
+    assert_true(tmx_verify_key_init(tmx_bytes_str(own.origin), TMX_NOTE_ED25519, book->federation.log_public, &key));
+    tmx_checkpoint_sign(&own, &key, book->federation.log_secret, &w);
+    e.text = tmx_to_pb(tmx_written(&w));
+    book_expect_fault(AUDIT_SHARD, book_put(&e));
 }
 
 /* What was refused may have been a resubmission, whose numbers another shard gave. */
@@ -534,6 +551,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_honest, book_setup, book_teardown),
         cmocka_unit_test(test_bad_entries),
         cmocka_unit_test_setup_teardown(test_next_shard, book_setup, book_teardown),
+        cmocka_unit_test_setup_teardown(test_shard_follows_itself, book_setup, book_teardown),
         cmocka_unit_test_setup_teardown(test_refused_in_the_next_shard, book_setup, book_teardown),
         cmocka_unit_test_setup_teardown(test_next_shard_after_forged_head, book_setup, book_teardown),
         cmocka_unit_test_setup_teardown(test_carried_late, book_setup, book_teardown),

@@ -447,6 +447,26 @@ static void test_expiry_race(void **state)
     assert_non_null(lease(w, 0, 0));
 }
 
+/* That the broker's copy of what came is gone is kept as evidence; while a message is open it is an alarm. QUE-8 */
+static void test_erased(void **state)
+{
+    struct world *w = *state;
+    struct tmx_spool_stat stat;
+    struct fake_message *m = compose(w, false, 0);
+    uint64_t index = deliver_message(w, m);
+    log_report(w, index);
+    feed_one(w, leaf_erased(w, &m->header, index));
+    assert_true(noticed(w, "log.erased-wrong"));
+    assert_int_equal(ack(w, lease(w, 0, 0)), TMX_CODE_OK);
+    log_report(w, index);
+    assert_int_equal(tmx_spool_stat(w->spool, &stat), 0);
+    uint64_t before = stat.rows[TMX_NT_EVIDENCE];
+    feed_one(w, leaf_erased(w, &m->header, index));
+    assert_int_equal(tmx_spool_stat(w->spool, &stat), 0);
+    assert_int_equal(stat.rows[TMX_NT_EVIDENCE], before + 1);
+    assert_int_equal(state_of(w).alarm_rows, 1);
+}
+
 /* NODE-6: order within a movement, across gaps that the log explains. */
 static void test_order(void **state)
 {
@@ -573,6 +593,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refuse, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_lapse, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_expiry, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_erased, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_expiry_race, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_order, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_order_expired, world_setup, world_teardown),

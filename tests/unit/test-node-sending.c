@@ -278,6 +278,28 @@ static void test_outcomes(void **state)
     (void)state;
 }
 
+/* That the broker's copy is gone is evidence, too; gone before the last outcome it is an alarm (QUE-8, FEED-1). */
+static void test_erased(void **state)
+{
+    struct world *w = *state;
+    struct tmx_spool_stat stat;
+    submit_ok(w, "a", MRN, 0, NULL);
+    struct tmx_bytes item = w->submits[0].item;
+    uint64_t index = accept_submit(w, 0);
+    Tmx__Header *h = header_of(w, item);
+    feed_one(w, leaf_erased(w, h, index));
+    assert_true(noticed(w, "log.erased-wrong"));
+    assert_int_equal(state_of(w).alarm_rows, 1);
+    struct tmx_bytes end = report_make(w, &w->ch, item, index, TMX__OUTCOME__OUTCOME_COE, TMX_CODE_CONTENT_INVALID, NULL);
+    feed_one(w, leaf_body(w, TMX__ENTRY_KIND__ENTRY_REPORT, end, "CH", 0, 0, index));
+    uint64_t erased = leaf_erased(w, h, index);
+    feed_one(w, erased);
+    feed_one(w, erased);   /* again: nothing changes */
+    assert_int_equal(tmx_spool_stat(w->spool, &stat), 0);
+    assert_int_equal(stat.rows[TMX_NT_EVIDENCE], 3);
+    assert_int_equal(state_of(w).alarm_rows, 1);
+}
+
 /* Reports that prove nothing raise an alarm and change nothing (REP-1, REP-4). */
 static void test_false_reports(void **state)
 {
@@ -517,6 +539,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_several_recipients, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_batch, world_setup_offline, world_teardown),
         cmocka_unit_test(test_outcomes),
+        cmocka_unit_test_setup_teardown(test_erased, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_false_reports, world_setup, world_teardown),
         cmocka_unit_test(test_ended_by_broker),
         cmocka_unit_test_setup_teardown(test_refusal, world_setup, world_teardown),

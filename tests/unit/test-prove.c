@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Proofs made of exports: of an entry, and of a fork. LOG-7, LOG-8
+ * Proofs made of exports: of an entry, and of a fork; and what a shard follows. LOG-4, LOG-7, LOG-8
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +17,7 @@
 #include "../../broker/audit/compare.h"
 #include "../../broker/audit/export_dir.h"
 #include "../../broker/audit/prove.h"
+#include "../../broker/audit/successor.h"
 #include "export_fixture.h"
 
 static uint8_t proof[PROOF_MAX > FORK_PROOF_MAX ? PROOF_MAX : FORK_PROOF_MAX];
@@ -284,6 +285,82 @@ static void test_two_logs(void **state)
     remove_folder(first);
 }
 
+/* The book begins again as the shard after the one it was, whose last head this is. */
+static void begin_next_shard(struct tmx_bytes note)
+{
+    Tmx__LogEntry e = book_entry(TMX__ENTRY_KIND__ENTRY_SHARD_START);
+
+    federation_new_shard(&book->federation, "2026b");
+    book_keep_directory(book);
+    book->serial = 2;
+    book->n = 0;
+    memset(&book->frontier, 0, sizeof book->frontier);
+    e.text = tmx_to_pb(note);
+    e.directory_serial = 2;
+    book_put(&e);
+    for (size_t i = 0; i < 3; i++) {
+        e = book_entry(TMX__ENTRY_KIND__ENTRY_START);
+        book_put(&e);
+    }
+    export_book(book->n, SIZE_MAX);
+    assert_int_equal(
+        tmx_export_write(folder_fd, "directories/2", TMX_BYTES(book->directory_files[1], book->directory_sizes[1])), 0);
+}
+
+static bool follows(struct tmx_history *named, const char *old, struct tmx_comparison *ret_comparison)
+{
+    struct tmx_history h = open_history(old);
+    bool last = named->head.size == h.head.size;
+
+    assert_int_equal(tmx_compare(named, &h, ret_comparison, why), 0);
+    tmx_history_close(&h);
+    return last && !ret_comparison->fork;
+}
+
+/* A shard names the last head of the one before it: whether it is that, and whether the old log ever had it. LOG-4 */
+static void test_shard_before(void **state)
+{
+    char whole[sizeof "/tmp/tmx-test-export-XXXXXX"], earlier[sizeof whole], other[sizeof whole];
+    struct tmx_history named = { .path = NULL }, h;
+    struct tmx_comparison c;
+    uint8_t *note;
+    size_t size;
+
+    make_export(310);
+    strcpy(whole, folder);
+    export_book(310, 5);
+    strcpy(other, folder);
+    export_book(300, SIZE_MAX);
+    strcpy(earlier, folder);
+    assert_int_equal(tmx_export_read(folder_fd, "checkpoint", TMX_NOTE_MAX, &note, &size), 0);
+    h = open_history(whole);
+    assert_int_equal(tmx_history_before(&h, &named, why), -ENOENT);
+    tmx_history_close(&h);
+
+    begin_next_shard(TMX_BYTES(note, size));
+    free(note);
+    h = open_history(folder);
+    assert_int_equal(tmx_history_before(&h, &named, why), 0);
+    assert_int_equal(named.head.size, 300);
+    assert_int_equal(tmx_history_verify_head(&named, h.directories, why), 0);
+    assert_true(follows(&named, earlier, &c));
+    assert_false(follows(&named, whole, &c));
+    assert_false(c.fork);
+    assert_false(follows(&named, other, &c));
+    assert_true(c.fork);
+    tmx_history_close(&named);
+    tmx_history_close(&h);
+
+    /* What does not lead to the signed root names nothing. */
+    bend_file("tile/entries/000.p/4", 40, 1);
+    h = open_history(folder);
+    assert_int_equal(tmx_history_before(&h, &named, why), -EBADMSG);
+    tmx_history_close(&h);
+    remove_folder(whole);
+    remove_folder(other);
+    remove_folder(earlier);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +371,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_forks, book_setup, remove_export),
         cmocka_unit_test_setup_teardown(test_damage_is_no_fork, book_setup, remove_export),
         cmocka_unit_test_setup_teardown(test_two_logs, book_setup, remove_export),
+        cmocka_unit_test_setup_teardown(test_shard_before, book_setup, remove_export),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,17 @@ static void keeps_what_was_promised(void **state)
     assert_true(look(r, 100 * MIB, 0).full);
 }
 
+/* What is kept by choice makes room while there still is some for what comes. */
+static void asks_for_room_before_it_is_full(void **state)
+{
+    struct tmx_room r = { .mark_percent = 80 };
+    assert_int_equal(look(r, 76 * MIB, 0).over_bytes, 0);
+    assert_int_equal(look(r, 77 * MIB, 0).over_bytes, MIB);
+    assert_false(look(r, 77 * MIB, 0).full);
+    assert_int_equal(look(r, 60 * MIB, 35 * MIB).over_bytes, 4 * MIB);
+    assert_int_equal(look(r, 90 * MIB, 0).over_bytes, 14 * MIB);
+}
+
 /* However much comes at once: it is looked again before what is left can be gone. */
 static void looks_again_in_time(void **state)
 {
@@ -69,6 +80,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_full_at_the_mark_and_not_at_once_again),
         cmocka_unit_test(keeps_what_was_promised),
+        cmocka_unit_test(asks_for_room_before_it_is_full),
         cmocka_unit_test(looks_again_in_time),
     };
     return cmocka_run_group_tests_name("room", tests, NULL, NULL);

@@ -581,6 +581,45 @@ static void a_damaged_marker_is_no_marker(void **state)
     free(text);
 }
 
+/* What was reserved beyond the file is given back; the rows are there. */
+static void a_spool_is_put_aside(void **state)
+{
+    struct place *p = *state;
+    struct stat before, after;
+    char aside[96], file[112];
+    (void)snprintf(aside, sizeof(aside), "%s/aside", p->folder);
+    (void)snprintf(file, sizeof(file), "%s/data.mdb", aside);
+    p->s = tmx_spool_close(p->s);
+    assert_int_equal(stat(p->data, &before), 0);
+    assert_int_equal(mkdir(aside, 0700), 0);
+    assert_int_equal(tmx_spool_lmdb_put_aside(p->spool, aside), -EEXIST);   /* nothing is replaced */
+    assert_int_equal(tmx_spool_lmdb_move(p->spool, aside), -EEXIST);
+    assert_int_equal(rmdir(aside), 0);
+    assert_int_equal(tmx_spool_lmdb_put_aside(p->spool, aside), 0);
+    assert_int_equal(access(p->spool, F_OK), -1);
+    assert_int_equal(stat(file, &after), 0);
+    assert_int_equal(after.st_size, before.st_size);
+    assert_true(after.st_blocks <= before.st_blocks);
+    assert_true((uint64_t)after.st_blocks * 512 < CAPACITY);
+    assert_int_equal(tmx_spool_lmdb_move(aside, p->spool), 0);
+    assert_int_equal(open_as(p, "broker"), 0);
+}
+
+/* Of a spool that was begun and cut off nothing stays; a file that is none of a spool does. */
+static void what_was_begun_is_discarded(void **state)
+{
+    struct place *p = *state;
+    char other[96];
+    (void)snprintf(other, sizeof(other), "%s/other", p->spool);
+    p->s = tmx_spool_close(p->s);
+    assert_int_equal(close(open(other, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
+    assert_int_equal(tmx_spool_lmdb_discard(p->spool), -ENOTEMPTY);
+    assert_int_equal(unlink(other), 0);
+    assert_int_equal(tmx_spool_lmdb_discard(p->spool), 0);
+    assert_int_equal(access(p->spool, F_OK), -1);
+    assert_int_equal(tmx_spool_lmdb_discard(p->spool), 0);   /* nothing there */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -593,6 +632,7 @@ int main(void)
         TEST(a_full_spool_keeps_what_was_committed), TEST(damaged_rows_are_found),
         TEST(pieces_in_the_wrong_place_are_found), TEST(no_flipped_bit_passes), TEST(cut_files_are_found),
         TEST(marks_grow), TEST(a_spool_behind_its_marker_is_old), TEST(a_damaged_marker_is_no_marker),
+        TEST(a_spool_is_put_aside), TEST(what_was_begun_is_discarded),
     };
     return cmocka_run_group_tests_name("spool-lmdb", tests, NULL, NULL);
 }
