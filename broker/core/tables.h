@@ -54,6 +54,8 @@ enum tmx_broker_table {
     TMX_T_DIRECTORY,
     /* hour u64 (since 1970) -> checkpoint with cosignatures: the last one of the hour that the quorum cosigned */
     TMX_T_COSIGNED,
+    /* size u64 of a head -> index u64 of the ANCHOR leaf, time-stamp token over the head's text (DER) */
+    TMX_T_ANCHOR,
 };
 
 enum tmx_feed_kind {

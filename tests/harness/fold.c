@@ -305,6 +305,19 @@ static bool prekeys(struct fold *f, const Tmx__LogEntry *e)
     return true;
 }
 
+/* LOG-9: of a head that was there, each later than the one before. It is in no feed. */
+static bool anchor(struct fold *f, const Tmx__LogEntry *e)
+{
+    struct fold_leaf *l = &f->leaves[f->n_leaves];
+    if (e->number > f->n_leaves || e->number <= f->anchored) {
+        return fold_fail(f, "leaf %zu anchors the head of %llu leaves, after that of %llu", f->n_leaves,
+                         (unsigned long long)e->number, (unsigned long long)f->anchored);
+    }
+    f->anchored = l->number = e->number;
+    memcpy(l->body_digest, e->digest.data, sizeof(l->body_digest));
+    return true;
+}
+
 static bool leaf(struct fold *f, const Tmx__LogEntry *e)
 {
     if (e->time_ms < f->time_ms || e->directory_serial < f->serial) {
@@ -341,6 +354,8 @@ static bool leaf(struct fold *f, const Tmx__LogEntry *e)
         return ended(f, e);
     case TMX__ENTRY_KIND__ENTRY_START:
         return true;
+    case TMX__ENTRY_KIND__ENTRY_ANCHOR:
+        return anchor(f, e);
     default:
         return fold_fail(f, "leaf %zu is of a kind the broker does not write", f->n_leaves);
     }
