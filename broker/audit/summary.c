@@ -65,8 +65,11 @@ static void print_old_heads(const struct tmx_check *c, FILE *out)
     char last[TMX_TIME_TEXT_SIZE];
 
     if (h->hourly > 0) {
-        fprintf(out, "hourly      %" PRIu64 " checkpoint%s, by %u to %u witnesses, %" PRIu64 " with a quorum\n", h->hourly,
-                h->hourly == 1 ? "" : "s", h->least, h->most, h->quorum);
+        fprintf(out, "hourly      %" PRIu64 " checkpoint%s, by %u", h->hourly, h->hourly == 1 ? "" : "s", h->least);
+        if (h->least != h->most) {
+            fprintf(out, " to %u", h->most);
+        }
+        fprintf(out, " witnesses, %" PRIu64 " with a quorum\n", h->quorum);
     }
     if (h->anchors == 0) {
         return;

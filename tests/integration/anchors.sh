@@ -14,7 +14,7 @@ answer() { timeout 5 sh -c ': >never'; }    # what hangs gets nothing, and ends
 world_end() { [ -z "$hanging" ] || answer; }
 
 # --- an authority: a root certificate, one for time-stamps, and a program that answers requests
-authority() {   # authority FOLDER DAYS
+authority() {   # authority FOLDER
     mkdir "$1"
     echo 01 >"$1/serial"
     printf '%s\n' '[tsa]' 'default_tsa = own' '[own]' "dir = $PWD/$1" 'serial = $dir/serial' 'signer_cert = $dir/tsa.pem' \
@@ -23,12 +23,12 @@ authority() {   # authority FOLDER DAYS
     {
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj "/CN=$1 root" -keyout "$1/ca.key" -out "$1/ca.pem" &&
             openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$1 stamps" -keyout "$1/tsa.key" -out "$1/tsa.csr" &&
-            openssl x509 -req -in "$1/tsa.csr" -CA "$1/ca.pem" -CAkey "$1/ca.key" -CAcreateserial -days "$2" -out "$1/tsa.pem" \
+            openssl x509 -req -in "$1/tsa.csr" -CA "$1/ca.pem" -CAkey "$1/ca.key" -CAcreateserial -days 365 -out "$1/tsa.pem" \
                 -extfile <(echo extendedKeyUsage=critical,timeStamping)
     } >"$root/said" 2>&1 || fail "no authority: $(cat "$root/said")"
 }
-authority good 365
-authority other 365
+authority good
+authority other
 stamps="openssl ts -reply -config '$root/good/tsa.cnf' -queryfile /dev/stdin 2>/dev/null"
 
 anchor() { PATH=$(dirname "$CTL"):$PATH "$source/deploy/tmx-anchor" --broker "$FED/broker/run" --ca good/ca.pem "$@" >"$root/said" 2>&1; }
@@ -138,6 +138,25 @@ bent() {        # bent FILE-OF-TOKEN FAULT
 bent flipped.tst 'not the token that was logged'
 bent "export/anchors/$second.tst" 'not the token that was logged'
 
+# --- a certificate that has expired since: what it stamped before stays stamped
+authority brief
+mkdir brief/issued && : >brief/index
+printf '%s\n' '[ca]' 'default_ca = own' '[own]' 'database = brief/index' 'serial = brief/serial' 'new_certs_dir = brief/issued' \
+    'certificate = brief/ca.pem' 'private_key = brief/ca.key' 'default_md = sha256' 'policy = any' '[any]' 'commonName = supplied' >brief/ca.cnf
+await cosigned || fail "the witnesses do not cosign"
+openssl ca -batch -config brief/ca.cnf -in brief/tsa.csr -out brief/tsa.pem -notext -startdate "$(date -u -d '-1 hour' +%y%m%d%H%M%SZ)" \
+    -enddate "$(date -u -d '+4 seconds' +%y%m%d%H%M%SZ)" -extfile <(echo extendedKeyUsage=critical,timeStamping) >"$root/said" 2>&1 || fail "$(cat "$root/said")"
+brief=$(head_size)
+anchor --command "${stamps/good/brief}" --ca brief/ca.pem || fail "no anchor by the certificate that ends soon: $(cat "$root/said")"
+await cosigned || fail "the witnesses do not cosign"
+export_log export
+expired() { ! openssl verify -CAfile brief/ca.pem brief/tsa.pem >/dev/null 2>&1; }
+await expired || fail "the certificate does not end"
+cat good/ca.pem brief/ca.pem >both.pem
+verified export --tsa both.pem || fail "a token does not outlive its certificate: $(cat "$root/verdict")"
+grep -qE '^anchors +3, 3 verified' "$root/verdict" || fail "not three: $(cat "$root/verdict")"
+refused 1 'expired' anchor --command "${stamps/good/brief}" --ca brief/ca.pem
+
 # --- the broker does not look into a token: what a careless operator has it log, the auditor finds
 await cosigned || fail "the witnesses do not cosign"
 third=$(head_size)
@@ -153,10 +172,10 @@ fed_ctl broker anchor install "$fifth" weak.tst >/dev/null || fail "a weak token
 await cosigned || fail "the witnesses do not cosign"
 export_log export
 verified export || fail "the export does not verify: $(cat "$root/verdict")"
-verified export --tsa good/ca.pem --json && fail "wrong tokens verify"
+verified export --tsa both.pem --json && fail "wrong tokens verify"
 python3 -c 'import json, sys
 d = json.load(open(sys.argv[1]))
-assert d["anchors"]["tokens"] == 5 and d["anchors"]["verified"] == 2, d["anchors"]
+assert d["anchors"]["tokens"] == 6 and d["anchors"]["verified"] == 3, d["anchors"]
 assert [(f["class"], f["count"]) for f in d["faults"]] == [("anchor", 3)] and sys.argv[2] in d["faults"][0]["first"], d["faults"]' \
     "$root/verdict" "anchors/$third.tst: message imprint mismatch" || fail "the faults are others: $(cat "$root/verdict")"
 say "heads of $size and $second entries are anchored; $(stat -c %s first.tst) bytes a token; three wrong tokens found"
