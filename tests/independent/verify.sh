@@ -31,8 +31,9 @@ eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f'
 
 # key_of NAME TYPE ID: the key of that name, type and id; nothing when there is none.
 key_of() {
-    local name id encoded key plain
-    while IFS=+ read -r name id encoded; do
+    local line name id encoded key plain
+    while read -r line; do   # base64 may end with a "+", which read would take away
+        name=${line%%+*} id=${line#*+} encoded=${line#*+*+} id=${id%%+*}
         [ "$name" = "$1" ] && [ "$id" = "$3" ] || continue
         key=$(from_base64 "$encoded")
         [ "${key:0:4}" = "\\x$2" ] && [ ${#key} -eq 132 ] || continue
