@@ -9,9 +9,9 @@ MEMBERS=(CH DE IT)
 . "$(dirname "$0")/world.sh"
 source=$1
 cd "$root" || exit 1
-hanging=''
+hanging='' server=''
 answer() { timeout 5 sh -c ': >never'; }    # what hangs gets nothing, and ends
-world_end() { [ -z "$hanging" ] || answer; }
+world_end() { [ -z "$hanging" ] || answer; [ -z "$server" ] || kill "$server"; }
 
 # --- an authority: a root certificate, one for time-stamps, and a program that answers requests
 authority() {   # authority FOLDER
@@ -88,8 +88,28 @@ refused 1 'does not verify' anchor --command "${stamps/good/other}"
 send DE CH second
 collect CH 10 --ack
 await settled && await cosigned || fail "nothing came of the second message"
+
+# --- the second one by HTTP
+/usr/bin/python3 -B - good/tsa.cnf port 2>/dev/null <<'PY' &
+import http.server, subprocess, sys
+class Stamps(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        request = self.rfile.read(int(self.headers['Content-Length']))
+        right = self.headers['Content-Type'] == 'application/timestamp-query'
+        self.send_response(200 if right else 415)
+        self.end_headers()
+        self.wfile.write(subprocess.run(['openssl', 'ts', '-reply', '-config', sys.argv[1], '-queryfile', '/dev/stdin'],
+                                        input=request, stdout=subprocess.PIPE).stdout)
+server = http.server.HTTPServer(('127.0.0.1', 0), Stamps)
+with open(sys.argv[2], 'w') as port:
+    port.write(str(server.server_port))
+server.handle_request()
+PY
+server=$!
+await test -s port || fail "no server"
 second=$(head_size)
-anchor --command "$stamps" || fail "no second anchor: $(cat "$root/said")"
+anchor --url "http://127.0.0.1:$(<port)/" || fail "no second anchor: $(cat "$root/said")"
+wait $server && server=''
 
 # --- the export holds both, and verifies
 await cosigned || fail "the witnesses do not cosign"
