@@ -88,6 +88,9 @@ def broker():
             op(CHUNK, DE, 2, 1))
     program("directory-with-hello", op(HELLO, DE | LATER), op(DIRECTORY, IT, 0, 1), op(PING, DE))
     program("disk-full", op(DISK, a=1), submit(DE, TO_IT), op(DISK), op(AGAIN, DE), report(IT, 0, COA))
+    anchor = [op(DISK, a=2, b=back, v=size) for back, size in ((2, 900), (2, 5), (3, 5), (1, 5), (0, 5), (40, 5), (2, 0), (2, 16384), (2, 16385))]
+    program("anchors", *anchor, submit(DE, TO_IT), op(DISK, a=2 | 1, b=2, v=70), *anchor, report(IT, 0, COA), op(CRASH), *anchor,
+            op(LOSE), *anchor)
     program("silence", submit(DE, TO_IT), seconds(2), op(PING, IT), seconds(15), op(PING, IT), seconds(19), op(PING, DE),
             seconds(25), op(HELLO, IT), op(CREDIT, IT, 20, v=50), report(IT, 0, COA))
     program("no-credit", op(HELLO, IT), *[submit(DE, TO_IT)] * 3, op(CREDIT, IT, 20, v=1), op(CREDIT, IT, 20, v=2),

@@ -31,7 +31,7 @@ void fold_init(struct fold *f, const struct federation *federation, const char *
     f->federation = federation;
     snprintf(f->shard, sizeof(f->shard), "%s", shard);
     f->successor = false;
-    f->time_ms = f->serial = 0;
+    f->time_ms = f->serial = f->anchored = 0;
     memset(&f->frontier, 0, sizeof(f->frontier));
     f->n_leaves = f->n_messages = f->n_deliveries = f->n_feeds = f->n_prekeys = 0;
     memset(f->pair, 0, sizeof(f->pair));
