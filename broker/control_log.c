@@ -59,6 +59,58 @@ static void directory_answer(const struct log_source *d, const struct tmx_contro
     tmx_control_reply_with(d->control, r->client, json_pack("{sI}", "serial", (json_int_t)tmx_read_u64(&serial)), value);
 }
 
+/* The hour of the first row at or after `from`; false: there is none. */
+static bool cosigned_hour(const struct log_source *d, uint64_t from, uint64_t *ret_hour)
+{
+    uint8_t key[8];
+    struct tmx_writer w = TMX_WRITER_OF(key);
+    struct tmx_bytes found, value;
+    tmx_write_u64(&w, from);
+    if (tmx_spool_seek(d->spool, TMX_T_COSIGNED, tmx_written(&w), &found, &value) != 0) {
+        return false;
+    }
+    struct tmx_reader r = tmx_reader_init(found);
+    *ret_hour = tmx_read_u64(&r);
+    return true;
+}
+
+/* The first one of that hour or a later one. The last row is none: it may still be replaced. */
+static void checkpoint_answer(const struct log_source *d, const struct tmx_control_request *r, uint64_t from)
+{
+    uint8_t key[8];
+    struct tmx_writer w = TMX_WRITER_OF(key);
+    uint64_t hour, next;
+    struct tmx_bytes note;
+    if (!cosigned_hour(d, from, &hour) || !cosigned_hour(d, hour + 1, &next)) {
+        tmx_control_reply(d->control, r->client, json_pack("{si}", "hour", 0));
+        return;
+    }
+    tmx_write_u64(&w, hour);
+    if (tmx_spool_get(d->spool, TMX_T_COSIGNED, tmx_written(&w), &note) != 0) {
+        tmx_control_refuse(d->control, r->client, "spool", "the spool cannot be read");
+        return;
+    }
+    tmx_control_reply_with(d->control, r->client, json_pack("{sI}", "hour", (json_int_t)hour), note);
+}
+
+/* The first one of a head of that size or a larger one. */
+static void anchor_answer(const struct log_source *d, const struct tmx_control_request *r, uint64_t from)
+{
+    uint8_t key[8];
+    struct tmx_writer w = TMX_WRITER_OF(key);
+    struct tmx_bytes found, value;
+    tmx_write_u64(&w, from);
+    if (tmx_spool_seek(d->spool, TMX_T_ANCHOR, tmx_written(&w), &found, &value) != 0) {
+        tmx_control_reply(d->control, r->client, json_pack("{si}", "size", 0));
+        return;
+    }
+    struct tmx_reader size = tmx_reader_init(found), row = tmx_reader_init(value);
+    uint64_t index = tmx_read_u64(&row);
+    tmx_control_reply_with(d->control, r->client,
+                           json_pack("{sI sI}", "size", (json_int_t)tmx_read_u64(&size), "index", (json_int_t)index),
+                           TMX_BYTES(row.at, row.left));
+}
+
 bool control_log(const struct log_source *d, const struct tmx_control_request *r, struct tmx_arena *arena)
 {
     uint64_t from, count;
@@ -75,6 +127,16 @@ bool control_log(const struct log_source *d, const struct tmx_control_request *r
     if (r->n_words == 2 && strcmp(r->words[0], "log-directory") == 0 &&
         tmx_parse_u64(tmx_bytes_str(r->words[1]), UINT64_MAX, &from)) {
         directory_answer(d, r, from);
+        return true;
+    }
+    if (r->n_words == 2 && strcmp(r->words[0], "log-checkpoint") == 0 &&
+        tmx_parse_u64(tmx_bytes_str(r->words[1]), INDEX_MAX, &from)) {
+        checkpoint_answer(d, r, from);
+        return true;
+    }
+    if (r->n_words == 2 && strcmp(r->words[0], "log-anchor") == 0 &&
+        tmx_parse_u64(tmx_bytes_str(r->words[1]), INDEX_MAX, &from)) {
+        anchor_answer(d, r, from);
         return true;
     }
     return false;

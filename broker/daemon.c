@@ -236,6 +236,12 @@ static int one_turn(struct daemon *d, struct batch *batch, uint64_t *ret_deadlin
         *ev = event_of(TMX_BROKER_DIRECTORY);
         ev->file = TMX_BYTES(d->install.file, d->install.size);
     }
+    if (d->anchor.token.size > 0) {
+        struct tmx_broker_event *ev = &batch->events[batch->n++];
+        *ev = event_of(TMX_BROKER_ANCHOR);
+        ev->file = d->anchor.token;
+        ev->size = d->anchor.size;
+    }
     if (batch->n == 0) {
         batch->events[batch->n++] = event_of(TMX_BROKER_TICK);
     }
@@ -248,6 +254,7 @@ static int one_turn(struct daemon *d, struct batch *batch, uint64_t *ret_deadlin
     sends_out(d, &out);
     notices_log(&out);
     tmx_install_done(&d->install, d->control, out.directory_result, tmx_broker_directory(d->broker));
+    control_anchored(d, out.anchor_result);
     if (out.directory_changed) {
         gates_sync(&d->gates, tmx_broker_directory(d->broker), now);
     }

@@ -93,6 +93,11 @@ struct daemon {
     size_t first_gate;
     bool marker_unwritten, stop, reload;
     struct tmx_install install;
+    struct anchor_wish {               /* a token that the next turn is to install */
+        struct tmx_bytes token;        /* malloc'ed; empty: none */
+        uint64_t size;                 /* of the head it is over */
+        uint64_t client;               /* who waits for the answer */
+    } anchor;
 };
 
 int daemon_run(struct daemon *d);
@@ -109,4 +114,8 @@ struct log_source {
 };
 /* What auditors ask; false when it is none of that. */
 bool control_log(const struct log_source *d, const struct tmx_control_request *r, struct tmx_arena *arena);
+/* control_anchor.c: `anchor show` and `anchor install`; false when it is neither. */
+bool control_anchor(struct daemon *d, const struct tmx_control_request *r);
+/* The turn with the wish is over: answers who asked. */
+void control_anchored(struct daemon *d, enum tmx_broker_anchor result);
 json_t *control_status(struct daemon *d);

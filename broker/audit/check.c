@@ -222,6 +222,11 @@ static int check_log(struct tmx_check *c, struct tmx_bytes note, unsigned jobs, 
     }
     if (tmx_tree_size(c->tree) == c->head.size) {
         tmx_check_edge(c);
+        *ret_what = "cannot read what the export holds of earlier heads";
+        r = tmx_check_old_heads(c);
+    }
+    if (r < 0) {
+        return r;
     }
     r = tmx_export_walk(&c->fd, 1, "tile", tmx_check_stray, c);
     if (r == -ENOENT) {

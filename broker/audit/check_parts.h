@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What check.c and check_tiles.c share.
+ * What check.c, check_tiles.c and check_heads.c share.
  */
 #pragma once
 
@@ -16,6 +16,7 @@ struct tmx_check {
     struct tmx_checkpoint head;
     unsigned witnesses;               /* of the newest directory's policy */
     struct tmx_quorum quorum;         /* of them, who cosigned the head */
+    struct tmx_check_heads heads;
     struct tmx_audit_directories *directories;
     /* Tiles the export lacks or has wrong, as they must be: later checks then speak of the entries alone. */
     struct tmx_audit_table own_tiles; /* (level, n) -> uint8_t * */
@@ -27,5 +28,7 @@ void tmx_check_full_tile(void *ctx, unsigned level, uint64_t n, const uint8_t ti
 bool tmx_check_read_tile(void *ctx, unsigned level, uint64_t n, uint8_t ret_tile[TMX_TILE_SIZE]);
 /* The partial tiles, once all entries are in the tree. */
 void tmx_check_edge(struct tmx_check *c);
+/* The folders of earlier heads, once all entries are in the tree. */
+int tmx_check_old_heads(struct tmx_check *c) TMX_MUST_CHECK;
 /* tmx_export_file_fn: every file under tile/ has a place in a log of this size. */
 int tmx_check_stray(void *ctx, int dir_fd, const char *path);

@@ -16,11 +16,13 @@
 #include "progress.h"
 #include "prove.h"
 #include "summary.h"
+#include "tsa.h"
 
 int tmx_run_verify(const struct arguments *a)
 {
     struct tmx_signify_public signer;
     char why[SIGNIFY_WHY_MAX];
+    struct tmx_tsa *tsa = NULL;
     struct tmx_check *c;
     const char *what;
     bool ok;
@@ -29,10 +31,18 @@ int tmx_run_verify(const struct arguments *a)
     if (r < 0) {
         return tmx_audit_complain(why);
     }
+    if (a->tsa != NULL && tmx_tsa_load(a->tsa, &tsa) < 0) {
+        return tmx_audit_complain("--tsa: the file holds no certificate in PEM");
+    }
     r = tmx_check_export(a->operands[0], a->authority, a->jobs, a->signed_by == NULL ? NULL : &signer, &c, &what);
     if (r < 0) {
+        tmx_tsa_free(tsa);
         fprintf(stderr, "tmx-audit: %s: %s\n", what, strerror(-r));
         return EXIT_FAILED;
+    }
+    if (tsa != NULL) {
+        tmx_check_stamps(c, tmx_tsa_verify, tsa);
+        tmx_tsa_free(tsa);
     }
     ok = tmx_audit_ok(tmx_check_audit(c));
     if ((a->given & OPTION_JSON) != 0) {

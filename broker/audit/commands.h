@@ -36,6 +36,7 @@
 #define OPTION_PAYLOAD_OUT (UINT64_C(1) << 15)
 #define OPTION_SIGN (UINT64_C(1) << 16)
 #define OPTION_SINCE (UINT64_C(1) << 17)
+#define OPTION_TSA (UINT64_C(1) << 18)
 
 struct arguments {
     const struct command *command;
@@ -52,6 +53,7 @@ struct arguments {
     const char *since;     /* an earlier export; or NULL */
     const char *sign;      /* key file; or NULL */
     const char *signed_by; /* file of a public key; or NULL */
+    const char *tsa;       /* file of certificates; or NULL */
     unsigned jobs;
     enum tmx_readable_format format;
     struct tmx_audit_filter filter;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The exporter: head, directories, entries, list, and the checkpoint last; tiles are computed here, not asked for.
+ * The exporter: head, directories, entries, earlier heads, list, and the checkpoint last; tiles are computed here, not asked for.
  */
 #include <fcntl.h>
 #include <stdarg.h>
@@ -58,12 +58,12 @@ void tmx_export_forget(struct tmx_bytes b)
     free((void *)(uintptr_t)b.data);
 }
 
-static int parse_head(struct tmx_bytes note, struct tmx_checkpoint *ret_head)
+bool tmx_export_parse_head(struct tmx_bytes note, struct tmx_checkpoint *ret_head)
 {
     struct tmx_bytes text;
     struct tmx_bytes lines;
 
-    return tmx_note_split(note, &text, &lines) && tmx_checkpoint_parse(text, ret_head) ? 0 : -EBADMSG;
+    return tmx_note_split(note, &text, &lines) && tmx_checkpoint_parse(text, ret_head);
 }
 
 /* The head of the earlier export, if there is one. */
@@ -77,7 +77,7 @@ static int read_before(struct tmx_export_job *j)
         return 0;
     }
     if (r == 0) {
-        r = parse_head(TMX_BYTES(note, size), &j->before);
+        r = tmx_export_parse_head(TMX_BYTES(note, size), &j->before) ? 0 : -EBADMSG;
         free(note);
     }
     return r < 0 ? tmx_export_fail(j, r, "the earlier export has no checkpoint that can be read") : 0;
@@ -97,7 +97,7 @@ static int fits_before(struct tmx_export_job *j, const struct tmx_checkpoint *he
 
 static bool head_of(const json_t *text, struct tmx_checkpoint *ret_head)
 {
-    return json_is_string(text) && parse_head(TMX_BYTES(json_string_value(text), json_string_length(text)), ret_head) == 0;
+    return json_is_string(text) && tmx_export_parse_head(TMX_BYTES(json_string_value(text), json_string_length(text)), ret_head);
 }
 
 /* The text becomes what is written at the end. */
@@ -273,6 +273,9 @@ static int run(struct tmx_export_job *j)
     }
     if (r == 0) {
         r = tmx_export_entries(j);
+    }
+    if (r == 0) {
+        r = tmx_export_heads(j);
     }
     if (r == 0) {
         r = tmx_export_texts(j, newest);

@@ -95,6 +95,35 @@ bool tmx_export_parse_path(const char *path, struct tmx_export_name *ret_name)
     return true;
 }
 
+static const struct {
+    const char *folder;
+    const char *suffix;
+} old_heads[] = { [EXPORT_CHECKPOINTS] = { "checkpoints", "" }, [EXPORT_ANCHORS] = { "anchors", ".tst" } };
+
+const char *tmx_export_old_folder(enum tmx_export_old kind)
+{
+    return old_heads[kind].folder;
+}
+
+void tmx_export_old_path(enum tmx_export_old kind, uint64_t size, char ret_path[EXPORT_PATH_MAX])
+{
+    snprintf(ret_path, EXPORT_PATH_MAX, "%s/%llu%s", old_heads[kind].folder, (unsigned long long)size,
+             old_heads[kind].suffix);
+}
+
+bool tmx_export_old_parse(enum tmx_export_old kind, const char *path, uint64_t *ret_size)
+{
+    char canonical[EXPORT_PATH_MAX];
+    const char *text = path;
+
+    if (!take_literal(&text, old_heads[kind].folder) || !take_literal(&text, "/") ||
+        !tmx_parse_u64(TMX_BYTES(text, strspn(text, "0123456789")), UINT64_MAX, ret_size) || *ret_size == 0) {
+        return false;
+    }
+    tmx_export_old_path(kind, *ret_size, canonical);
+    return strcmp(canonical, path) == 0;
+}
+
 unsigned tmx_export_width(const struct tmx_export_name *name, uint64_t size)
 {
     const uint64_t count = name->entries ? size : size >> (8 * name->level);

@@ -20,6 +20,13 @@ void tmx_export_path(const struct tmx_export_name *name, char ret_path[EXPORT_PA
 /* The one way to write a name; false for anything else. */
 bool tmx_export_parse_path(const char *path, struct tmx_export_name *ret_name) TMX_MUST_CHECK;
 
+/* Files named after the size of an earlier head: its checkpoint, its time-stamp token. */
+enum tmx_export_old { EXPORT_CHECKPOINTS, EXPORT_ANCHORS };
+const char *tmx_export_old_folder(enum tmx_export_old kind);
+void tmx_export_old_path(enum tmx_export_old kind, uint64_t size, char ret_path[EXPORT_PATH_MAX]);
+/* The one way to write a name below the folder of its kind; false for anything else. */
+bool tmx_export_old_parse(enum tmx_export_old kind, const char *path, uint64_t *ret_size) TMX_MUST_CHECK;
+
 bool tmx_export_is_folder(const char *path); /* in a walk */
 /* How wide this tile or bundle is in a log of `size` entries; 0: it has no place in one. */
 unsigned tmx_export_width(const struct tmx_export_name *name, uint64_t size);

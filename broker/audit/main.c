@@ -56,6 +56,7 @@ static const struct argp_option options[] = {
     { "since", OPTION_KEY(OPTION_SINCE), "DIR", 0, "only what is new since this earlier export, to be laid over a copy of it", 0 },
     { "socket", OPTION_KEY(OPTION_SOCKET), "PATH", 0, "the broker's control socket", 0 },
     { "to", OPTION_KEY(OPTION_TO), "TIME", 0, "only before this time", 0 },
+    { "tsa", OPTION_KEY(OPTION_TSA), "FILE", 0, "verify time-stamp tokens, by these certificates of their authorities (verify)", 0 },
     { "type", OPTION_KEY(OPTION_TYPE), "TYPE", 0, "only messages of this type", 0 },
     { 0 },
 };
@@ -83,7 +84,7 @@ static const struct command commands[] = {
     { "verify",
       { "the directory of the export" },
       OPTION_AUTHORITY,
-      OPTION_AUTHORITY | OPTION_JSON | OPTION_JOBS | OPTION_SIGNED_BY,
+      OPTION_AUTHORITY | OPTION_JSON | OPTION_JOBS | OPTION_SIGNED_BY | OPTION_TSA,
       tmx_run_verify },
     { "prove",
       { "the directory of the export", "the index of the entry" },
@@ -277,6 +278,9 @@ static void take_option(uint64_t option, struct arguments *a, char *arg, struct 
         break;
     case OPTION_SIGNED_BY:
         a->signed_by = arg;
+        break;
+    case OPTION_TSA:
+        a->tsa = arg;
         break;
     case OPTION_FORMAT:
         if (!tmx_readable_parse(arg, &a->format)) {

@@ -6,6 +6,7 @@
 
 #include <tmx/batch.h>
 
+#include "directories.h"
 #include "table.h"
 #include "verify.h"
 
@@ -38,6 +39,14 @@ struct tmx_audit {
     struct tmx_audit_table prekeys; /* member -> set serial */
     struct tmx_audit_member members[TMX_MEMBERS_MAX];
     size_t n_members;
+    struct tmx_audit_anchor *anchors; /* ascending by size */
+    size_t n_anchors;
+    size_t room_anchors;
+    struct {
+        uint64_t index; /* of the entry with which it came in force */
+        uint64_t serial;
+    } reigns[AUDIT_DIRECTORIES_MAX]; /* of directories */
+    size_t n_reigns;
     uint64_t in_force;    /* directory serial, 0 before the first directory entry */
     uint64_t last_serial; /* of the entry before */
     bool carries;         /* leaf 0 names an earlier shard */

@@ -72,6 +72,34 @@ static void print_follows(const struct tmx_audit_summary *s, FILE *out)
     fprintf(out, "\n");
 }
 
+static void print_old_heads(const struct tmx_check *c, FILE *out)
+{
+    const struct tmx_check_heads *h = tmx_check_heads(c);
+    char first[TMX_TIME_TEXT_SIZE];
+    char last[TMX_TIME_TEXT_SIZE];
+
+    if (h->hourly > 0) {
+        fprintf(out, "hourly      %" PRIu64 " checkpoint%s, by %u", h->hourly, h->hourly == 1 ? "" : "s", h->least);
+        if (h->least != h->most) {
+            fprintf(out, " to %u", h->most);
+        }
+        fprintf(out, " witnesses, %" PRIu64 " with a quorum\n", h->quorum);
+    }
+    if (h->anchors == 0) {
+        return;
+    }
+    tmx_time_text(h->first_ms, first);
+    tmx_time_text(h->last_ms, last);
+    fprintf(out, "anchors     %" PRIu64 ", ", h->anchors);
+    if (!h->stamps) {
+        fprintf(out, "but no token was verified: --tsa says by whose certificates\n");
+    } else if (h->stamped == 0) {
+        fprintf(out, "no token verifies\n");
+    } else {
+        fprintf(out, "%" PRIu64 " verified, stamped from %s to %s\n", h->stamped, first, last);
+    }
+}
+
 void tmx_summary_print(const struct tmx_check *c, FILE *out)
 {
     const struct tmx_audit_summary *s = tmx_audit_result(tmx_check_audit(c));
@@ -86,6 +114,7 @@ void tmx_summary_print(const struct tmx_check *c, FILE *out)
     fprintf(out, "log         %s\nsize        %" PRIu64 "\n", tmx_check_head(c)->origin, tmx_check_head(c)->size);
     print_witnesses(c, out);
     print_follows(s, out);
+    print_old_heads(c, out);
     fprintf(out, "from        %s\nto          %s\n", first, last);
     print_counts(s, out);
     fprintf(out, "signed by\n");
@@ -143,6 +172,20 @@ static json_t *members_json(const struct tmx_audit *a)
     return members;
 }
 
+static json_t *hourly_json(const struct tmx_check_heads *h)
+{
+    return json_pack("{s:I, s:I, s:I, s:I}", "checkpoints", (json_int_t)h->hourly, "least", (json_int_t)h->least, "most",
+                     (json_int_t)h->most, "quorum", (json_int_t)h->quorum);
+}
+
+/* "verified" is null where nobody looked. */
+static json_t *anchors_json(const struct tmx_check_heads *h)
+{
+    return json_pack("{s:I, s:o, s:I, s:I}", "tokens", (json_int_t)h->anchors, "verified",
+                     h->stamps ? json_integer((json_int_t)h->stamped) : json_null(), "first_ms", (json_int_t)h->first_ms,
+                     "last_ms", (json_int_t)h->last_ms);
+}
+
 int tmx_summary_json(const struct tmx_check *c, FILE *out)
 {
     const struct tmx_audit_summary *s = tmx_audit_result(tmx_check_audit(c));
@@ -176,6 +219,8 @@ int tmx_summary_json(const struct tmx_check *c, FILE *out)
     (void)json_object_set_new(all, "witnesses", json_pack("{s:I, s:I, s:b, s:I}", "of", (json_int_t)witnesses, "by",
                               (json_int_t)q.witnesses, "quorum", q.reached ? 1 : 0, "quorum_at_ms", (json_int_t)(q.reached_s * 1000)));
     (void)json_object_set_new(all, "follows", follows_json(s));
+    (void)json_object_set_new(all, "hourly", hourly_json(tmx_check_heads(c)));
+    (void)json_object_set_new(all, "anchors", anchors_json(tmx_check_heads(c)));
     r = json_dumpf(all, out, JSON_INDENT(2)) < 0 || fputc('\n', out) == EOF ? -EIO : 0;
     json_decref(all);
     return r;

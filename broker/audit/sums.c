@@ -24,6 +24,14 @@ static enum place place_of(const char *path, uint64_t size)
     struct tmx_export_name name;
     unsigned width;
 
+    for (enum tmx_export_old kind = EXPORT_CHECKPOINTS; kind <= EXPORT_ANCHORS; kind++) {
+        const char *folder = tmx_export_old_folder(kind);
+        uint64_t old;
+
+        if (strncmp(path, folder, strlen(folder)) == 0 && path[strlen(folder)] == '/') {
+            return tmx_export_old_parse(kind, path, &old) && old <= size ? PLACE_OK : PLACE_NONE;
+        }
+    }
     if (strncmp(path, "tile/", 5) != 0) {
         return PLACE_OK;
     }
@@ -113,7 +121,8 @@ static bool find_known(struct writing *w, const char *path)
 /* What an interrupted export had not finished writing: the temporary file of one that is written here. */
 static bool is_half(const char *path)
 {
-    static const char *const ours[] = { "tile/", "directories/", "proto/", "policy.", "checkpoint.", SUMS_FILE "." };
+    static const char *const ours[] = { "tile/", "directories/", "checkpoints/", "anchors/", "proto/",
+                                        "policy.", "checkpoint.", SUMS_FILE "." };
     const size_t size = strlen(path);
 
     for (size_t i = 0; i < TMX_N(ours); i++) {

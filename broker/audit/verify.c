@@ -34,6 +34,7 @@ const char *tmx_audit_class_meaning(enum tmx_audit_class c)
 static const char *const kind_names[AUDIT_KINDS] = {
     "malformed", "shard-start", "directory", "prekeys",          "acceptance",   "report",       "expired", "exception",
     "refusal",   "start",       "operator",  "carried-delivery", "carried-pair", "resubmission", "erased",
+    "anchor",
 };
 
 const char *tmx_audit_kind_name(unsigned kind)
@@ -123,6 +124,7 @@ struct tmx_audit *tmx_audit_free(struct tmx_audit *a)
         tmx_audit_table_deinit(&a->prekeys);
         tmx_audit_preparer_free(a->preparer);
         tmx_arena_deinit(&a->arena);
+        free(a->anchors);
         free(a);
     }
     return NULL;
@@ -152,6 +154,22 @@ bool tmx_audit_next_member(const struct tmx_audit *a, size_t *at, const char **r
     *ret_signed = a->members[*at].signed_bodies;
     (*at)++;
     return true;
+}
+
+uint64_t tmx_audit_directory_at(const struct tmx_audit *a, uint64_t size)
+{
+    size_t n = a->n_reigns;
+
+    while (n > 0 && a->reigns[n - 1].index >= size) {
+        n--;
+    }
+    return n == 0 ? 0 : a->reigns[n - 1].serial;
+}
+
+const struct tmx_audit_anchor *tmx_audit_anchors(const struct tmx_audit *a, size_t *ret_n)
+{
+    *ret_n = a->n_anchors;
+    return a->anchors;
 }
 
 static void check_time(const struct tmx_audit_step *s)

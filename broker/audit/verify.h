@@ -9,7 +9,7 @@
 #include <tmx/directory.h>
 #include <tmx/envelope.h>
 
-#define AUDIT_KINDS 15u /* enum Tmx__EntryKind, 0..14 */
+#define AUDIT_KINDS 16u /* enum Tmx__EntryKind, 0..15 */
 #define AUDIT_NO_INDEX UINT64_MAX
 
 #define AUDIT_CLASSES(X)                                                                                               \
@@ -27,8 +27,9 @@
     X(SEEN, "seen", "a signer was shown a head that is not of this log")                                               \
     X(ENTRIES, "entries", "an entry bundle is missing or malformed")                                                   \
     X(TILE, "tile", "a tile differs from what the entries give")                                                       \
-    X(CHECKPOINT, "checkpoint", "the checkpoint is not signed by the log")                                             \
-    X(ROOT, "root", "the tree of the entries is not the one the checkpoint signs")                                     \
+    X(CHECKPOINT, "checkpoint", "a checkpoint is not as the log and its witnesses signed it")                          \
+    X(ROOT, "root", "the tree of the entries is not the one a checkpoint signs")                                       \
+    X(ANCHOR, "anchor", "a time anchor is not as its entry says, or its token does not verify")                        \
     X(SUMS, "sums", "a file is not as the list SHA256 has it")
 
 enum tmx_audit_class {
@@ -107,5 +108,15 @@ void tmx_audit_fault(struct tmx_audit *a, enum tmx_audit_class c, uint64_t index
     TMX_PRINTF(4, 5);
 const struct tmx_audit_summary *tmx_audit_result(const struct tmx_audit *a);
 bool tmx_audit_ok(const struct tmx_audit *a);
+/* The serial of the directory in force after the first `size` entries; 0: the log does not say. */
+uint64_t tmx_audit_directory_at(const struct tmx_audit *a, uint64_t size);
+/* A head that an entry anchors in time. LOG-9 */
+struct tmx_audit_anchor {
+    uint64_t size;
+    uint64_t index; /* of its entry */
+    uint8_t digest[TMX_HASH_SIZE]; /* of the token */
+};
+/* Ascending by size, and by index. */
+const struct tmx_audit_anchor *tmx_audit_anchors(const struct tmx_audit *a, size_t *ret_n);
 /* The members that signed something, ascending by code: start with *at = 0; false at the end. */
 bool tmx_audit_next_member(const struct tmx_audit *a, size_t *at, const char **ret_code, uint64_t *ret_signed);

@@ -2,6 +2,7 @@
  * What an entry of each kind has to hold beyond form, order and signature. LOG-6
  */
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <tmx/code.h>
@@ -81,6 +82,10 @@ static int on_directory(const struct tmx_audit_step *s)
                              (unsigned long long)s->a->in_force);
     }
     s->a->in_force = s->e->number;
+    if (s->a->n_reigns < AUDIT_DIRECTORIES_MAX) {
+        s->a->reigns[s->a->n_reigns].index = s->index;
+        s->a->reigns[s->a->n_reigns++].serial = s->e->number;
+    }
     if (d == NULL) {
         tmx_audit_step_fault(s, AUDIT_DIRECTORY, "directory %llu is not in the export, or not valid",
                              (unsigned long long)s->e->number);
@@ -227,6 +232,36 @@ static int on_carry(const struct tmx_audit_step *s)
     return s->e->kind == TMX__ENTRY_KIND__ENTRY_CARRY_PAIR ? tmx_audit_carry_pair(s) : tmx_audit_carry_delivery(s);
 }
 
+/* Heads are anchored in their order, each once: so the name of a token is its own. LOG-9 */
+static int on_anchor(const struct tmx_audit_step *s)
+{
+    struct tmx_audit *a = s->a;
+    struct tmx_audit_anchor anchor = { .size = s->e->number, .index = s->index };
+
+    if (anchor.size > s->index) {
+        tmx_audit_step_fault(s, AUDIT_ANCHOR, "of a head of %llu entries", (unsigned long long)anchor.size);
+        return 0;
+    }
+    if (a->n_anchors > 0 && anchor.size <= a->anchors[a->n_anchors - 1].size) {
+        tmx_audit_step_fault(s, AUDIT_ANCHOR, "of the head of %llu entries, after that of %llu",
+                             (unsigned long long)anchor.size, (unsigned long long)a->anchors[a->n_anchors - 1].size);
+        return 0;
+    }
+    if (a->n_anchors == a->room_anchors) {
+        const size_t room = a->room_anchors == 0 ? 64 : 2 * a->room_anchors;
+        struct tmx_audit_anchor *anchors = realloc(a->anchors, room * sizeof anchors[0]);
+
+        if (anchors == NULL) {
+            return -ENOMEM;
+        }
+        a->anchors = anchors;
+        a->room_anchors = room;
+    }
+    memcpy(anchor.digest, s->e->digest.data, sizeof anchor.digest);
+    a->anchors[a->n_anchors++] = anchor;
+    return 0;
+}
+
 static int on_plain(const struct tmx_audit_step *s)
 {
     return 0;
@@ -248,6 +283,7 @@ static on_entry_fn *const handlers[AUDIT_KINDS] = {
     [TMX__ENTRY_KIND__ENTRY_CARRY_PAIR] = on_carry,
     [TMX__ENTRY_KIND__ENTRY_RESUBMISSION] = on_header,
     [TMX__ENTRY_KIND__ENTRY_ERASED] = on_erased,
+    [TMX__ENTRY_KIND__ENTRY_ANCHOR] = on_anchor,
 };
 
 bool tmx_audit_kind_known(unsigned kind)

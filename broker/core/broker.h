@@ -34,6 +34,7 @@ enum tmx_broker_event_kind {
     TMX_BROKER_TICK,         /* time passed */
     TMX_BROKER_DIRECTORY,    /* an operator installs a directory file */
     TMX_BROKER_DISK,         /* the spool's fill level: above the high-water mark, and what should go */
+    TMX_BROKER_ANCHOR,       /* an operator brings a time-stamp token for a head of the log */
 };
 
 struct tmx_broker_event {
@@ -44,11 +45,23 @@ struct tmx_broker_event {
     struct tmx_bytes route;                /* MESSAGE: opaque, at most 8 bytes */
     size_t n_frames;
     const struct tmx_bytes *frames;
-    struct tmx_bytes file;                 /* DIRECTORY */
+    struct tmx_bytes file;                 /* DIRECTORY; ANCHOR: the token */
+    uint64_t size;                         /* ANCHOR: of the head */
     bool disk_full;                        /* DISK */
     uint64_t erase_bytes;                  /* DISK: so much of what is kept by retention has to make room */
     bool busy;                             /* GATE_BUSY: neither feed nor deliveries until it is not */
 };
+
+/* What became of an ANCHOR event. */
+enum tmx_broker_anchor {
+    TMX_ANCHOR_OK,
+    TMX_ANCHOR_E_TOKEN = 1,                /* empty, or longer than TMX_ANCHOR_TOKEN_MAX */
+    TMX_ANCHOR_E_HEAD,                     /* no head of that size was released */
+    TMX_ANCHOR_E_ANCHORED,                 /* that head is anchored already */
+    TMX_ANCHOR_E_LATER,                    /* a later head is, which stands for this one, too */
+    TMX_ANCHOR_E_STOPPED,                  /* the disk is full, or nothing is signed any more */
+};
+const char *tmx_broker_anchor_text(enum tmx_broker_anchor result);
 
 struct tmx_broker_send {
     uint8_t member[TMX_MEMBER_KEY];
@@ -80,6 +93,7 @@ struct tmx_broker_output {
     uint64_t deadline_ms;                  /* mono_ms of the next TICK; 0 = at once */
     int directory_result;                  /* of the last DIRECTORY event: enum tmx_directory_error */
     bool directory_changed;                /* gates must admit anew: see tmx_broker_directory */
+    enum tmx_broker_anchor anchor_result;  /* of the last ANCHOR event */
 };
 
 /* Recovers from the spool, or begins a new shard in an empty one; its leaves are committed before it returns.
@@ -121,6 +135,10 @@ struct tmx_broker_cosigned_view {
     struct tmx_bytes checkpoint;           /* with the cosignatures; empty = none; valid until the next turn */
 };
 void tmx_broker_cosigned(const struct tmx_broker *b, struct tmx_broker_cosigned_view *ret_view);
+
+/* What a time anchor is made over: the three lines of the newest head that the quorum has cosigned, or of the newest one
+ * where nobody has to. Empty: none is cosigned yet. Valid until the next turn. */
+struct tmx_bytes tmx_broker_anchor_head(const struct tmx_broker *b);
 
 struct tmx_broker_state_view {
     bool halted;                           /* shown a head beyond its tree: signs nothing */

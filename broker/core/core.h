@@ -151,6 +151,7 @@ struct tmx_broker {
     } *again;                          /* AGAIN_MAX: leaves to feed again, with a proof at this turn's head */
     int directory_result;
     bool directory_changed;
+    enum tmx_broker_anchor anchor_result;
 };
 
 /* rows.c: reads and writes in the open turn. A spool error sets fault; then reads find nothing, writes do nothing. */
@@ -302,6 +303,9 @@ void witness_reply(struct tmx_broker *b, struct peer *p, const Tmx__WitnessReply
 void witness_proofs(struct tmx_broker *b, struct peer *p, const Tmx__ProofRequest *request);
 void witness_recover(struct tmx_broker *b);
 void witness_policy_changed(struct tmx_broker *b);
+
+/* anchor.c */
+void anchor_install(struct tmx_broker *b, uint64_t size, struct tmx_bytes token);
 
 /* timers.c */
 #define TICK_MS 1000u

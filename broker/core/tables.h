@@ -56,6 +56,8 @@ enum tmx_broker_table {
     TMX_T_COSIGNED,
     /* due_ms u64, message id[16] -> empty: containers that are kept after the last outcome, and until when */
     TMX_T_ERASE,
+    /* size u64 of a head -> index u64 of the ANCHOR leaf, time-stamp token over the head's text (DER) */
+    TMX_T_ANCHOR,
 };
 
 enum tmx_feed_kind {

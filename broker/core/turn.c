@@ -38,6 +38,7 @@ static void output_reset(struct tmx_broker *b)
     b->notices_lost = 0;
     b->more = b->dirty = b->directory_changed = false;
     b->directory_result = TMX_DIRECTORY_OK;
+    b->anchor_result = TMX_ANCHOR_OK;
 }
 
 static void step(struct tmx_broker *b, const struct tmx_broker_event *ev)
@@ -57,6 +58,9 @@ static void step(struct tmx_broker *b, const struct tmx_broker_event *ev)
         break;
     case TMX_BROKER_DIRECTORY:
         members_install(b, ev->file);
+        break;
+    case TMX_BROKER_ANCHOR:
+        anchor_install(b, ev->size, ev->file);
         break;
     case TMX_BROKER_DISK:
         b->erase_bytes = ev->erase_bytes;
@@ -101,7 +105,8 @@ int tmx_broker_turn(struct tmx_broker *b, const struct tmx_broker_event *events,
                                               .notices_lost = b->notices_lost,
                                               .deadline_ms = timers_deadline(b),
                                               .directory_result = b->directory_result,
-                                              .directory_changed = b->directory_changed };
+                                              .directory_changed = b->directory_changed,
+                                              .anchor_result = b->anchor_result };
     return 0;
 }
 

@@ -158,6 +158,24 @@ bool show_installed(const json_t *reply)
     return true;
 }
 
+bool show_text(const json_t *reply)
+{
+    if (!fits(reply, "{ss}", "text")) {
+        return false;
+    }
+    (void)fputs(json_string_value(json_object_get(reply, "text")), stdout);
+    return true;
+}
+
+bool show_anchored(const json_t *reply)
+{
+    if (!fits(reply, "{sI}", "anchored")) {
+        return false;
+    }
+    printf("the head of %s entries is anchored\n", number_of(reply, "anchored"));
+    return true;
+}
+
 bool show_done(const json_t *reply)
 {
     printf("done\n");

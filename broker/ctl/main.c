@@ -24,8 +24,8 @@ enum { EXIT_REFUSED = 1 };
 
 static const struct command {
     const char *words[2]; /* as typed and as asked */
-    const char *argument; /* "ID"; "[MEMBER]" when it may be left out; NULL = none */
-    bool attach;          /* the argument is a file that goes along */
+    const char *argument; /* "ID"; "[MEMBER]" when it may be left out; "SIZE FILE": two; NULL = none */
+    bool attach;          /* the last argument is a file that goes along */
     bool is_id;
     bool (*show)(const json_t *reply);
     const char *help;
@@ -36,6 +36,8 @@ static const struct command {
     { { "message" }, "ID", false, true, show_message, "one message and the state of its deliveries" },
     { { "directory", "show" }, NULL, false, false, show_directory, "the directory in force" },
     { { "directory", "install" }, "FILE", true, false, show_installed, "verify, log and pass on a new directory" },
+    { { "anchor", "show" }, NULL, false, false, show_text, "(broker) the head of the log to be time-stamped" },
+    { { "anchor", "install" }, "SIZE FILE", true, false, show_anchored, "(broker) log a time-stamp token over that head" },
     { { "release" }, "ID", false, true, show_done, "(node) offer a held message again" },
     { { "trust" }, NULL, false, false, show_done, "(node) link again after a wrong head" },
     { { "reload" }, NULL, false, false, show_done, "read configuration and directory, as SIGHUP" },
@@ -152,8 +154,13 @@ static _Noreturn void unknown_command(void)
     usage("there is no command `%s'", arg.words[0]);
 }
 
-/* The command, and its argument or NULL. Does not return when there is something wrong with them. */
-static const struct command *find_command(const char **ret_argument)
+static size_t arguments_of(const struct command *c)
+{
+    return c->argument == NULL ? 0 : strchr(c->argument, ' ') == NULL ? 1 : 2;
+}
+
+/* The command, and its arguments. Does not return when there is something wrong with them. */
+static const struct command *find_command(const char *const **ret_arguments, size_t *ret_n)
 {
     for (size_t i = 0; i < TMX_N(commands); i++) {
         const struct command *c = &commands[i];
@@ -164,16 +171,18 @@ static const struct command *find_command(const char **ret_argument)
         bool optional = c->argument != NULL && c->argument[0] == '[';
         size_t given = arg.n - n;
         uint8_t id[TMX_ID_SIZE];
-        if (given > (c->argument != NULL ? 1 : 0)) {
-            usage("`%s' takes %s", c->words[n - 1], c->argument != NULL ? "one argument" : "no argument");
+        if (given > arguments_of(c)) {
+            static const char *const takes[] = { "no argument", "one argument", "two arguments" };
+            usage("`%s' takes %s", c->words[n - 1], takes[arguments_of(c)]);
         }
-        if (given == 0 && c->argument != NULL && !optional) {
+        if (given < arguments_of(c) && !optional) {
             usage("`%s' needs its %s", c->words[n - 1], c->argument);
         }
         if (given == 1 && c->is_id && !tmx_parse_id(tmx_bytes_str(arg.words[n]), id)) {
             usage("`%s' is not a message id: 32 hexadecimal digits, with or without dashes", arg.words[n]);
         }
-        *ret_argument = given == 1 ? arg.words[n] : NULL;
+        *ret_arguments = &arg.words[n];
+        *ret_n = given;
         return c;
     }
     unknown_command();
@@ -199,7 +208,7 @@ static struct tmx_bytes read_attachment(const char *path)
     size_t n = f != NULL ? fread(file, 1, sizeof(file), f) : 0;
     const char *why = f == NULL || ferror(f) ? strerror(errno)
                       : n == 0               ? "it is empty"
-                      : n == sizeof(file)    ? "it is too large for a directory"
+                      : n == sizeof(file)    ? "it is too large"
                                              : NULL;
     if (f != NULL) {
         fclose(f);
@@ -232,10 +241,10 @@ static const char *why_not(int error)
     }
 }
 
-static int ask(const struct command *c, const char *argument, json_t **ret_reply)
+static int ask(const struct command *c, const char *const *arguments, size_t n_arguments, json_t **ret_reply)
 {
     char path[4096];
-    const char *words[3];
+    const char *words[ARGUMENTS_MAX];
     size_t n = 0;
     struct tmx_bytes attachment = TMX_BYTES_NULL;
     words[n++] = c->words[0];
@@ -243,9 +252,10 @@ static int ask(const struct command *c, const char *argument, json_t **ret_reply
         words[n++] = c->words[1];
     }
     if (c->attach) {
-        attachment = read_attachment(argument);
-    } else if (argument != NULL) {
-        words[n++] = argument;
+        attachment = read_attachment(arguments[--n_arguments]);
+    }
+    for (size_t i = 0; i < n_arguments; i++) {
+        words[n++] = arguments[i];
     }
     const char *socket = path_of(TMX_CONTROL_SOCKET, path);
     int r = tmx_control_call(socket, words, n, attachment, TIMEOUT_MS, ret_reply);
@@ -330,10 +340,11 @@ int main(int argc, char **argv)
     }
     argp_err_exit_status = EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, NULL);
-    const char *argument = NULL;
+    const char *const *arguments;
+    size_t n;
     json_t *reply = NULL;
-    const struct command *c = find_command(&argument);
-    if (ask(c, argument, &reply) < 0) {
+    const struct command *c = find_command(&arguments, &n);
+    if (ask(c, arguments, n, &reply) < 0) {
         return c->show == show_status ? show_snapshot() : EXIT_UNKNOWN;
     }
     int code = show_reply(c, reply);

@@ -17,6 +17,8 @@ bool show_queue(const json_t *reply);
 bool show_message(const json_t *reply);
 bool show_directory(const json_t *reply);
 bool show_installed(const json_t *reply);
+bool show_text(const json_t *reply); /* as it is, for programs */
+bool show_anchored(const json_t *reply);
 bool show_done(const json_t *reply);
 
 /* ---- what they are made of ---- */

@@ -45,6 +45,8 @@
  *   release ID      (node) offers a held message again                    {"released": true}
  *   trust           (node) an operator has looked into a wrong head       {"trusted": true}
  *   reload          as SIGHUP                                             {"reloaded": true}
+ *   anchor show     (broker) what a time-stamp token is to be made over   {"size", "text": three lines}
+ *   anchor install SIZE, with the token attached (DER)                    {"anchored": SIZE}
  *
  * For auditors (tmx-audit export; of a broker, and of tmx-broker serve-log, which answers these and status only):
  *   log-head                {"checkpoint": TEXT, "witnesses": how many the policy names}, and "cosigned": TEXT when a
@@ -52,6 +54,10 @@
  *   log-entries FROM COUNT  {"entries": how many, "payload": their bytes}, each as a 16-bit size and the leaf: at most COUNT,
  *                           and as many as TMX_CONTROL_ENTRIES_BYTES hold (one at least), fewer where the log ends
  *   log-directory SERIAL    {"serial", "payload": its file}: the first of this serial or a higher one; serial 0: there is none
+ *   log-checkpoint HOUR     {"hour", "payload": a checkpoint with its cosignatures}: the last that the quorum cosigned in this hour
+ *                           (since 1970) or the first later one that has any, once it stays as it is; hour 0: there is none
+ *   log-anchor SIZE         {"size", "index" of its leaf, "payload": the time-stamp token}: of the first anchored head of this size
+ *                           or a larger one; size 0: there is none
  */
 #pragma once
 

@@ -90,6 +90,7 @@
 #define TMX_CHECKPOINT_MAX 1024u       /* text and log signature, no cosignatures */
 #define TMX_SHARD_TEXT_MAX 16384u      /* (protocol) the head that SHARD_START names, with its cosignatures */
 #define TMX_NOTE_MAX 65536u
+#define TMX_ANCHOR_TOKEN_MAX 16384u    /* a time-stamp token, with the certificates of its authority (protocol) */
 #define TMX_WITNESSES_MAX 64u          /* of a policy; other verifiers take 100 signature lines */
 #define TMX_POLICY_GROUPS_MAX 64u
 #define TMX_POLICY_NAME_MAX 64u

@@ -3,8 +3,8 @@
 """Includes point one way: base <- wire <- envelope <- {link, queue, audit} <- pure modules of broker and node <- io <- main.
 
 The layer of a public header is the folder whose .c files implement it; HEADERS below says which. Also checked: <zmq.h>
-and <lmdb.h> appear in one file of the product (the spool's own files count as one module), private headers stay in their
-folder, protobuf-c is called in one file.
+and <lmdb.h> appear in one file of the product (the spool's own files count as one module), and so do libcrypto's headers;
+private headers stay in their folder, protobuf-c is called in one file.
 """
 import pathlib
 import re
@@ -65,6 +65,8 @@ def check(path):
             errors.append(f'{where}: only lib/io/transport_zmq.c may')
         if name == 'lmdb.h' and not path.name.startswith('spool_'):
             errors.append(f'{where}: only the LMDB spool may')
+        if name.startswith('openssl/') and path.name != 'tsa.c':
+            errors.append(f'{where}: only broker/audit/tsa.c may')
         if name.startswith('tmx/') and folder in MAY_USE:
             header = name[4:-2]
             layer = LAYER_OF_HEADER.get(header)

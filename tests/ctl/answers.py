@@ -97,6 +97,8 @@ evil["destinations"] = []
 evil["counters"] = {"\u001b[2Jx": 1, "y": "no number"}
 
 # name, arguments, request expected, attachment expected, answer (bytes, or None: nobody listens), exit code
+head = "tmx.eu.transit/log/2026a\n70000\n" + "q6ur" * 10 + "q6s=\n"
+
 CASES = [
     ("status-ok", ["status"], "status", b"", broker, 0),
     ("status-trouble", ["status"], "status", b"", trouble, 2),
@@ -131,6 +133,12 @@ CASES = [
     ("directory-refused", ["directory", "install", "FILE"], "directory install", b"signed\0directory",
      {"error": "serial 11 is lower than 12, which is in force", "code": "serial"}, 1),
     ("directory-no-file", ["directory", "install", "/nonexistent"], None, b"", None, 1),
+    ("anchor-show", ["anchor", "show"], "anchor show", b"", {"size": 70000, "text": head}, 0),
+    ("anchor-not-yet", ["anchor", "show"], "anchor show", b"",
+     {"error": "no quorum of witnesses has cosigned a head of the log yet", "code": "not-ready"}, 1),
+    ("anchor-install", ["anchor", "install", "70000", "FILE"], "anchor install 70000", b"0\x82token", {"anchored": 70000}, 0),
+    ("anchor-refused", ["anchor", "install", "70000", "FILE"], "anchor install 70000", b"0\x82token",
+     {"error": "not anchored: that head has its token already", "code": "refused"}, 1),
     ("release", ["release", ID.replace("-", "")], "release " + ID.replace("-", ""), b"", {"released": True}, 0),
     ("down", ["peers"], None, b"", None, 3),
     ("down-status", ["status"], None, b"", None, 3),
@@ -138,6 +146,8 @@ CASES = [
     ("usage-unknown", ["statsu"], None, b"", None, 64),
     ("usage-far", ["qwertyuiop"], None, b"", None, 64),
     ("usage-directory", ["directory"], None, b"", None, 64),
+    ("usage-anchor", ["anchor", "install", "70000"], None, b"", None, 64),
+    ("usage-anchor-more", ["anchor", "show", "70000"], None, b"", None, 64),
     ("usage-missing", ["message"], None, b"", None, 64),
     ("usage-bad-id", ["message", "12"], None, b"", None, 64),
     ("usage-too-many", ["status", "now"], None, b"", None, 64),

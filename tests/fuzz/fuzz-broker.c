@@ -201,6 +201,15 @@ static void do_time(struct world *w, const struct instruction *in)
     w->wall_ms += ms;
 }
 
+/* A token of any size for a head of about this size. */
+static void do_anchor(struct world *w, const struct instruction *in)
+{
+    static const uint8_t token[TMX_ANCHOR_TOKEN_MAX + 2] = { 0x30 };
+    world_event(w, TMX_BROKER_ANCHOR, 0);
+    world_last(w)->size = tmx_broker_log_size(w->broker) + 2 - in->b;
+    world_last(w)->file = TMX_BYTES(token, in->v % (sizeof(token) + 1));
+}
+
 static void do_clock(struct world *w, const struct instruction *in)
 {
     uint64_t ms = ((uint64_t)in->v << (in->a % 24)) % (4000 * DAY_MS);
@@ -283,6 +292,10 @@ static size_t run(struct world *w, const struct instruction *in, const uint8_t *
         do_clock(w, in);
         break;
     case DO_DISK:
+        if ((in->a & 2) != 0) {
+            do_anchor(w, in);
+            break;
+        }
         world_event(w, TMX_BROKER_DISK, 0);
         world_last(w)->disk_full = (in->a & 1) != 0;
         world_last(w)->erase_bytes = in->a >> 1;

@@ -139,6 +139,15 @@ static void serve(int fd, uint64_t *now_ms)
                 assert(r == 0);
                 tmx_install_done(&d.install, d.control, out.directory_result, tmx_broker_directory(d.broker));
             }
+            if (d.anchor.token.size > 0) {
+                struct tmx_broker_event ev = { .kind = TMX_BROKER_ANCHOR, .mono_ms = 2000,
+                                               .wall_us = START_MS * 1000,
+                                               .file = d.anchor.token, .size = d.anchor.size };
+                struct tmx_broker_output out;
+                int r = tmx_broker_turn(d.broker, &ev, 1, &out);
+                assert(r == 0);
+                control_anchored(&d, out.anchor_result);
+            }
         }
         n = recv(fd, answer + used, sizeof(answer) - used, 0);
         assert(n >= 0 || errno == EAGAIN || errno == ECONNRESET);

@@ -29,8 +29,9 @@
 
 enum { ENTRY_CHANGED, FILE_CHANGED, ENTRIES_RAW, NAME, BUNDLE, HEAD_SIGNED, AUTHORITY, ANSWERS, LIST, KINDS };
 
-#define FILES 5u
-static const char *const names[FILES] = { "checkpoint", "authority", "directories/1", "tile/entries/000.p/13", "tile/0/000.p/13" };
+#define FILES 6u
+static const char *const names[FILES] = { "checkpoint",    "authority",             "checkpoints/13",
+                                          "directories/1", "tile/entries/000.p/13", "tile/0/000.p/13" };
 
 static char folder[] = "/dev/shm/tmx-fuzz-export-XXXXXX";   /* memory: every file is made durable */
 static char authority_path[64];
@@ -46,7 +47,7 @@ static void tidy(void)
         (void)unlinkat(folder_fd, names[i], 0);
     }
     static const char *const folders[] = { "directories", "tile/entries/000.p", "tile/entries", "tile/0/000.p", "tile/0",
-                                           "tile", "" };
+                                           "tile", "checkpoints", "" };
     for (size_t i = 0; i < TMX_N(folders); i++) {
         snprintf(path, sizeof(path), "%s/%s", folder, folders[i]);
         (void)rmdir(path);
@@ -101,6 +102,7 @@ static void prepare(void)
     tmx_checkpoint_text(&head, &t);
     sign_head(tmx_written(&t), &n);
     put("checkpoint", tmx_written(&n));
+    put("checkpoints/13", tmx_written(&n));
     tmx_authority_format(&book->federation.authority, &a);
     put("authority", tmx_written(&a));
     put("directories/1", TMX_BYTES(book->directory_files[0], book->directory_sizes[0]));
@@ -201,7 +203,7 @@ static void file_changed(uint8_t which, struct tmx_reader *r)
     put(names[at], TMX_BYTES(data, size));
     bool ok = check_folder();
     assert(!same || ok);
-    assert(same || !ok || at < 2);   /* a head may have lines of others, the authority's text is given by hand */
+    assert(same || !ok || at < 3);   /* heads may have lines of others, the authority's text is given by hand */
     put(names[at], files[at]);
     free(data);
 }
@@ -301,8 +303,15 @@ static json_t *honest_answer(const char *const *words, struct tmx_bytes *ret_pay
         return json_pack("{ss%}", "checkpoint", (const char *)files[0].data, files[0].size);
     }
     if (strcmp(words[0], "log-directory") == 0) {
-        *ret_payload = strcmp(words[1], "1") == 0 ? files[2] : TMX_BYTES_NULL;
+        *ret_payload = strcmp(words[1], "1") == 0 ? files[3] : TMX_BYTES_NULL;
         return json_pack("{si}", "serial", ret_payload->size > 0 ? 1 : 0);
+    }
+    if (strcmp(words[0], "log-checkpoint") == 0) {
+        *ret_payload = strcmp(words[1], "0") == 0 ? files[2] : TMX_BYTES_NULL;
+        return json_pack("{si}", "hour", ret_payload->size > 0 ? 480000 : 0);
+    }
+    if (strcmp(words[0], "log-anchor") == 0) {   /* nothing is anchored in the honest book */
+        return json_pack("{si}", "size", 0);
     }
     size_t from = strtoul(words[1], NULL, 10), n = strtoul(words[2], NULL, 10);
     size_t left = from < book->n ? book->n - from : 0;   /* a head may name more */
@@ -336,10 +345,10 @@ static uint8_t *bent(struct tmx_bytes b, size_t *ret_size)
 int tmx_control_fetch(const char *path, const char *const *words, size_t n_words, uint64_t timeout_ms, json_t **ret_reply,
                       struct tmx_bytes *ret_payload)
 {
-    static const char *const questions[] = { "log-head", "log-directory", "log-entries" };
+    static const char *const questions[] = { "log-head", "log-directory", "log-entries", "log-checkpoint", "log-anchor" };
     struct tmx_bytes payload;
     json_t *answer = honest_answer(words, &payload);
-    bool bend = strcmp(words[0], questions[(answer_which & 0x3f) % 3]) == 0, document = (answer_which & 0x40) == 0;
+    bool bend = strcmp(words[0], questions[(answer_which & 0x3f) % TMX_N(questions)]) == 0, document = (answer_which & 0x40) == 0;
     uint8_t *copy = NULL;
     size_t size = payload.size;
     if (bend && document) {

@@ -88,6 +88,9 @@ def broker():
             op(CHUNK, DE, 2, 1))
     program("directory-with-hello", op(HELLO, DE | LATER), op(DIRECTORY, IT, 0, 1), op(PING, DE))
     program("disk-full", op(DISK, a=1), submit(DE, TO_IT), op(DISK), op(AGAIN, DE), report(IT, 0, COA))
+    anchor = [op(DISK, a=2, b=back, v=size) for back, size in ((2, 900), (2, 5), (3, 5), (1, 5), (0, 5), (40, 5), (2, 0), (2, 16384), (2, 16385))]
+    program("anchors", *anchor, submit(DE, TO_IT), op(DISK, a=2 | 1, b=2, v=70), *anchor, report(IT, 0, COA), op(CRASH), *anchor,
+            op(LOSE), *anchor)
     program("silence", submit(DE, TO_IT), seconds(2), op(PING, IT), seconds(15), op(PING, IT), seconds(19), op(PING, DE),
             seconds(25), op(HELLO, IT), op(CREDIT, IT, 20, v=50), report(IT, 0, COA))
     program("no-credit", op(HELLO, IT), *[submit(DE, TO_IT)] * 3, op(CREDIT, IT, 20, v=1), op(CREDIT, IT, 20, v=2),
@@ -229,6 +232,12 @@ def export():
             (2, b'{"entries":14}'), (2, b'{"entries":-1}'), (2, b'[]'), (2, b"{"))],
         *[bytes([answers, unchanged | payload | a]) + t for a, t in (
             (1, b""), (1, b"AAAA"), (2, b""), (2, b"\0\0\0\0\0\0\0\0\0\0"), (2, b"\0\1a\0\1a\0\1a\0\1a\0\1a"), (2, b"\xff\xff"))])
+    many("export", "old-heads", *[bytes([answers, a]) for a in (3, 4)], *[bytes([file, f]) + change((0, at, 1)) for f in (2, 5) for at in (0, 25, 100)], *[
+        bytes([answers, p | 3]) + change((0, at, v)) for p in (0, payload) for at, v in ((3, 1), (10, 2), (30, 1), (120, 1))],
+        *[bytes([answers, unchanged | a]) + t for a, t in (
+            (3, b'{"hour":1}'), (3, b'{"hour":-1}'), (3, b'{"hour":9223372036854775807}'), (4, b'{"size":5,"index":9}'),
+            (4, b'{"size":5,"index":4}'), (4, b'{"size":9223372036854775807,"index":9223372036854775807}'), (4, b'{"size":-5}'))],
+        *[bytes([answers, unchanged | payload | a]) + t for a, t in ((3, b""), (3, b"a\n1\nb\n\n"), (4, b"token"))])
 
 
     line = b"SHA256 (checkpoint) = " + b"0" * 64 + b"\n"
@@ -265,7 +274,9 @@ def control():
         b"directory show\n", b"directory install\nnot a directory", b"log-head\n", b"log-entries 0 9\n",
         b"log-entries 18446744073709551615 256\n", b"log-entries 1 257\n", b"log-entries 281474976710656 1\n", b"log-directory 1\n", b"log-directory 2\n", b"log-directory x\n", b"reload\n", b"nonsense\n",
         b"\n", b"", b"status", b"status \n", b"%\n", b"%4\n", b"%zz\n", b"%00\n", b"a b c d e f g h i\n", b"status\nmore",
-        b"x" * 4097)], b"\x00log-entries 0 1\n", b"\xffqueue IT\n")
+        b"x" * 4097)], b"\x00log-entries 0 1\n", b"\xffqueue IT\n", *[b"\x05" + t for t in (
+        b"log-checkpoint 0\n", b"log-checkpoint 480000\n", b"log-checkpoint x\n", b"log-anchor 1\n", b"log-anchor 99\n", b"anchor show\n",
+        b"anchor install 1\ntoken", b"anchor install 9999\ntoken", b"anchor install 1\n", b"anchor install x\ntoken")])
 
 
 broker()

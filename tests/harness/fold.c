@@ -32,7 +32,7 @@ void fold_init(struct fold *f, const struct federation *federation, const char *
     snprintf(f->shard, sizeof(f->shard), "%s", shard);
     f->successor = false;
     f->retention = false;
-    f->time_ms = f->serial = 0;
+    f->time_ms = f->serial = f->anchored = 0;
     memset(&f->frontier, 0, sizeof(f->frontier));
     f->n_leaves = f->n_messages = f->n_deliveries = f->n_feeds = f->n_prekeys = 0;
     memset(f->pair, 0, sizeof(f->pair));
@@ -330,6 +330,19 @@ static bool prekeys(struct fold *f, const Tmx__LogEntry *e)
     return true;
 }
 
+/* LOG-9: of a head that was there, each later than the one before. It is in no feed. */
+static bool anchor(struct fold *f, const Tmx__LogEntry *e)
+{
+    struct fold_leaf *l = &f->leaves[f->n_leaves];
+    if (e->number > f->n_leaves || e->number <= f->anchored) {
+        return fold_fail(f, "leaf %zu anchors the head of %llu leaves, after that of %llu", f->n_leaves,
+                         (unsigned long long)e->number, (unsigned long long)f->anchored);
+    }
+    f->anchored = l->number = e->number;
+    memcpy(l->body_digest, e->digest.data, sizeof(l->body_digest));
+    return true;
+}
+
 static bool leaf(struct fold *f, const Tmx__LogEntry *e)
 {
     if (e->time_ms < f->time_ms || e->directory_serial < f->serial) {
@@ -368,6 +381,8 @@ static bool leaf(struct fold *f, const Tmx__LogEntry *e)
         return erased(f, e);
     case TMX__ENTRY_KIND__ENTRY_START:
         return true;
+    case TMX__ENTRY_KIND__ENTRY_ANCHOR:
+        return anchor(f, e);
     default:
         return fold_fail(f, "leaf %zu is of a kind the broker does not write", f->n_leaves);
     }

@@ -33,8 +33,8 @@ struct fold_delivery {
 struct fold_leaf {
     Tmx__EntryKind kind;
     struct tmx_hash root;          /* of the log that ends with this leaf */
-    uint8_t body_digest[32];       /* REFUSAL; attachment digest of a REPORT */
-    uint64_t number;               /* DIRECTORY: serial */
+    uint8_t body_digest[32];       /* REFUSAL; attachment digest of a REPORT; token digest of an ANCHOR */
+    uint64_t number;               /* DIRECTORY: serial; ANCHOR: size */
     bool consumed;                 /* REFUSAL: of these numbers, under this id of this sender */
     uint8_t message[TMX_ID_SIZE + TMX_MEMBER_KEY];
     size_t feed;                   /* first row of its feeds */
@@ -59,6 +59,7 @@ struct fold {
     bool successor;                /* the shard follows another */
     bool retention;                /* the broker keeps containers for a while; set after fold_init */
     uint64_t time_ms, serial;
+    uint64_t anchored;             /* size of the head anchored last */
     struct tmx_frontier frontier;
     size_t n_leaves;
     struct fold_leaf leaves[FOLD_LEAVES_MAX + 1];

@@ -277,6 +277,27 @@ static bool directory_row(struct fold *f, struct tmx_spool *spool, struct tmx_by
     return false;
 }
 
+/* WIT-3: a head of this log. Who has cosigned it the simulator looks at. */
+static bool cosigned_row(struct fold *f, struct tmx_spool *spool, struct tmx_bytes key, struct tmx_bytes value)
+{
+    struct tmx_bytes text, lines;
+    struct tmx_checkpoint c;
+    return tmx_note_split(value, &text, &lines) && tmx_checkpoint_parse(text, &c) && c.size <= f->n_leaves &&
+           tmx_hash_eq(&c.root, &f->leaves[c.size - 1].root);
+}
+
+/* LOG-9 */
+static bool anchor_row(struct fold *f, struct tmx_spool *spool, struct tmx_bytes key, struct tmx_bytes value)
+{
+    uint64_t index = number_at(value, 0);
+    uint8_t digest[32];
+    if (index >= f->n_leaves || f->leaves[index].kind != TMX__ENTRY_KIND__ENTRY_ANCHOR) {
+        return false;
+    }
+    tmx_digest(tmx_bytes_slice(value, 8, value.size - 8), digest);
+    return f->leaves[index].number == number_at(key, 0) && memcmp(digest, f->leaves[index].body_digest, sizeof(digest)) == 0;
+}
+
 /* Bytes staged under an id; UINT64_MAX when nothing is. */
 static uint64_t staged(struct tmx_spool *spool, struct tmx_bytes id)
 {
@@ -359,7 +380,7 @@ static bool any_row(struct fold *f, struct tmx_spool *spool, struct tmx_bytes ke
 static uint64_t expected(const struct fold *f, enum tmx_broker_table table)
 {
     static const uint8_t none[TMX_LABEL_SIZE];
-    uint64_t queued = 0, labelled = 0, ready = 0, refused = 0, directories = 0, pairs = 0, kept = 0;
+    uint64_t queued = 0, labelled = 0, ready = 0, refused = 0, directories = 0, anchors = 0, pairs = 0, kept = 0;
     for (size_t i = 0; i < f->n_deliveries; i++) {
         const struct fold_delivery *d = &f->deliveries[i];
         bool waits = d->row.state == TMX_DELIVERY_QUEUED;
@@ -370,6 +391,7 @@ static uint64_t expected(const struct fold *f, enum tmx_broker_table table)
     for (size_t i = 0; i < f->n_leaves; i++) {
         refused += f->leaves[i].kind == TMX__ENTRY_KIND__ENTRY_REFUSAL ? 1 + f->leaves[i].consumed : 0;
         directories += f->leaves[i].kind == TMX__ENTRY_KIND__ENTRY_DIRECTORY ? 1 : 0;
+        anchors += f->leaves[i].kind == TMX__ENTRY_KIND__ENTRY_ANCHOR ? 1 : 0;
     }
     for (size_t i = 0; i < FEDERATION_MEMBERS_MAX * FEDERATION_MEMBERS_MAX; i++) {
         pairs += f->paired[i / FEDERATION_MEMBERS_MAX][i % FEDERATION_MEMBERS_MAX] ? 1 : 0;
@@ -405,6 +427,8 @@ static uint64_t expected(const struct fold *f, enum tmx_broker_table table)
         return directories;
     case TMX_T_ERASE:
         return kept;
+    case TMX_T_ANCHOR:
+        return anchors;
     default:
         return UINT64_MAX;
     }
@@ -423,8 +447,9 @@ bool fold_compare(struct fold *f, struct tmx_spool *spool)
         [TMX_T_PREKEY] = prekey_row,      [TMX_T_PUBLISHED] = published_row,
         [TMX_T_PREKEY_SET] = prekey_set_row, [TMX_T_DESTINATION] = destination_row,
         [TMX_T_ATTACHMENT] = attachment_row, [TMX_T_STAGE] = stage_row,
-        [TMX_T_DIRECTORY] = directory_row, [TMX_T_COSIGNED] = any_row,
         [TMX_T_ERASE] = erase_row,
+        [TMX_T_DIRECTORY] = directory_row, [TMX_T_COSIGNED] = cosigned_row,
+        [TMX_T_ANCHOR] = anchor_row,
     };
     for (unsigned t = TMX_T_META; t < TMX_N(tables); t++) {
         uint64_t rows, want = expected(f, (enum tmx_broker_table)t);

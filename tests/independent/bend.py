@@ -21,6 +21,7 @@ EXPORT, OUT = pathlib.Path(export), pathlib.Path(out)
 PROOF, KEYS, CHECKPOINT = (pathlib.Path(p).read_text() for p in (proof, vkeys, f'{export}/checkpoint'))
 ORIGIN, SIZE, ROOT = CHECKPOINT.split('\n')[:3]
 BUNDLE, TILE = (next((EXPORT / 'tile' / kind / '000.p').iterdir()).relative_to(EXPORT) for kind in ('entries', '0'))
+HOUR = next((EXPORT / 'checkpoints').iterdir())
 SMALL_ORDER = b'\1' + bytes(31)   # the neutral point: R = it and S = 0 are its signature of any text
 TYPE_COSIGNATURE = b'\4'
 
@@ -82,7 +83,9 @@ def bent_by_the_broker():
     leaves = [merkle.leaf_hash(entry) for entry in entries]
     bent = {str(BUNDLE): data, str(TILE): b''.join(leaves)}
     copy('unsigned', **bent)
-    copy('body', **bent, checkpoint=head(len(leaves), merkle.tree_hash(leaves)))
+    size = int(HOUR.name)
+    copy('body', **bent, checkpoint=head(len(leaves), merkle.tree_hash(leaves)),
+         **{f'checkpoints/{size}': head(size, merkle.tree_hash(leaves[:size]))})
 
 
 def heads_that_divide_verifiers():
@@ -105,6 +108,19 @@ def cosignatures():
     line = identifier + seconds.to_bytes(8, 'big') + private.sign(text.encode())
     copy('good-cosigned', checkpoint=f'{CHECKPOINT}{note.DASH}{witness} {b64(line)}\n')
     copy('cosigned-later', checkpoint=f'{CHECKPOINT}{note.DASH}{witness} {b64(flip(line, 11))}\n')
+
+
+def earlier_heads():
+    """The checkpoint of an earlier hour: bent, exchanged, under another name, and of another history by an evil broker."""
+    path, text, size = f'checkpoints/{HOUR.name}', HOUR.read_text(), int(HOUR.name)
+    root = text.split('\n')[2]
+    witness_line = text.index('\n', text.index('/witness/'))
+    copy('hour-root', **{path: text.replace(root, other(root, 5))})
+    copy('hour-cut', **{path: text[:len(text) // 2]})
+    copy('hour-swapped', **{path: CHECKPOINT})
+    copy('hour-twice', **{f'checkpoints/{size - 1}': text})
+    copy('hour-signed', **{path: head(size, sha256(b'another'))})
+    copy('hour-cosigned', **{path: other(text, witness_line - 20)})
 
 
 def proofs():
@@ -135,5 +151,6 @@ bent_by_a_disk()
 bent_by_the_broker()
 heads_that_divide_verifiers()
 cosignatures()
+earlier_heads()
 proofs()
 keys()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A real log and its proofs convince verifiers that this project did not write the cryptography of, and that share no code:
 # one in Go on golang.org/x/mod (verify.go), one of sha256sum, openssl, signify and protoc (verify.sh). What is bent
-# convinces neither of them, and tmx-audit neither; each says why. LOG-1, LOG-5, LOG-7, BAT-1, BAT-4
+# convinces neither of them, and tmx-audit neither; each says why. An earlier head is that of an earlier export. LOG-1, LOG-5, LOG-7, BAT-1, BAT-4
 # usage: independent.sh SOURCE BUILD
 set -uo pipefail
 MEMBERS=(CH DE IT)
@@ -59,6 +59,9 @@ collect CH 10 --ack
 collect DE 10 --ack
 await settled || fail "not everything has its outcome"
 verify
+older=$(sed -n 2p "$root/older/checkpoint")
+mkdir -p "$root/export/checkpoints"
+cp "$root/older/checkpoint" "$root/export/checkpoints/$older"   # as if it were that of an hour ago
 vkeys "$root/export" "$FED/authority.pub" | sort -u >"$root/vkeys"
 size=$(sed -n 2p "$root/export/checkpoint")
 convinced "the log" by_go "$root/vkeys" "$root/export" "$root/older/checkpoint"
@@ -95,6 +98,13 @@ export_refused body 'DE did not sign it' 'DE did not sign it'
 export_refused extension 'not three lines' 'not three lines'
 export_refused empty 'no size of a tree' 'no head of a log'
 export_refused stranger 'no verifiable signatures' 'no signature of the log'
+export_refused hour-root "$unsigned" 'did not sign its head'
+export_refused hour-cut 'malformed note|EOF|invalid' 'no base64|no signed note|no signature|did not sign|not three lines'
+export_refused hour-swapped "checkpoints/$older is another head" "checkpoints/$older is another head"
+export_refused hour-twice "checkpoints/$((older - 1)) is another head" "checkpoints/$((older - 1)) is another head"
+export_refused hour-signed "checkpoints/$older has another root" "checkpoints/$older has another root"
+refused hour-cosigned 'did not cosign' by_shell "$root/vkeys" "$root/bent/hour-cosigned"
+by_audit "$root/vkeys" "$root/bent/hour-cosigned" && fail "hour-cosigned convinces tmx-audit"
 refused small-order 'key of small order' by_go "$root/bent/small-order.vkeys" "$root/bent/small-order"
 refused small-order 'key of small order' by_shell "$root/bent/small-order.vkeys" "$root/bent/small-order"
 for verifier in by_go by_shell; do

@@ -3,7 +3,8 @@
 // Command verify checks an export of a log, or the proof of one entry, with golang.org/x/mod/sumdb and Go's own
 // cryptography: it shares no code and no library with what it checks.
 //
-//	verify VKEYS EXPORT [CHECKPOINT]   head, entries, hash tiles, members' signatures; that it continues an older head
+//	verify VKEYS EXPORT [CHECKPOINT]   head, entries, hash tiles, members' signatures, earlier heads; that it
+//	                                   continues an older head
 //	verify VKEYS -proof FILE           an entry under a signed head (c2sp.org/tlog-proof)
 //
 // VKEYS holds the keys of logs and members, a line each (tmx-authority show --vkeys). tlog.TileHashReader is not used:
@@ -203,6 +204,18 @@ func checkSignature(n int, entry message, federation string, keys map[string][]n
 	check(err == nil, "entry %d: %s did not sign it: %v", n, name, err)
 }
 
+// Heads of earlier hours: each is signed, has the size that its name says, and the root of so many entries.
+func checkHours(folder string, h head, hashes tlog.HashReader, keys map[string][]note.Verifier) int {
+	files := must(filepath.Glob(filepath.Join(folder, "checkpoints", "*")))
+	for _, path := range files {
+		o := openHead(must(os.ReadFile(path)), keys)
+		check(o.origin == h.origin && o.size <= h.size && strconv.FormatInt(o.size, 10) == filepath.Base(path),
+			"checkpoints/%s is another head", filepath.Base(path))
+		check(must(tlog.TreeHash(o.size, hashes)) == o.root, "checkpoints/%s has another root", filepath.Base(path))
+	}
+	return len(files)
+}
+
 func checkExport(folder string, older string, keys map[string][]note.Verifier) {
 	h := openHead(must(os.ReadFile(filepath.Join(folder, "checkpoint"))), keys)
 	entries, stored, signatures := readEntries(folder, h.size), []tlog.Hash{}, 0
@@ -217,6 +230,7 @@ func checkExport(folder string, older string, keys map[string][]note.Verifier) {
 	}
 	check(must(tlog.TreeHash(h.size, hashes)) == h.root, "the entries do not give the signed root")
 	checkTiles(folder, h.size, hashes)
+	hours := checkHours(folder, h, hashes, keys)
 	federation, _, _ := strings.Cut(h.origin, "/log/")
 	for n, entry := range entries {
 		if m := decode(entry); m.bytes[5] != nil || m.bytes[6] != nil {
@@ -230,7 +244,7 @@ func checkExport(folder string, older string, keys map[string][]note.Verifier) {
 		proof := must(tlog.ProveTree(h.size, o.size, hashes))
 		check(tlog.CheckTree(proof, h.size, h.root, o.size, o.root) == nil, "the log does not continue the older head")
 	}
-	fmt.Printf("%s: %d entries, %d signatures\n", h.origin, h.size, signatures)
+	fmt.Printf("%s: %d entries, %d signatures, %d earlier heads\n", h.origin, h.size, signatures, hours)
 }
 
 func checkProof(path string, keys map[string][]note.Verifier) {

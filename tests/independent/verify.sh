@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Checks an export of a log, or the proof of one entry, with sha256sum, openssl, signify and protoc alone.
-#   verify.sh VKEYS EXPORT [ENTRIES]   head, root of the entries, lowest hash tiles, and the members' signatures on as many
+#   verify.sh VKEYS EXPORT [ENTRIES]   head, root of the entries, lowest hash tiles, earlier heads, and the members' signatures on as many
 #                                      entries (20), spread over the log
 #   verify.sh VKEYS -proof FILE        an entry under a signed head (c2sp.org/tlog-proof)
 # VKEYS holds the keys of logs, members and witnesses, a line each (tmx-authority show --vkeys).
@@ -31,8 +31,9 @@ eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f'
 
 # key_of NAME TYPE ID: the key of that name, type and id; nothing when there is none.
 key_of() {
-    local name id encoded key plain
-    while IFS=+ read -r name id encoded; do
+    local line name id encoded key plain
+    while read -r line; do   # base64 may end with a "+", which read would take away
+        name=${line%%+*} id=${line#*+} encoded=${line#*+*+} id=${id%%+*}
         [ "$name" = "$1" ] && [ "$id" = "$3" ] || continue
         key=$(from_base64 "$encoded")
         [ "${key:0:4}" = "\\x$2" ] && [ ${#key} -eq 132 ] || continue
@@ -60,7 +61,7 @@ signed_by() {
 open_head() {
     local blank dash name encoded line id key signed=no
     blank=$(grep -n '^$' "$1" | tail -n 1 | cut -d : -f 1)
-    [ -n "$blank" ] || fail "no signed note: $1"
+    [ -n "$blank" ] && [ -z "$(tail -c 1 "$1")" ] || fail "no signed note: $1"
     head -n $((blank - 1)) "$1" >"$work/text"
     [ "$(wc -l <"$work/text")" -eq 3 ] || fail "the head has not three lines"
     { read -r origin; read -r size; read -r root; } <"$work/text"
@@ -191,19 +192,36 @@ check_signature() {
     signed_by "$key" "$(field "$work/batch" signature)" "$work/text" || fail "entry $1: $name did not sign it"
 }
 
+# check_hours FOLDER: the heads of earlier hours, over the leaf hashes in `leaves`. In a shell of its own: `hashes` changes.
+check_hours() {
+    local file log=$origin newest=$size hours=0
+    for file in "$1"/checkpoints/*; do
+        [ -e "$file" ] || continue
+        open_head "$file"
+        [ "$origin" = "$log" ] && [ "$size" -le "$newest" ] && [ "$size" = "$(basename "$file")" ] || fail "$file is another head"
+        hashes=("${leaves[@]:0:size}")
+        tree_root
+        [ "${hashes[0]}" = "$root" ] || fail "$file has another root"
+        hours=$((hours + 1))
+    done
+    echo $hours
+}
+
 check_export() {
-    local i step signatures=0
+    local i step hours signatures=0
     open_head "$1/checkpoint"
     read_entries "$1"
     check_tiles "$1"
+    leaves=("${hashes[@]}")
     tree_root
     [ "${hashes[0]}" = "$root" ] || fail "the entries do not give the signed root"
+    hours=$(check_hours "$1") || exit 1
     step=$((size / $2 > 0 ? size / $2 : 1))
     for ((i = 0; i < size; i += step)); do
         if check_signature $i; then signatures=$((signatures + 1)); fi
     done
     [ $signatures -gt 0 ] || fail "no entry that was looked at is signed"
-    echo "$origin: $size entries, $signatures signatures"
+    echo "$origin: $size entries, $signatures signatures, $hours earlier heads"
 }
 
 check_proof() {

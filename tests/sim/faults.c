@@ -75,6 +75,22 @@ static void disk(struct sim *s, bool full)
     }
 }
 
+/* No fault: an operator brings a token for a head, mostly a late one (LOG-9). Whether it is taken the broker says. */
+static void anchors_step(struct sim *s)
+{
+    bool with_anchors = s->seed % 16 == 9 || s->seed % 16 == 6;
+    if (!with_anchors || s->healed || !s->broker_process.up || !rng_chance(&s->slow_rng, 10)) {
+        return;
+    }
+    uint8_t token[TMX_ANCHOR_TOKEN_MAX + 1] = { 0x30 };
+    uint64_t size = tmx_broker_log_size(s->broker);
+    struct tmx_bytes file = TMX_BYTES(token, rng_below(&s->slow_rng, rng_chance(&s->slow_rng, 100) ? sizeof(token) + 1 : 900));
+    struct sim_event *ev = event_new(&file, 1);
+    ev->kind = SIM_ANCHOR;
+    ev->size = rng_chance(&s->slow_rng, 800) ? size : rng_below(&s->slow_rng, size + 3);
+    process_queue(s, &s->broker_process, ev);
+}
+
 static void gate_down(struct sim *s, unsigned i)
 {
     SOMETIMES(gate_down);
@@ -239,6 +255,7 @@ void faults_step(struct sim *s)
 {
     links_step(s);
     node_disks_step(s);
+    anchors_step(s);
     for (unsigned i = 0; i < s->n_nodes; i++) {
         if (s->nodes[i].cut && s->nodes[i].cut_until <= s->now_ms) {
             s->nodes[i].cut = false;

@@ -66,6 +66,7 @@
     X(head_cosigned)                                                                                                   \
     X(container_erased)                                                                                                \
     X(container_erased_early)                                                                                          \
+    X(head_anchored)                                                                                                   \
     X(evil_frames)                                                                                                     \
     X(priority_overtook)
 
@@ -143,11 +144,12 @@ struct sim_app {
 
 struct sim_event {                 /* waiting at a process for its next turn */
     struct sim_event *next;
-    enum { SIM_MESSAGE, SIM_GATE_DOWN, SIM_BUSY, SIM_APP, SIM_DIRECTORY, SIM_DISK, SIM_RELEASE } kind;
+    enum { SIM_MESSAGE, SIM_GATE_DOWN, SIM_BUSY, SIM_APP, SIM_DIRECTORY, SIM_DISK, SIM_RELEASE, SIM_ANCHOR } kind;
     unsigned member;
     uint8_t route[8];
     bool flag;
     uint8_t id[TMX_ID_SIZE];       /* RELEASE */
+    uint64_t size;                 /* ANCHOR: of the head */
     size_t n_frames;
     struct tmx_bytes *frames;      /* one block, freed with the event */
 };

@@ -184,6 +184,11 @@ static size_t broker_events(struct sim *s, struct tmx_broker_event *events, stru
             events[n].kind = TMX_BROKER_DIRECTORY;
             events[n].file = ev->frames[0];
             break;
+        case SIM_ANCHOR:
+            events[n].kind = TMX_BROKER_ANCHOR;
+            events[n].size = ev->size;
+            events[n].file = ev->frames[0];
+            break;
         case SIM_DISK:
         case SIM_APP:
         case SIM_RELEASE:
@@ -216,6 +221,9 @@ static void broker_notices(struct sim *s, const struct tmx_broker_output *out)
                   n->code, n->number);
         if (strcmp(n->event, "link.cloned-key") == 0) {
             SOMETIMES(cloned_key);
+        }
+        if (strcmp(n->event, "log.anchored") == 0) {
+            SOMETIMES(head_anchored);
         }
     }
 }

@@ -29,6 +29,7 @@ struct world {
     struct tmx_broker_notice notices[512];
     int directory_result;
     uint64_t queue_max, retention_ms;
+    enum tmx_broker_anchor anchor_result;
 };
 
 #define CH (&w->node[0])
@@ -65,6 +66,7 @@ static inline void turn(struct world *w, const struct tmx_broker_event *events, 
     w->n_notices = out.n_notices < TMX_N(w->notices) ? out.n_notices : TMX_N(w->notices);
     memcpy(w->notices, out.notices, w->n_notices * sizeof(w->notices[0]));
     w->directory_result = out.directory_result;
+    w->anchor_result = out.anchor_result;
 }
 
 static inline bool noticed(const struct world *w, const char *event)

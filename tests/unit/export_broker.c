@@ -101,7 +101,7 @@ static void answer(struct tmx_control *control, enum lie lie, const struct tmx_c
         } else {
             answer_entries(control, lie, r->client, from, count);
         }
-    } else {
+    } else if (!heads_answer(control, r, &asked->heads)) {
         tmx_control_refuse(control, r->client, "no", "unknown request");
     }
 }

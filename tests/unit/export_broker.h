@@ -5,6 +5,7 @@
 
 #include "../../broker/audit/export.h"
 #include "export_fixture.h"
+#include "export_heads.h"
 
 /* What the broker does wrong. */
 enum lie {
@@ -26,6 +27,7 @@ extern uint64_t breaks_off_at;
 struct asked {
     uint64_t first;   /* index of the first entry */
     uint64_t entries; /* how many in all */
+    struct heads_asked heads;
 };
 extern struct asked *asked;
 

@@ -75,6 +75,34 @@ static void bad_second_start(void)
     book_expect_fault(AUDIT_SHARD, book_put(&e));
 }
 
+static uint64_t put_anchor(uint64_t size)
+{
+    Tmx__LogEntry e = book_entry(TMX__ENTRY_KIND__ENTRY_ANCHOR);
+
+    e.number = size;
+    e.digest = book_bin(book->roots[1].b, TMX_HASH_SIZE);
+    return book_put(&e);
+}
+
+/* LOG-9: a head that was not there yet, and heads out of their order. */
+static void bad_anchor_ahead(void)
+{
+    put_anchor(book->n);
+    book_expect_fault(AUDIT_ANCHOR, put_anchor(book->n + 1));
+}
+
+static void bad_anchor_again(void)
+{
+    put_anchor(9);
+    book_expect_fault(AUDIT_ANCHOR, put_anchor(9));
+}
+
+static void bad_anchor_earlier(void)
+{
+    put_anchor(9);
+    book_expect_fault(AUDIT_ANCHOR, put_anchor(8));
+}
+
 static void bad_carry(void)
 {
     Tmx__LogEntry e = book_entry(TMX__ENTRY_KIND__ENTRY_CARRY_PAIR);
@@ -354,6 +382,9 @@ static void test_bad_entries(void **state)
     static book_case_fn *const cases[] = { bad_format,
                                            bad_time,
                                            bad_second_start,
+                                           bad_anchor_ahead,
+                                           bad_anchor_again,
+                                           bad_anchor_earlier,
                                            bad_carry,
                                            bad_resubmission,
                                            bad_serial,

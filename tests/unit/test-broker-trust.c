@@ -157,6 +157,95 @@ static void test_cosigned(void **state)
     assert_int_equal(cosigned(w).quorum.witnesses, 3);
 }
 
+static enum tmx_broker_anchor anchor(struct world *w, uint64_t size, struct tmx_bytes token)
+{
+    struct tmx_broker_event ev = event_of(w, TMX_BROKER_ANCHOR);
+    ev.size = size;
+    ev.file = token;
+    turn(w, &ev, 1);
+    return w->anchor_result;
+}
+
+static uint64_t head_to_stamp(struct world *w)
+{
+    struct tmx_checkpoint head = { .size = 0 };
+    struct tmx_bytes text = tmx_broker_anchor_head(w->broker);
+    return text.size > 0 && tmx_checkpoint_parse(text, &head) ? head.size : 0;
+}
+
+/* LOG-9: row and leaf of one transaction; of heads that were released, in their order; in nobody's feed. */
+static void test_anchored(void **state)
+{
+    struct world *w = *state;
+    static const uint8_t large[TMX_ANCHOR_TOKEN_MAX + 1] = { 0x30 };
+    uint64_t size = tmx_broker_log_size(w->broker), fed = DE->feed_next;
+    uint8_t key[8], digest[32];
+    struct tmx_writer k = TMX_WRITER_OF(key);
+    struct tmx_bytes row;
+    assert_int_equal(head_to_stamp(w), size);
+    assert_int_equal(anchor(w, size + 1, TMX_LIT("token")), TMX_ANCHOR_E_HEAD);
+    assert_int_equal(anchor(w, 0, TMX_LIT("token")), TMX_ANCHOR_E_HEAD);
+    assert_int_equal(anchor(w, size, TMX_BYTES_NULL), TMX_ANCHOR_E_TOKEN);
+    assert_int_equal(anchor(w, size, TMX_BYTES_OF(large)), TMX_ANCHOR_E_TOKEN);
+    assert_int_equal(tmx_broker_log_size(w->broker), size);
+    assert_int_equal(anchor(w, size - 1, TMX_BYTES(large, TMX_ANCHOR_TOKEN_MAX)), TMX_ANCHOR_OK);
+    assert_true(noticed(w, "log.anchored"));
+    assert_int_equal(anchor(w, size - 1, TMX_LIT("token")), TMX_ANCHOR_E_ANCHORED);
+    assert_int_equal(anchor(w, size - 2, TMX_LIT("token")), TMX_ANCHOR_E_LATER);
+    restart(w);
+    assert_int_equal(anchor(w, size, TMX_LIT("token")), TMX_ANCHOR_OK);
+    tmx_write_u64(&k, size);
+    assert_int_equal(tmx_spool_get(w->spool, TMX_T_ANCHOR, TMX_BYTES_OF(key), &row), TMX_SPOOL_OK);
+    struct tmx_reader r = tmx_reader_init(row);
+    uint64_t index = tmx_read_u64(&r);
+    assert_true(index == tmx_broker_log_size(w->broker) - 1 && tmx_bytes_eq(TMX_BYTES(r.at, r.left), TMX_LIT("token")));
+    /* The leaf */
+    struct tmx_arena arena;
+    struct tmx_bytes entry;
+    Tmx__LogEntry *e;
+    assert_int_equal(tmx_arena_init(&arena, 1u << 16), 0);
+    k = TMX_WRITER_OF(key);
+    tmx_write_u64(&k, index);
+    assert_int_equal(tmx_spool_get(w->spool, TMX_T_LOG, TMX_BYTES_OF(key), &entry), TMX_SPOOL_OK);
+    assert_int_equal(tmx_entry_parse(entry, &arena, &e), TMX_CODE_OK);
+    tmx_digest(TMX_LIT("token"), digest);
+    assert_true(e->kind == TMX__ENTRY_KIND__ENTRY_ANCHOR && e->number == size);
+    assert_true(tmx_bytes_eq(tmx_pb(e->digest), TMX_BYTES_OF(digest)));
+    tmx_arena_deinit(&arena);
+    /* Nobody is told but by the head that grew, and the feed leads there all the same (FEED-5). */
+    hello(w, DE);
+    tick(w, 1000);
+    for (size_t i = 0; i < DE->n_leaves; i++) {
+        assert_int_not_equal(DE->leaves[i].kind, TMX__ENTRY_KIND__ENTRY_ANCHOR);
+    }
+    assert_true(DE->feed_next > fed && DE->feed_next == tmx_broker_log_size(w->broker));
+    /* It takes room, and waits for it. */
+    struct tmx_broker_event disk = event_of(w, TMX_BROKER_DISK);
+    disk.disk_full = true;
+    turn(w, &disk, 1);
+    assert_int_equal(anchor(w, size + 1, TMX_LIT("token")), TMX_ANCHOR_E_STOPPED);
+    disk.disk_full = false;
+    turn(w, &disk, 1);
+    assert_int_equal(anchor(w, size + 1, TMX_LIT("token")), TMX_ANCHOR_OK);
+}
+
+/* LOG-9: where witnesses have to cosign, only what their quorum has cosigned is to be stamped. */
+static void test_anchors_cosigned(void **state)
+{
+    struct world *w = *state;
+    with_policy(w);
+    uint64_t size = tmx_broker_log_size(w->broker);
+    assert_int_equal(head_to_stamp(w), 0);
+    reply(w, DE, DE->me->witness_secret);
+    reply(w, EC, EC->me->witness_secret);
+    reply(w, CH, CH->me->witness_secret);
+    reply(w, IT, IT->me->witness_secret);
+    tick(w, 1);
+    assert_int_equal(head_to_stamp(w), size);
+    assert_int_equal(anchor(w, size, TMX_LIT("token")), TMX_ANCHOR_OK);
+    assert_int_equal(head_to_stamp(w), size);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +254,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_time_never_falls, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_expiry_in_doubt, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cosigned, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_anchored, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_anchors_cosigned, setup, teardown),
     };
     return cmocka_run_group_tests_name("broker-trust", tests, NULL, NULL);
 }

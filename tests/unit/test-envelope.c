@@ -426,8 +426,12 @@ static void test_entry(void **state)
     ENTRY(RESUBMISSION, OK, entry_sign(&t, PB(HEADER_BODY)); t.e.reference = &t.reference);
     ENTRY(ERASED, OK, t.e.message_id = PBN(id, 16));
     ENTRY(ERASED, MALFORMED, (void)0);
+    ENTRY(ANCHOR, OK, t.e.number = 9; t.e.digest = PBN(hash, 32));
+    ENTRY(ANCHOR, MALFORMED, t.e.digest = PBN(hash, 32));
+    ENTRY(ANCHOR, MALFORMED, t.e.number = 9);
+    ENTRY(ANCHOR, MALFORMED, t.e.number = 9; t.e.digest = PBN(hash, 32); t.e.member = PB("DE"));
     ENTRY(NONE, MALFORMED, (void)0);
-    ENTRY(START, MALFORMED, t.e.kind = 15);
+    ENTRY(START, MALFORMED, t.e.kind = 16);
     ENTRY(START, MALFORMED, t.e.kind = (Tmx__EntryKind)-1);
 }
 

@@ -194,8 +194,8 @@ static void test_bent_signature(void **state)
 
 static void test_keys(void **state)
 {
-    struct tmx_signify_key key;
-    struct tmx_signify_key again;
+    struct tmx_signify_key key = { .name = "" }; /* what is behind the name is compared, too */
+    struct tmx_signify_key again = { .name = "" };
     struct tmx_signify_public public;
     char path[128];
     char file[SIGNIFY_WHY_MAX];

@@ -98,6 +98,25 @@ static void test_csv(void **state)
     free(text);
 }
 
+/* LOG-9: an anchor is about no message. */
+static void test_anchor(void **state)
+{
+    static const struct tmx_audit_filter all = { .from_ms = 0 };
+    Tmx__LogEntry e = book_entry(TMX__ENTRY_KIND__ENTRY_ANCHOR);
+    char *text;
+
+    book_honest();
+    e.number = 12;
+    e.digest = book_bin(book->roots[1].b, TMX_HASH_SIZE);
+    book_put(&e);
+    text = readable(&all, READABLE_CSV);
+    expect_line(text, "\n13,2026-09-21T14:13:20.130Z,anchor,,,,,,,,,,,,,\n");
+    free(text);
+    text = readable(&all, READABLE_JSONL);
+    expect_line(text, "{\"index\":13,\"time\":\"2026-09-21T14:13:20.130Z\",\"kind\":\"anchor\"}\n");
+    free(text);
+}
+
 static void test_json_lines(void **state)
 {
     static const struct tmx_audit_filter all = { .from_ms = 0 };
@@ -369,6 +388,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_csv, book_setup, book_teardown),
+        cmocka_unit_test_setup_teardown(test_anchor, book_setup, book_teardown),
         cmocka_unit_test_setup_teardown(test_json_lines, book_setup, book_teardown),
         cmocka_unit_test_setup_teardown(test_filter, book_setup, book_teardown),
         cmocka_unit_test_setup_teardown(test_other_entries, book_setup, book_teardown),
