@@ -36,6 +36,7 @@
 #define OPTION_PAYLOAD_OUT (UINT64_C(1) << 15)
 #define OPTION_SIGN (UINT64_C(1) << 16)
 #define OPTION_SINCE (UINT64_C(1) << 17)
+#define OPTION_DIRECTORY (UINT64_C(1) << 18)
 
 struct arguments {
     const struct command *command;
@@ -50,6 +51,7 @@ struct arguments {
     const char *container;
     const char *payload_out;
     const char *since;     /* an earlier export; or NULL */
+    const char *directory; /* signed, of a proof of misbehaviour; NULL: beside it */
     const char *sign;      /* key file; or NULL */
     const char *signed_by; /* file of a public key; or NULL */
     unsigned jobs;
@@ -65,6 +67,7 @@ int tmx_run_gaps(const struct arguments *a);
 int tmx_run_reconcile(const struct arguments *a);
 int tmx_run_report(const struct arguments *a);
 int tmx_run_verify_evidence(const struct arguments *a);
+int tmx_run_verify_misbehaviour(const struct arguments *a);
 int tmx_run_keygen(const struct arguments *a);
 
 /* What commands share. */

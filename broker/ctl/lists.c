@@ -158,6 +158,18 @@ bool show_installed(const json_t *reply)
     return true;
 }
 
+/* The file as it is, so that it can be kept where the output goes; but nothing a terminal could take for a command. */
+bool show_misbehaviour(const json_t *reply)
+{
+    if (!fits(reply, "{ss sb sI ss}", "file", "written", "came_at_ms", "text")) {
+        return false;
+    }
+    for (const char *c = json_string_value(json_object_get(reply, "text")); *c != '\0'; c++) {
+        putchar((unsigned char)*c >= ' ' || *c == '\n' ? *c : '?');
+    }
+    return true;
+}
+
 bool show_done(const json_t *reply)
 {
     printf("done\n");

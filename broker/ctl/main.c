@@ -37,7 +37,8 @@ static const struct command {
     { { "directory", "show" }, NULL, false, false, show_directory, "the directory in force" },
     { { "directory", "install" }, "FILE", true, false, show_installed, "verify, log and pass on a new directory" },
     { { "release" }, "ID", false, true, show_done, "(node) offer a held message again" },
-    { { "trust" }, NULL, false, false, show_done, "(node) link again after a wrong head" },
+    { { "misbehaviour" }, NULL, false, false, show_misbehaviour, "(node) the proof of what did not fit the log" },
+    { { "trust" }, NULL, false, false, show_done, "(node) link again after it was looked into" },
     { { "reload" }, NULL, false, false, show_done, "read configuration and directory, as SIGHUP" },
 };
 

@@ -17,6 +17,7 @@ bool show_queue(const json_t *reply);
 bool show_message(const json_t *reply);
 bool show_directory(const json_t *reply);
 bool show_installed(const json_t *reply);
+bool show_misbehaviour(const json_t *reply);
 bool show_done(const json_t *reply);
 
 /* ---- what they are made of ---- */

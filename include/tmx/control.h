@@ -43,7 +43,9 @@
  *                    "members": [{"member", "name", "status"}]}
  *   directory install, with the file attached                             {"installed": true, "serial"}
  *   release ID      (node) offers a held message again                    {"released": true}
- *   trust           (node) an operator has looked into a wrong head       {"trusted": true}
+ *   misbehaviour    (node) the newest of what did not fit the log: {"file": where it is, "written": it is there, "came_at_ms",
+ *                   "text": the file (tmx/misbehaviour.h)}
+ *   trust           (node) an operator has looked into it                 {"trusted": true}
  *   reload          as SIGHUP                                             {"reloaded": true}
  *
  * For auditors (tmx-audit export; broker only):

@@ -19,6 +19,7 @@
 
 #include <tmx/code.h>
 #include <tmx/envelope.h>
+#include <tmx/misbehaviour.h>
 #include <tmx/seal.h>
 #include <tmx/witness.h>
 
@@ -203,6 +204,7 @@ struct tmx_node {
     bool more;                             /* work was left for the next turn */
     bool busy;                             /* the link has not taken yet what earlier turns said */
     bool session_begun;
+    bool misbehaved;                       /* a file of it was kept */
     uint64_t next_due_ms;                  /* wall: first row of DUE, at the latest */
     uint64_t lost;                         /* messages found lost by this rebuild and without outcome */
     uint64_t submit_left, arrive_left;     /* bytes the spool may take in; UINT64_MAX: any */
@@ -365,8 +367,6 @@ bool node_directory_behind(const struct tmx_node *n);
 enum node_head_verdict { NODE_HEAD_OK, NODE_HEAD_STALE, NODE_HEAD_NO_KEY, NODE_HEAD_WRONG };
 enum node_head_verdict node_head_update(struct tmx_node *n, const Tmx__HeadUpdate *update);
 bool node_item_verify(struct tmx_node *n, uint64_t tree_size, const Tmx__FeedItem *item);
-/* LINK-6, LINK-7: proof kept, broker not used any more. */
-void node_head_distrust(struct tmx_node *n, const char *event, struct tmx_bytes data);
 void node_head_keep(struct tmx_node *n);
 void node_evidence_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_evidence_kind kind,
                         const uint8_t *member, const Tmx__FeedItem *item);
@@ -380,6 +380,13 @@ bool node_evidence_place(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum
 /* The acceptance kept as evidence, parsed into the scratch arena; its item without path. */
 bool node_acceptance_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], Tmx__FeedItem *ret_item,
                           Tmx__LogEntry **ret_entry, Tmx__Header **ret_header);
+
+/* misbehaviour.c: a file of it is kept, and the broker not used any more. */
+/* LINK-6: a head that came beside the one held (empty: none), and the consistency proof that came with it. */
+void node_heads_distrust(struct tmx_node *n, struct tmx_bytes held, struct tmx_bytes shown, struct tmx_bytes proof);
+/* LINK-7: an entry whose path does not lead to that head. */
+void node_item_distrust(struct tmx_node *n, struct tmx_bytes head, uint64_t index, struct tmx_bytes entry,
+                        struct tmx_bytes path);
 
 /* feed.c */
 void node_feed_item(struct tmx_node *n, const Tmx__FeedItem *item);

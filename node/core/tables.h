@@ -81,6 +81,8 @@ enum tmx_node_table {
     TMX_NT_PREKEY_LEAF,
     /* shard, index u64 of a leaf that is not proved at a cosigned head yet -> table u8, key of its row there */
     TMX_NT_UPGRADE,
+    /* number u64 of its alarm -> wall ms u64, the file (LINK-6) */
+    TMX_NT_MISBEHAVIOUR,
 };
 
 enum tmx_node_direction { TMX_DIRECTION_SENT = 1, TMX_DIRECTION_RECEIVED = 2 };
