@@ -109,12 +109,13 @@ void node_witness_in(struct tmx_node *n, struct tmx_bytes body)
     }
     enum tmx_witness_status status = tmx_witness_decide(&rq, key, &memory, &c);
     bool twice = status == TMX_WITNESS_CONFLICT && c.size == memory.size && !tmx_hash_eq(&c.root, &memory.root);
-    if (status == TMX_WITNESS_INCONSISTENT || twice) {   /* proof kept, the broker is not used any more (WIT-3) */
-        node_heads_distrust(n, before, rq.checkpoint, TMX_BYTES(rq.proof.hash, rq.proof.n * TMX_HASH_SIZE));
+    /* Proof kept, the broker is not used any more (WIT-3). Two heads of one size say it all, whatever came with them. */
+    if ((status == TMX_WITNESS_OK || status == TMX_WITNESS_INCONSISTENT) && contradicts_head(n, &c)) {
+        node_heads_distrust(n, tmx_node_checkpoint(n), rq.checkpoint, TMX_BYTES_NULL);
         return;
     }
-    if (status == TMX_WITNESS_OK && contradicts_head(n, &c)) {
-        node_heads_distrust(n, tmx_node_checkpoint(n), rq.checkpoint, TMX_BYTES_NULL);
+    if (status == TMX_WITNESS_INCONSISTENT || twice) {
+        node_heads_distrust(n, before, rq.checkpoint, TMX_BYTES(rq.proof.hash, rq.proof.n * TMX_HASH_SIZE));
         return;
     }
     if (status == TMX_WITNESS_OK) {
