@@ -314,6 +314,9 @@ void control_answer(struct daemon *d, const struct tmx_control_request *r)
         tmx_install_ask(&d->install, d->control, r);
         return;
     }
+    if (control_witness(d, r)) {
+        return;
+    }
     struct tmx_arena arena;
     if (tmx_arena_init(&arena, 1u << 20) != 0) {
         tmx_control_refuse(d->control, r->client, "busy", "out of memory");

@@ -234,6 +234,13 @@ static int one_turn(struct daemon *d, struct batch *batch, uint64_t *ret_deadlin
         *ev = event_of(TMX_BROKER_DIRECTORY);
         ev->file = TMX_BYTES(d->install.file, d->install.size);
     }
+    if (d->witness.asked) {
+        struct tmx_broker_event *ev = &batch->events[batch->n++];
+        *ev = event_of(TMX_BROKER_WITNESS);
+        ev->witness = TMX_BYTES(d->witness.name, d->witness.name_size);
+        ev->body = TMX_BYTES(d->witness.body, d->witness.body_size);
+        ev->status = d->witness.status;
+    }
     if (batch->n == 0) {
         batch->events[batch->n++] = event_of(TMX_BROKER_TICK);
     }
@@ -246,6 +253,7 @@ static int one_turn(struct daemon *d, struct batch *batch, uint64_t *ret_deadlin
     sends_out(d, &out);
     notices_log(&out);
     tmx_install_done(&d->install, d->control, out.directory_result, tmx_broker_directory(d->broker));
+    control_witness_done(d, out.witness_result);
     if (out.directory_changed) {
         gates_sync(&d->gates, tmx_broker_directory(d->broker), now);
     }

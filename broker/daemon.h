@@ -15,6 +15,7 @@
 #include <tmx/room.h>
 #include <tmx/spool_lmdb.h>
 #include <tmx/startup.h>
+#include <tmx/witness.h>
 
 #include "broker.h"
 
@@ -78,6 +79,13 @@ struct daemon {
     size_t first_gate;
     bool marker_unwritten, stop, reload;
     struct tmx_install install;
+    struct witness_answer {            /* for the next turn */
+        bool asked;                    /* `client` waits for what becomes of it */
+        uint64_t client;
+        unsigned status;
+        size_t name_size, body_size;
+        uint8_t name[TMX_POLICY_NAME_MAX], body[TMX_WITNESS_REPLY_MAX];
+    } witness;
 };
 
 int daemon_run(struct daemon *d);
@@ -86,4 +94,8 @@ int daemon_run(struct daemon *d);
 void control_answer(struct daemon *d, const struct tmx_control_request *r);
 /* What auditors ask; false when it is none of that. */
 bool control_log(struct daemon *d, const struct tmx_control_request *r, struct tmx_arena *arena);
+/* About witnesses that no link leads to; false when it is none of that. */
+bool control_witness(struct daemon *d, const struct tmx_control_request *r);
+/* The turn is over: answers who brought a witness's answer. */
+void control_witness_done(struct daemon *d, enum tmx_broker_witness result);
 json_t *control_status(struct daemon *d);

@@ -38,6 +38,7 @@ static void output_reset(struct tmx_broker *b)
     b->notices_lost = 0;
     b->more = b->dirty = b->directory_changed = false;
     b->directory_result = TMX_DIRECTORY_OK;
+    b->witness_result = TMX_BROKER_WITNESS_OK;
 }
 
 static void step(struct tmx_broker *b, const struct tmx_broker_event *ev)
@@ -57,6 +58,9 @@ static void step(struct tmx_broker *b, const struct tmx_broker_event *ev)
         break;
     case TMX_BROKER_DIRECTORY:
         members_install(b, ev->file);
+        break;
+    case TMX_BROKER_WITNESS:
+        outside_reply(b, ev);
         break;
     case TMX_BROKER_DISK:
         if (ev->disk_full != b->disk_full) {
@@ -100,6 +104,7 @@ int tmx_broker_turn(struct tmx_broker *b, const struct tmx_broker_event *events,
                                               .notices_lost = b->notices_lost,
                                               .deadline_ms = timers_deadline(b),
                                               .directory_result = b->directory_result,
+                                              .witness_result = b->witness_result,
                                               .directory_changed = b->directory_changed };
     return 0;
 }

@@ -18,6 +18,8 @@ bool show_message(const json_t *reply);
 bool show_directory(const json_t *reply);
 bool show_installed(const json_t *reply);
 bool show_misbehaviour(const json_t *reply);
+bool show_witness_request(const json_t *reply);
+bool show_witness_reply(const json_t *reply);
 bool show_done(const json_t *reply);
 
 /* ---- what they are made of ---- */

@@ -47,6 +47,11 @@
  *                   "text": the file (tmx/misbehaviour.h)}
  *   trust           (node) an operator has looked into it                 {"trusted": true}
  *   reload          as SIGHUP                                             {"reloaded": true}
+ *   witness request NAME  (broker) what a witness that no link leads to is to be asked: {"witness", "size": of the head,
+ *                   "url"?: of the policy's line, "body": of c2sp.org/tlog-witness add-checkpoint}
+ *   witness reply NAME STATUS, with the answer's body attached, if it has one (broker): {"cosigned": its cosignature counts
+ *                   (false: 409, the size it said was noted: ask again), and of the newest head that the quorum has
+ *                   cosigned "size", "by", "witnesses"}
  *
  * For auditors (tmx-audit export; broker only):
  *   log-head                {"checkpoint": TEXT, "witnesses": how many the policy names}, and "cosigned": TEXT when a

@@ -28,6 +28,7 @@ struct world {
     size_t n_notices;
     struct tmx_broker_notice notices[512];
     int directory_result;
+    enum tmx_broker_witness witness_result;
     uint64_t queue_max;
 };
 
@@ -64,6 +65,7 @@ static inline void turn(struct world *w, const struct tmx_broker_event *events, 
     w->n_notices = out.n_notices < TMX_N(w->notices) ? out.n_notices : TMX_N(w->notices);
     memcpy(w->notices, out.notices, w->n_notices * sizeof(w->notices[0]));
     w->directory_result = out.directory_result;
+    w->witness_result = out.witness_result;
 }
 
 static inline bool noticed(const struct world *w, const char *event)
