@@ -40,9 +40,8 @@ bool proofs_newest(struct daemon *d, struct tmx_node_misbehaviour_view *ret_view
 {
     struct tmx_node_misbehaviour_view v = { .number = 0 };
     while (tmx_node_misbehaviour(d->node, v.number + 1, &v)) {
-        *ret_view = v;
     }
-    return v.number > 0;
+    return v.number > 0 && tmx_node_misbehaviour(d->node, v.number, ret_view);   /* again: each look ends the one before */
 }
 
 /* The directory first: where the proof is, both are. */

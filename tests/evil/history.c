@@ -145,7 +145,7 @@ static bool newest(struct world *w, unsigned node, struct tmx_node_misbehaviour_
     v->number = 0;
     while (tmx_node_misbehaviour(w->node[node].node, v->number + 1, v)) {
     }
-    return v->number > 0;
+    return v->number > 0 && tmx_node_misbehaviour(w->node[node].node, v->number, v);   /* each look ends the one before */
 }
 
 static int judge(struct world *w, struct tmx_bytes file)

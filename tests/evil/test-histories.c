@@ -66,8 +66,8 @@ static bool by_head(struct world *w, unsigned node, Tmx__Link *link, struct tmx_
 static bool by_witness(struct world *w, unsigned node, Tmx__Link *link, struct tmx_bytes *payload, size_t *n)
 {
     struct tmx_witness_request rq;
-    struct tmx_bytes text, lines;
-    struct tmx_checkpoint c;
+    struct tmx_bytes text = TMX_BYTES_NULL, lines;
+    struct tmx_checkpoint c = { .size = 0 };
     struct history h;
     if (node != w->victim || !armed || link->body_case != TMX__LINK__BODY_WITNESS) {
         return true;
@@ -89,8 +89,8 @@ static bool by_witness(struct world *w, unsigned node, Tmx__Link *link, struct t
 
 static bool by_cosigned(struct world *w, unsigned node, Tmx__Link *link, struct tmx_bytes *payload, size_t *n)
 {
-    struct tmx_bytes text, lines;
-    struct tmx_checkpoint c;
+    struct tmx_bytes text = TMX_BYTES_NULL, lines;
+    struct tmx_checkpoint c = { .size = 0 };
     struct history h;
     if (node == w->victim && armed && link->body_case == TMX__LINK__BODY_COSIGNED) {
         assert_true(tmx_note_split(payload[0], &text, &lines) && tmx_checkpoint_parse(text, &c));

@@ -215,7 +215,7 @@ static struct tmx_bytes outside_line(struct world *w)
 {
     static uint8_t line[512];
     struct tmx_witness_request rq;
-    struct tmx_bytes text, lines;
+    struct tmx_bytes text = TMX_BYTES_NULL, lines;
     struct tmx_writer out = TMX_WRITER_OF(line);
     assert_true(tmx_witness_request_parse(TMX_BYTES(asked, asked_size), &rq) && tmx_note_split(rq.checkpoint, &text, &lines));
     tmx_cosignature_add_line(&out, text, w->wall_ms / 1000, &outside_key, outside_secret);

@@ -132,10 +132,11 @@ static void test_forks(void **state)
 /* Both heads are signed, and a bent proof lies between: whoever bent it, the log did not sign it. */
 static void test_unproved(void **state)
 {
-    uint8_t bent[64];
+    uint8_t bent[TMX_MISBEHAVIOUR_PROOF_MAX];
     struct tmx_bytes good = consistent(&honest, 6, 8);
-    assert_true(good.size >= 64);
-    memcpy(bent, good.data, 64);
+    assert_true(good.size >= 64 && good.size <= sizeof(bent));
+    memset(bent, 0, sizeof(bent));
+    memcpy(bent, good.data, good.size);
     bent[3] ^= 1;
     assert_int_equal(judge_heads(honest.note[6], honest.note[8], TMX_BYTES(bent, good.size)), TMX_VERDICT_UNPROVED);
     assert_int_equal(judge_heads(honest.note[6], honest.note[8], TMX_BYTES(bent, 33)), TMX_VERDICT_UNPROVED);
