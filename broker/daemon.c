@@ -242,6 +242,13 @@ static int one_turn(struct daemon *d, struct batch *batch, uint64_t *ret_deadlin
         ev->file = d->anchor.token;
         ev->size = d->anchor.size;
     }
+    if (d->witness.asked) {
+        struct tmx_broker_event *ev = &batch->events[batch->n++];
+        *ev = event_of(TMX_BROKER_WITNESS);
+        ev->witness = TMX_BYTES(d->witness.name, d->witness.name_size);
+        ev->body = TMX_BYTES(d->witness.body, d->witness.body_size);
+        ev->status = d->witness.status;
+    }
     if (batch->n == 0) {
         batch->events[batch->n++] = event_of(TMX_BROKER_TICK);
     }
@@ -255,6 +262,7 @@ static int one_turn(struct daemon *d, struct batch *batch, uint64_t *ret_deadlin
     notices_log(&out);
     tmx_install_done(&d->install, d->control, out.directory_result, tmx_broker_directory(d->broker));
     control_anchored(d, out.anchor_result);
+    control_witness_done(d, out.witness_result);
     if (out.directory_changed) {
         gates_sync(&d->gates, tmx_broker_directory(d->broker), now);
     }

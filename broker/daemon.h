@@ -17,6 +17,7 @@
 #include <tmx/room.h>
 #include <tmx/spool_lmdb.h>
 #include <tmx/startup.h>
+#include <tmx/witness.h>
 
 #include "broker.h"
 
@@ -98,6 +99,13 @@ struct daemon {
         uint64_t size;                 /* of the head it is over */
         uint64_t client;               /* who waits for the answer */
     } anchor;
+    struct witness_answer {            /* for the next turn */
+        bool asked;                    /* `client` waits for what becomes of it */
+        uint64_t client;
+        unsigned status;
+        size_t name_size, body_size;
+        uint8_t name[TMX_POLICY_NAME_MAX], body[TMX_WITNESS_REPLY_MAX];
+    } witness;
 };
 
 int daemon_run(struct daemon *d);
@@ -118,4 +126,8 @@ bool control_log(const struct log_source *d, const struct tmx_control_request *r
 bool control_anchor(struct daemon *d, const struct tmx_control_request *r);
 /* The turn with the wish is over: answers who asked. */
 void control_anchored(struct daemon *d, enum tmx_broker_anchor result);
+/* About witnesses that no link leads to; false when it is none of that. */
+bool control_witness(struct daemon *d, const struct tmx_control_request *r);
+/* The turn is over: answers who brought a witness's answer. */
+void control_witness_done(struct daemon *d, enum tmx_broker_witness result);
 json_t *control_status(struct daemon *d);

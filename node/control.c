@@ -11,13 +11,45 @@
 #include "application.pb-c.h"
 #include "daemon.h"
 
+/* It says what to do next, until an operator has. */
+static void distrust_problem(struct daemon *d, json_t *list)
+{
+    static char text[2 * PROOF_PATH_MAX + 512];
+    struct tmx_node_misbehaviour_view v;
+    char path[PROOF_PATH_MAX];
+    if (!proofs_newest(d, &v)) {
+        return;
+    }
+    proofs_path(d, &v, path);
+    if (d->proof_unwritten) {
+        snprintf(text, sizeof(text),
+                 "the broker showed what does not fit its log: nothing of it is used. The proof cannot be written to %s: "
+                 "keep what tmxctl misbehaviour prints; when the matter is cleared: tmxctl trust", path);
+    } else {
+        snprintf(text, sizeof(text),
+                 "the broker showed what does not fit its log: nothing of it is used. The proof is %s; what it is worth: "
+                 "tmx-audit verify-misbehaviour %s --authority FILE; when the matter is cleared: tmxctl trust", path, path);
+    }
+    tmx_answer_problem(list, "critical", text);
+}
+
+static json_t *misbehaviour(struct daemon *d)
+{
+    struct tmx_node_misbehaviour_view v;
+    char path[PROOF_PATH_MAX];
+    if (!proofs_newest(d, &v)) {
+        return tmx_answer_refusal("no-misbehaviour", "everything the broker showed this node fitted its log");
+    }
+    proofs_path(d, &v, path);
+    return json_pack("{ss sb sI ss%}", "file", path, "written", !d->proof_unwritten, "came_at_ms", (json_int_t)v.at_ms, "text",
+                     (const char *)v.file.data, v.file.size);
+}
+
 static json_t *problems_of(struct daemon *d, const struct tmx_node_state_view *v)
 {
     json_t *list = json_array();
     if (v->distrust) {
-        tmx_answer_problem(list, "critical",
-                           "the broker showed a log head that contradicts the one held here: nothing of it is used. "
-                           "Both heads are kept; when the matter is cleared: tmxctl trust");
+        distrust_problem(d, list);
     }
     tmx_answer_directory_problems(list, tmx_node_directory(d->node), v->directory_expired, tmx_clock_wall_ms());
     if (v->directory_behind) {
@@ -218,6 +250,9 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r)
     }
     if (strcmp(w[0], "trust") == 0 && r->n_words == 1) {
         return trust(d);
+    }
+    if (strcmp(w[0], "misbehaviour") == 0 && r->n_words == 1) {
+        return misbehaviour(d);
     }
     if (strcmp(w[0], "reload") == 0 && r->n_words == 1) {
         d->reload = true;

@@ -275,6 +275,9 @@ static void beat(struct daemon *d)
     }
     tmx_log_tick();
     tmx_notify_alive();
+    if (d->proof_unwritten) {
+        proofs_write(d);
+    }
     if (now / SNAPSHOT_MS != d->last_snapshot) {
         d->last_snapshot = now / SNAPSHOT_MS;
         char path[4096];
@@ -360,6 +363,9 @@ static int one_turn(struct daemon *d, struct batch *b, uint64_t *ret_deadline_ms
     }
     answers_out(d, &out);
     notices_log(d, &out);
+    if (out.misbehaved) {
+        proofs_write(d);
+    }
     tmx_install_done(&d->install, d->control, out.directory_result, tmx_node_directory(d->node));
     *ret_deadline_ms = out.deadline_ms;
     if (out.directory_changed) {
@@ -378,6 +384,7 @@ int daemon_run(struct daemon *d)
     d->started_ms = tmx_clock_mono_ms();
     d->submit_room.mark_percent = d->settings.high_water_percent;
     d->arrive_room.mark_percent = (d->settings.high_water_percent + 100) / 2;
+    proofs_write(d);
     int r = endpoints_open(d);
     int code = r < 0 ? 1 : 0;
     bool announced = false;

@@ -3,7 +3,7 @@
  *
  *   main.c      argv, commands, exit codes          control.c  answers operators
  *   settings.c  the configuration file              daemon.c   the loop: wait, drain, turn, send
- *   setup.c     init and restore
+ *   setup.c     init and restore               proofs.c   files of what did not fit the log
  */
 #pragma once
 
@@ -70,7 +70,7 @@ struct daemon {
     bool told_busy;
     uint64_t told_refused;            /* of the remote endpoint, logged */
     struct tmx_room submit_room, arrive_room;
-    bool marker_unwritten;
+    bool marker_unwritten, proof_unwritten;
     bool stop, reload, ever_linked;
     struct tmx_install install;
     bool trust_asked, release_asked;
@@ -78,6 +78,15 @@ struct daemon {
 };
 
 int daemon_run(struct daemon *d);
+
+/* proofs.c */
+#define PROOF_PATH_MAX 4096u
+/* Where the file of it is. */
+void proofs_path(const struct daemon *d, const struct tmx_node_misbehaviour_view *v, char ret_path[PROOF_PATH_MAX]);
+/* False: nothing ever failed to fit. */
+bool proofs_newest(struct daemon *d, struct tmx_node_misbehaviour_view *ret_view) TMX_MUST_CHECK;
+/* Writes those that are missing; logs, and sets proof_unwritten when one cannot be written. */
+void proofs_write(struct daemon *d);
 
 /* control.c */
 void control_answer(struct daemon *d, const struct tmx_control_request *r);

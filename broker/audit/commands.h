@@ -37,6 +37,7 @@
 #define OPTION_SIGN (UINT64_C(1) << 16)
 #define OPTION_SINCE (UINT64_C(1) << 17)
 #define OPTION_TSA (UINT64_C(1) << 18)
+#define OPTION_DIRECTORY (UINT64_C(1) << 19)
 
 struct arguments {
     const struct command *command;
@@ -51,6 +52,7 @@ struct arguments {
     const char *container;
     const char *payload_out;
     const char *since;     /* an earlier export; or NULL */
+    const char *directory; /* signed, of a proof of misbehaviour; NULL: beside it */
     const char *sign;      /* key file; or NULL */
     const char *signed_by; /* file of a public key; or NULL */
     const char *tsa;       /* file of certificates; or NULL */
@@ -67,6 +69,7 @@ int tmx_run_gaps(const struct arguments *a);
 int tmx_run_reconcile(const struct arguments *a);
 int tmx_run_report(const struct arguments *a);
 int tmx_run_verify_evidence(const struct arguments *a);
+int tmx_run_verify_misbehaviour(const struct arguments *a);
 int tmx_run_keygen(const struct arguments *a);
 
 /* What commands share. */

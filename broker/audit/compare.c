@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <tmx/text.h>
+#include <tmx/misbehaviour.h>
 
 #include "compare.h"
 
@@ -114,20 +114,12 @@ int tmx_compare(struct tmx_history *shorter, struct tmx_history *longer, struct 
 void tmx_fork_proof(const struct tmx_history *shorter, const struct tmx_history *longer,
                     const struct tmx_comparison *c, struct tmx_writer *w)
 {
-    char hash[TMX_BASE64_SIZE(TMX_HASH_SIZE)];
+    const struct tmx_misbehaviour m = { .kind = TMX_MISBEHAVIOUR_FORK,
+                                        .first = TMX_BYTES(shorter->note, shorter->note_size),
+                                        .second = TMX_BYTES(longer->note, longer->note_size),
+                                        .root = c->first_root,
+                                        .proof = proof_bytes(&c->consistency) };
 
     assert(c->fork);
-    tmx_write_fmt(w, "tmx-fork@v1\n");
-    if (shorter->head.size < longer->head.size) {
-        tmx_base64(TMX_BYTES_OF(c->first_root.b), hash);
-        tmx_write_fmt(w, "root %s\n", hash);
-    }
-    for (size_t i = 0; i < c->consistency.n; i++) {
-        tmx_base64(TMX_BYTES_OF(c->consistency.hash[i].b), hash);
-        tmx_write_fmt(w, "%s\n", hash);
-    }
-    tmx_write_fmt(w, "\n");
-    tmx_write_bytes(w, TMX_BYTES(shorter->note, shorter->note_size));
-    tmx_write_fmt(w, "\n");
-    tmx_write_bytes(w, TMX_BYTES(longer->note, longer->note_size));
+    tmx_misbehaviour_write(&m, w);
 }

@@ -32,7 +32,8 @@ static const char doc[] =
     "of time how much was accepted, delivered, refused, late, and what is open: as tables, as JSON, and as a page with "
     "plots that needs no network.\n\n"
     "verify-evidence needs no export: it checks a file about one message (tmx evidence), and says who sent what to whom, what "
-    "became of it, and what is not proved. keygen makes a key for --sign.\n\n"
+    "became of it, and what is not proved. verify-misbehaviour says what the proof is worth that a node kept when the broker showed "
+    "it what does not fit (or that compare wrote): status 0 when it proves that the log signed two histories. keygen makes a key for --sign.\n\n"
     "The authority file holds the keys of the federation authority, obtained from it and not from the export: a line "
     "\"threshold K\", then one key per line (name+id+base64).\n\n"
     "Exit status: 0 done, or everything holds; 1 it does not, or could not be done; 64 usage.";
@@ -40,6 +41,8 @@ static const char doc[] =
 static const struct argp_option options[] = {
     { "authority", OPTION_KEY(OPTION_AUTHORITY), "FILE", 0, "keys of the federation authority", 0 },
     { "container", OPTION_KEY(OPTION_CONTAINER), "FILE", 0, "the sealed container, when it came beside the bundle", 0 },
+    { "directory", OPTION_KEY(OPTION_DIRECTORY), "FILE", 0,
+      "a signed directory that lists the log; FILE.directory beside the proof when not given (verify-misbehaviour)", 0 },
     { "format", OPTION_KEY(OPTION_FORMAT), "csv|jsonl", 0, "print the log to be read, a line for each entry and recipient", 0 },
     { "from", OPTION_KEY(OPTION_FROM), "TIME", 0, "only from this time on: 2026-11-24 or 2026-11-24T10:00:00Z", 0 },
     { "html", OPTION_KEY(OPTION_HTML), "FILE", 0, "also write the report as a page that needs nothing else", 0 },
@@ -112,6 +115,11 @@ static const struct command commands[] = {
       OPTION_AUTHORITY,
       OPTION_AUTHORITY | OPTION_JSON | OPTION_CONTAINER | OPTION_PAYLOAD_OUT,
       tmx_run_verify_evidence },
+    { "verify-misbehaviour",
+      { "the proof of misbehaviour" },
+      OPTION_AUTHORITY,
+      OPTION_AUTHORITY | OPTION_JSON | OPTION_DIRECTORY,
+      tmx_run_verify_misbehaviour },
     { "keygen", { "the key file to be made" }, 0, 0, tmx_run_keygen },
 };
 
@@ -163,7 +171,8 @@ static void check_arguments(const struct arguments *a, struct argp_state *state)
     const struct command *c = a->command;
 
     if (c == NULL) {
-        argp_error(state, "a command is missing: export, verify, prove, compare, gaps, reconcile, report, verify-evidence or keygen");
+        argp_error(state, "a command is missing: export, verify, prove, compare, gaps, reconcile, report, verify-evidence, "
+                          "verify-misbehaviour or keygen");
         return;
     }
     if (a->n_operands < TMX_N(c->operands) && c->operands[a->n_operands] != NULL) {
@@ -273,6 +282,9 @@ static void take_option(uint64_t option, struct arguments *a, char *arg, struct 
     case OPTION_SINCE:
         a->since = arg;
         break;
+    case OPTION_DIRECTORY:
+        a->directory = arg;
+        break;
     case OPTION_SIGN:
         a->sign = arg;
         break;
@@ -343,7 +355,8 @@ int main(int argc, char **argv)
                                       "export DIR --socket PATH\nverify DIR --authority FILE\n"
                                       "prove DIR INDEX --authority FILE\ncompare A B --authority FILE\n"
                                       "gaps DIR --authority FILE\nreconcile DIR MEMBER MEMBER --authority FILE\n"
-                                      "report DIR --authority FILE\nverify-evidence FILE --authority FILE\nkeygen KEYFILE",
+                                      "report DIR --authority FILE\nverify-evidence FILE --authority FILE\n"
+                                      "verify-misbehaviour FILE --authority FILE\nkeygen KEYFILE",
                                       doc, NULL, NULL, NULL };
     struct arguments a = { .command = NULL, .jobs = processors(), .late_ms = LATE_DEFAULT_MS };
 

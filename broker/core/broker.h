@@ -35,6 +35,15 @@ enum tmx_broker_event_kind {
     TMX_BROKER_DIRECTORY,    /* an operator installs a directory file */
     TMX_BROKER_DISK,         /* the spool's fill level: above the high-water mark, and what should go */
     TMX_BROKER_ANCHOR,       /* an operator brings a time-stamp token for a head of the log */
+    TMX_BROKER_WITNESS,      /* what a witness outside the federation has answered: see tmx_broker_witness_request */
+};
+
+enum tmx_broker_witness {
+    TMX_BROKER_WITNESS_OK,         /* request: there it is; reply: its cosignature counts, or the size it said was noted */
+    TMX_BROKER_WITNESS_UNKNOWN,    /* the policy names none such */
+    TMX_BROKER_WITNESS_NOTHING,    /* it need not be asked now: no head waits, or it has cosigned the one that does */
+    TMX_BROKER_WITNESS_INVALID,    /* no cosignature of that witness under the head it would be asked about now */
+    TMX_BROKER_WITNESS_REFUSED,    /* it answered something else */
 };
 
 struct tmx_broker_event {
@@ -50,6 +59,8 @@ struct tmx_broker_event {
     bool disk_full;                        /* DISK */
     uint64_t erase_bytes;                  /* DISK: so much of what is kept by retention has to make room */
     bool busy;                             /* GATE_BUSY: neither feed nor deliveries until it is not */
+    struct tmx_bytes witness, body;        /* WITNESS: its name in the policy; the answer's body */
+    unsigned status;                       /* WITNESS: as over HTTP */
 };
 
 /* What became of an ANCHOR event. */
@@ -94,6 +105,7 @@ struct tmx_broker_output {
     int directory_result;                  /* of the last DIRECTORY event: enum tmx_directory_error */
     bool directory_changed;                /* gates must admit anew: see tmx_broker_directory */
     enum tmx_broker_anchor anchor_result;  /* of the last ANCHOR event */
+    enum tmx_broker_witness witness_result;   /* of the last WITNESS event */
 };
 
 /* Recovers from the spool, or begins a new shard in an empty one; its leaves are committed before it returns.
@@ -139,6 +151,11 @@ void tmx_broker_cosigned(const struct tmx_broker *b, struct tmx_broker_cosigned_
 /* What a time anchor is made over: the three lines of the newest head that the quorum has cosigned, or of the newest one
  * where nobody has to. Empty: none is cosigned yet. Valid until the next turn. */
 struct tmx_bytes tmx_broker_anchor_head(const struct tmx_broker *b);
+/* The body with which a witness that has no link is to be asked (c2sp.org/tlog-witness, add-checkpoint) about the head that
+ * the linked ones are asked about; *ret_size is that head's. What comes back is a WITNESS event; by then the linked ones may
+ * have been asked about another head, and it is too late. `w` holds TMX_WITNESS_REQUEST_MAX. OK, UNKNOWN or NOTHING. */
+enum tmx_broker_witness tmx_broker_witness_request(struct tmx_broker *b, struct tmx_bytes name, struct tmx_writer *w,
+                                                   uint64_t *ret_size) TMX_MUST_CHECK;
 
 struct tmx_broker_state_view {
     bool halted;                           /* shown a head beyond its tree: signs nothing */

@@ -8,7 +8,8 @@
  *   deliver.c    deliveries under credit               members.c    directory and prekeys
  *   staging.c    large containers, in chunks           timers.c     expiry, retries, clock
  *   status.c     views for operators                   putoff.c     order of resubmissions
- *   witness.c    heads cosigned by witnesses        retention.c  containers after the last outcome
+ *   witness.c    heads cosigned by witnesses        outside.c    … by those that have no link
+ *   retention.c  containers after the last outcome  anchor.c     time-stamp tokens over heads
  */
 #pragma once
 
@@ -150,6 +151,7 @@ struct tmx_broker {
         uint64_t index;
     } *again;                          /* AGAIN_MAX: leaves to feed again, with a proof at this turn's head */
     int directory_result;
+    enum tmx_broker_witness witness_result;
     bool directory_changed;
     enum tmx_broker_anchor anchor_result;
 };
@@ -302,6 +304,18 @@ void witness_reply(struct tmx_broker *b, struct peer *p, const Tmx__WitnessReply
 /* Leaves proved at an earlier head, for a node that leads its evidence to a cosigned one. */
 void witness_proofs(struct tmx_broker *b, struct peer *p, const Tmx__ProofRequest *request);
 void witness_recover(struct tmx_broker *b);
+/* The body for the i-th witness of the policy; false: there is no head to cosign. */
+bool witness_request(struct tmx_broker *b, size_t witness, struct tmx_writer *w);
+/* The lines count for the head of the round; false: they do not verify, or say nothing new. */
+bool witness_lines(struct tmx_broker *b, struct tmx_bytes lines);
+/* The size it cosigned last, of an answer 409. */
+bool witness_conflict(struct tmx_broker *b, size_t witness, struct tmx_bytes body);
+/* NULL: nobody has to cosign. */
+const struct tmx_policy *witness_policy(const struct tmx_broker *b);
+
+/* outside.c */
+void outside_reply(struct tmx_broker *b, const struct tmx_broker_event *ev);
+
 void witness_policy_changed(struct tmx_broker *b);
 
 /* anchor.c */

@@ -39,6 +39,7 @@ static void output_reset(struct tmx_broker *b)
     b->more = b->dirty = b->directory_changed = false;
     b->directory_result = TMX_DIRECTORY_OK;
     b->anchor_result = TMX_ANCHOR_OK;
+    b->witness_result = TMX_BROKER_WITNESS_OK;
 }
 
 static void step(struct tmx_broker *b, const struct tmx_broker_event *ev)
@@ -61,6 +62,9 @@ static void step(struct tmx_broker *b, const struct tmx_broker_event *ev)
         break;
     case TMX_BROKER_ANCHOR:
         anchor_install(b, ev->size, ev->file);
+        break;
+    case TMX_BROKER_WITNESS:
+        outside_reply(b, ev);
         break;
     case TMX_BROKER_DISK:
         b->erase_bytes = ev->erase_bytes;
@@ -106,7 +110,8 @@ int tmx_broker_turn(struct tmx_broker *b, const struct tmx_broker_event *events,
                                               .deadline_ms = timers_deadline(b),
                                               .directory_result = b->directory_result,
                                               .directory_changed = b->directory_changed,
-                                              .anchor_result = b->anchor_result };
+                                              .anchor_result = b->anchor_result,
+                                              .witness_result = b->witness_result };
     return 0;
 }
 

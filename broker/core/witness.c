@@ -13,8 +13,7 @@
 #define PROOFS_PAUSE_MS 20u     /* between answers to requests for proofs of one member */
 #define HOUR_MS 3600000ull
 
-/* NULL: nobody has to cosign. */
-static const struct tmx_policy *policy_of(const struct tmx_broker *b)
+const struct tmx_policy *witness_policy(const struct tmx_broker *b)
 {
     const struct tmx_policy *policy = tmx_directory_policy(b->directory);
     return policy == NULL || policy->none ? NULL : policy;
@@ -23,7 +22,7 @@ static const struct tmx_policy *policy_of(const struct tmx_broker *b)
 /* The witness of the policy whose key is this member's; -1: none. */
 static int witness_of(struct tmx_broker *b, const struct peer *p)
 {
-    const struct tmx_policy *policy = policy_of(b);
+    const struct tmx_policy *policy = witness_policy(b);
     const Tmx__Member *m = peer_member(b, p);
     for (size_t i = 0; policy != NULL && m != NULL && i < policy->n_witnesses; i++) {
         for (size_t j = 0; j < m->n_witness_keys; j++) {
@@ -36,7 +35,7 @@ static int witness_of(struct tmx_broker *b, const struct peer *p)
     return -1;
 }
 
-static bool witness_request(struct tmx_broker *b, size_t witness, struct tmx_writer *w)
+bool witness_request(struct tmx_broker *b, size_t witness, struct tmx_writer *w)
 {
     struct witness_round *r = &b->round;
     uint64_t old = b->witness_size[witness] < r->head.size ? b->witness_size[witness] : r->head.size;
@@ -126,29 +125,30 @@ static bool all_answered(const struct tmx_broker *b)
     return true;
 }
 
-static bool witness_lines(struct tmx_broker *b, struct tmx_bytes lines)
+bool witness_lines(struct tmx_broker *b, struct tmx_bytes lines)
 {
     struct witness_round *r = &b->round;
     struct tmx_quorum q;
-    if (r->head.size == 0 || policy_of(b) == NULL || lines.size == 0 || lines.size > TMX_WITNESS_REPLY_MAX ||
+    if (r->head.size == 0 || witness_policy(b) == NULL || lines.size == 0 || lines.size > TMX_WITNESS_REPLY_MAX ||
         lines.size > sizeof(r->note) - r->note_size) {
         return false;
     }
     memcpy(r->note + r->note_size, lines.data, lines.size);
-    if (!tmx_policy_check(policy_of(b), TMX_BYTES(r->note, r->note_size + lines.size), &q) ||
+    if (!tmx_policy_check(witness_policy(b), TMX_BYTES(r->note, r->note_size + lines.size), &q) ||
         q.witnesses <= r->quorum.witnesses) {
         return false;   /* what does not verify, or says nothing new, is not published */
     }
     r->note_size += lines.size;
     r->quorum = q;
-    if (!r->open && q.reached) {   /* late */
+    if (!r->open && q.reached) {   /* late: the next round leaves as much time, and not more and more */
+        b->cosigned_lack -= b->cosigned_lack > 0 ? 1 : 0;
         b->cosigned = *r;
         keep(b);
     }
     return true;
 }
 
-static bool witness_conflict(struct tmx_broker *b, size_t witness, struct tmx_bytes body)
+bool witness_conflict(struct tmx_broker *b, size_t witness, struct tmx_bytes body)
 {
     uint64_t size;
     if (body.size < 2 || body.data[body.size - 1] != '\n' ||
@@ -185,7 +185,7 @@ void witness_reply(struct tmx_broker *b, struct peer *p, const Tmx__WitnessReply
 /* While the head is not cosigned; less often where the quorum does not come together. UINT64_MAX: no round is due. */
 static uint64_t next_round_ms(const struct tmx_broker *b)
 {
-    if (policy_of(b) == NULL || b->halted || b->clock_doubt ||
+    if (witness_policy(b) == NULL || b->halted || b->clock_doubt ||
         b->signed_size == b->cosigned.head.size) {
         return UINT64_MAX;
     }
@@ -194,7 +194,7 @@ static uint64_t next_round_ms(const struct tmx_broker *b)
 
 void witness_close(struct tmx_broker *b)
 {
-    if (policy_of(b) == NULL || b->signed_size == b->cosigned.head.size) {
+    if (witness_policy(b) == NULL || b->signed_size == b->cosigned.head.size) {
         b->uncosigned_ms = 0;
     } else if (b->uncosigned_ms == 0) {
         b->uncosigned_ms = b->now_ms > 0 ? b->now_ms : 1;
@@ -290,7 +290,7 @@ void witness_proofs(struct tmx_broker *b, struct peer *p, const Tmx__ProofReques
 static void count_again(struct tmx_broker *b)
 {
     struct witness_round *c = &b->cosigned;
-    if (c->head.size > 0 && (policy_of(b) == NULL || !tmx_policy_check(policy_of(b), TMX_BYTES(c->note, c->note_size), &c->quorum))) {
+    if (c->head.size > 0 && (witness_policy(b) == NULL || !tmx_policy_check(witness_policy(b), TMX_BYTES(c->note, c->note_size), &c->quorum))) {
         c->quorum = (struct tmx_quorum){ 0 };
     }
 }

@@ -176,6 +176,46 @@ bool show_anchored(const json_t *reply)
     return true;
 }
 
+/* Text as it is, so that it can be kept where the output goes; but nothing a terminal could take for a command. */
+static void print_text(const json_t *text)
+{
+    for (const char *c = json_string_value(text); *c != '\0'; c++) {
+        putchar((unsigned char)*c >= ' ' || *c == '\n' ? *c : '?');
+    }
+}
+
+bool show_misbehaviour(const json_t *reply)
+{
+    if (!fits(reply, "{ss sb sI ss}", "file", "written", "came_at_ms", "text")) {
+        return false;
+    }
+    print_text(json_object_get(reply, "text"));
+    return true;
+}
+
+bool show_witness_request(const json_t *reply)
+{
+    if (!fits(reply, "{ss sI ss}", "witness", "size", "body")) {
+        return false;
+    }
+    print_text(json_object_get(reply, "body"));
+    return true;
+}
+
+bool show_witness_reply(const json_t *reply)
+{
+    if (!fits(reply, "{sb sI sI sI}", "cosigned", "size", "by", "witnesses")) {
+        return false;
+    }
+    if (!json_is_true(json_object_get(reply, "cosigned"))) {
+        printf("it has cosigned another head: noted, ask again\n");
+    } else {
+        printf("taken; up to entry %s the log is cosigned by %s of %s witnesses\n", number_of(reply, "size"),
+               number_of(reply, "by"), number_of(reply, "witnesses"));
+    }
+    return true;
+}
+
 bool show_done(const json_t *reply)
 {
     printf("done\n");

@@ -16,7 +16,7 @@
 #include "screen.h"
 
 #define TIMEOUT_MS 10000u
-#define ARGUMENTS_MAX 4u
+#define ARGUMENTS_MAX 5u
 #define FOLDER_DEFAULT "/run/tmx-broker"
 
 enum { EXIT_OK, EXIT_WARNING, EXIT_CRITICAL, EXIT_UNKNOWN, EXIT_USAGE = 64 };
@@ -24,7 +24,7 @@ enum { EXIT_REFUSED = 1 };
 
 static const struct command {
     const char *words[2]; /* as typed and as asked */
-    const char *argument; /* "ID"; "[MEMBER]" when it may be left out; "SIZE FILE": two; NULL = none */
+    const char *argument; /* "ID"; "[MEMBER]" when it may be left out; several with spaces; NULL = none */
     bool attach;          /* the last argument is a file that goes along */
     bool is_id;
     bool (*show)(const json_t *reply);
@@ -39,7 +39,10 @@ static const struct command {
     { { "anchor", "show" }, NULL, false, false, show_text, "(broker) the head of the log to be time-stamped" },
     { { "anchor", "install" }, "SIZE FILE", true, false, show_anchored, "(broker) log a time-stamp token over that head" },
     { { "release" }, "ID", false, true, show_done, "(node) offer a held message again" },
-    { { "trust" }, NULL, false, false, show_done, "(node) link again after a wrong head" },
+    { { "misbehaviour" }, NULL, false, false, show_misbehaviour, "(node) the proof of what did not fit the log" },
+    { { "trust" }, NULL, false, false, show_done, "(node) link again after it was looked into" },
+    { { "witness", "request" }, "NAME", false, false, show_witness_request, "(broker) what to ask a witness without link" },
+    { { "witness", "reply" }, "NAME STATUS FILE", true, false, show_witness_reply, "(broker) what it answered" },
     { { "reload" }, NULL, false, false, show_done, "read configuration and directory, as SIGHUP" },
 };
 
@@ -144,7 +147,8 @@ static _Noreturn void unknown_command(void)
     for (size_t i = 0; i < TMX_N(commands); i++) {
         names[i] = commands[i].words[0];
         if (commands[i].words[1] != NULL && strcmp(arg.words[0], commands[i].words[0]) == 0) {
-            usage("`%s' must be followed by show or install", arg.words[0]);
+            usage("`%s' must be followed by %s", arg.words[0],
+                  strcmp(arg.words[0], "witness") == 0 ? "request or reply" : "show or install");
         }
     }
     const char *near = tmx_nearest(arg.words[0], names, TMX_N(names));
@@ -154,13 +158,18 @@ static _Noreturn void unknown_command(void)
     usage("there is no command `%s'", arg.words[0]);
 }
 
+/* How many arguments it takes. */
 static size_t arguments_of(const struct command *c)
 {
-    return c->argument == NULL ? 0 : strchr(c->argument, ' ') == NULL ? 1 : 2;
+    size_t n = c->argument != NULL ? 1 : 0;
+    for (const char *s = c->argument; s != NULL && *s != '\0'; s++) {
+        n += *s == ' ' ? 1 : 0;
+    }
+    return n;
 }
 
-/* The command, and its arguments. Does not return when there is something wrong with them. */
-static const struct command *find_command(const char *const **ret_arguments, size_t *ret_n)
+/* The command, and where its arguments begin. Does not return when there is something wrong with them. */
+static const struct command *find_command(size_t *ret_first)
 {
     for (size_t i = 0; i < TMX_N(commands); i++) {
         const struct command *c = &commands[i];
@@ -171,18 +180,17 @@ static const struct command *find_command(const char *const **ret_arguments, siz
         bool optional = c->argument != NULL && c->argument[0] == '[';
         size_t given = arg.n - n;
         uint8_t id[TMX_ID_SIZE];
-        if (given > arguments_of(c)) {
-            static const char *const takes[] = { "no argument", "one argument", "two arguments" };
-            usage("`%s' takes %s", c->words[n - 1], takes[arguments_of(c)]);
+        size_t wanted = arguments_of(c);
+        if (given > wanted) {
+            usage("`%s' takes %s", c->words[n - 1], wanted > 1 ? c->argument : wanted == 1 ? "one argument" : "no argument");
         }
-        if (given < arguments_of(c) && !optional) {
+        if (given < wanted && !optional) {
             usage("`%s' needs its %s", c->words[n - 1], c->argument);
         }
         if (given == 1 && c->is_id && !tmx_parse_id(tmx_bytes_str(arg.words[n]), id)) {
             usage("`%s' is not a message id: 32 hexadecimal digits, with or without dashes", arg.words[n]);
         }
-        *ret_arguments = &arg.words[n];
-        *ret_n = given;
+        *ret_first = n;
         return c;
     }
     unknown_command();
@@ -201,13 +209,13 @@ static const char *path_of(const char *name, char path[4096])
 }
 
 /* Ends the program when the file cannot be taken. */
-static struct tmx_bytes read_attachment(const char *path)
+static struct tmx_bytes read_attachment(const char *path, bool may_be_empty)
 {
     static uint8_t file[TMX_CONTROL_ATTACHMENT_MAX + 1];
     FILE *f = fopen(path, "re");
     size_t n = f != NULL ? fread(file, 1, sizeof(file), f) : 0;
     const char *why = f == NULL || ferror(f) ? strerror(errno)
-                      : n == 0               ? "it is empty"
+                      : n == 0 && !may_be_empty ? "it is empty"
                       : n == sizeof(file)    ? "it is too large"
                                              : NULL;
     if (f != NULL) {
@@ -241,21 +249,21 @@ static const char *why_not(int error)
     }
 }
 
-static int ask(const struct command *c, const char *const *arguments, size_t n_arguments, json_t **ret_reply)
+static int ask(const struct command *c, size_t first, json_t **ret_reply)
 {
     char path[4096];
-    const char *words[ARGUMENTS_MAX];
+    const char *words[2 + ARGUMENTS_MAX];
     size_t n = 0;
     struct tmx_bytes attachment = TMX_BYTES_NULL;
     words[n++] = c->words[0];
     if (c->words[1] != NULL) {
         words[n++] = c->words[1];
     }
-    if (c->attach) {
-        attachment = read_attachment(arguments[--n_arguments]);
+    for (size_t i = first; i + (c->attach ? 1 : 0) < arg.n; i++) {
+        words[n++] = arg.words[i];
     }
-    for (size_t i = 0; i < n_arguments; i++) {
-        words[n++] = arguments[i];
+    if (c->attach) {
+        attachment = read_attachment(arg.words[arg.n - 1], c->show == show_witness_reply);
     }
     const char *socket = path_of(TMX_CONTROL_SOCKET, path);
     int r = tmx_control_call(socket, words, n, attachment, TIMEOUT_MS, ret_reply);
@@ -340,11 +348,10 @@ int main(int argc, char **argv)
     }
     argp_err_exit_status = EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, NULL);
-    const char *const *arguments;
-    size_t n;
+    size_t first = 0;
     json_t *reply = NULL;
-    const struct command *c = find_command(&arguments, &n);
-    if (ask(c, arguments, n, &reply) < 0) {
+    const struct command *c = find_command(&first);
+    if (ask(c, first, &reply) < 0) {
         return c->show == show_status ? show_snapshot() : EXIT_UNKNOWN;
     }
     int code = show_reply(c, reply);

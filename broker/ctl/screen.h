@@ -19,6 +19,9 @@ bool show_directory(const json_t *reply);
 bool show_installed(const json_t *reply);
 bool show_text(const json_t *reply); /* as it is, for programs */
 bool show_anchored(const json_t *reply);
+bool show_misbehaviour(const json_t *reply);
+bool show_witness_request(const json_t *reply);
+bool show_witness_reply(const json_t *reply);
 bool show_done(const json_t *reply);
 
 /* ---- what they are made of ---- */

@@ -43,10 +43,17 @@
  *                    "members": [{"member", "name", "status"}]}
  *   directory install, with the file attached                             {"installed": true, "serial"}
  *   release ID      (node) offers a held message again                    {"released": true}
- *   trust           (node) an operator has looked into a wrong head       {"trusted": true}
+ *   misbehaviour    (node) the newest of what did not fit the log: {"file": where it is, "written": it is there, "came_at_ms",
+ *                   "text": the file (tmx/misbehaviour.h)}
+ *   trust           (node) an operator has looked into it                 {"trusted": true}
  *   reload          as SIGHUP                                             {"reloaded": true}
  *   anchor show     (broker) what a time-stamp token is to be made over   {"size", "text": three lines}
  *   anchor install SIZE, with the token attached (DER)                    {"anchored": SIZE}
+ *   witness request NAME  (broker) what a witness that no link leads to is to be asked: {"witness", "size": of the head,
+ *                   "url"?: of the policy's line, "body": of c2sp.org/tlog-witness add-checkpoint}
+ *   witness reply NAME STATUS, with the answer's body attached, if it has one (broker): {"cosigned": its cosignature counts
+ *                   (false: 409, the size it said was noted: ask again), and of the newest head that the quorum has
+ *                   cosigned "size", "by", "witnesses"}
  *
  * For auditors (tmx-audit export; of a broker, and of tmx-broker serve-log, which answers these and status only):
  *   log-head                {"checkpoint": TEXT, "witnesses": how many the policy names}, and "cosigned": TEXT when a

@@ -68,6 +68,10 @@ bool tmx_merkle_path_root(uint64_t index, uint64_t size, const struct tmx_hash *
 /* first == 0 is consistent with everything and needs an empty proof. */
 bool tmx_merkle_verify_consistency(uint64_t first, const struct tmx_hash *first_root, uint64_t second,
                                    const struct tmx_hash *second_root, struct tmx_bytes proof) TMX_MUST_CHECK;
+/* The root of the first leaves that a proof says the second tree has, when it leads to that tree's root. False: it does not,
+ * or `first` is a power of two: then a proof does not hold that root. */
+bool tmx_merkle_consistency_root(uint64_t first, uint64_t second, const struct tmx_hash *second_root,
+                                 struct tmx_bytes proof, struct tmx_hash *ret_first_root) TMX_MUST_CHECK;
 
 /* A small list (a batch) with every perfect subtree hashed once: n in 1..TMX_BATCH_MAX. */
 struct tmx_merkle_list {

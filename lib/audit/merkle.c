@@ -263,8 +263,10 @@ bool tmx_merkle_verify_path(uint64_t index, uint64_t size, const struct tmx_hash
     return tmx_merkle_path_root(index, size, leaf, path, &reached) && tmx_hash_eq(&reached, root);
 }
 
-bool tmx_merkle_verify_consistency(uint64_t first, const struct tmx_hash *first_root, uint64_t second,
-                                   const struct tmx_hash *second_root, struct tmx_bytes proof)
+/* Where a proof between trees of different sizes leads to, in both. `seed` is the first tree's root, which a proof does not
+ * hold when `first` is a power of two: it starts from there. */
+static bool consistency_roots(uint64_t first, const struct tmx_hash *seed, uint64_t second, struct tmx_bytes proof,
+                              struct tmx_hash *ret_old, struct tmx_hash *ret_new)
 {
     struct tmx_reader r = tmx_reader_init(proof);
     struct tmx_hash old_root;
@@ -272,16 +274,7 @@ bool tmx_merkle_verify_consistency(uint64_t first, const struct tmx_hash *first_
     uint64_t fn = first - 1;
     uint64_t sn = second - 1;
 
-    if (first > second || proof.size % TMX_HASH_SIZE != 0) {
-        return false;
-    }
-    if (first == 0) {
-        return proof.size == 0;
-    }
-    if (first == second) {
-        return proof.size == 0 && tmx_hash_eq(first_root, second_root);
-    }
-    if (proof.size == 0) {
+    if (proof.size == 0 || proof.size % TMX_HASH_SIZE != 0) {
         return false;
     }
     while ((fn & 1) == 1) {
@@ -289,8 +282,7 @@ bool tmx_merkle_verify_consistency(uint64_t first, const struct tmx_hash *first_
         sn >>= 1;
     }
     if (fn == 0) {
-        /* first is a power of two: the proof starts from the old root itself. */
-        old_root = *first_root;
+        old_root = *seed;
     } else {
         tmx_read_into(&r, old_root.b, TMX_HASH_SIZE);
     }
@@ -311,7 +303,37 @@ bool tmx_merkle_verify_consistency(uint64_t first, const struct tmx_hash *first_
         }
         climb(&fn, &sn, right);
     }
-    return sn == 0 && tmx_hash_eq(&old_root, first_root) && tmx_hash_eq(&new_root, second_root);
+    *ret_old = old_root;
+    *ret_new = new_root;
+    return sn == 0;
+}
+
+bool tmx_merkle_verify_consistency(uint64_t first, const struct tmx_hash *first_root, uint64_t second,
+                                   const struct tmx_hash *second_root, struct tmx_bytes proof)
+{
+    struct tmx_hash old_root;
+    struct tmx_hash new_root;
+
+    if (first > second) {
+        return false;
+    }
+    if (first == 0) {
+        return proof.size == 0;
+    }
+    if (first == second) {
+        return proof.size == 0 && tmx_hash_eq(first_root, second_root);
+    }
+    return consistency_roots(first, first_root, second, proof, &old_root, &new_root) &&
+           tmx_hash_eq(&old_root, first_root) && tmx_hash_eq(&new_root, second_root);
+}
+
+bool tmx_merkle_consistency_root(uint64_t first, uint64_t second, const struct tmx_hash *second_root,
+                                 struct tmx_bytes proof, struct tmx_hash *ret_first_root)
+{
+    struct tmx_hash new_root;
+
+    return first > 0 && first < second && (first & (first - 1)) != 0 &&
+           consistency_roots(first, NULL, second, proof, ret_first_root, &new_root) && tmx_hash_eq(&new_root, second_root);
 }
 
 static void list_completed(void *ctx, unsigned level, uint64_t index, const struct tmx_hash *hash)

@@ -19,6 +19,7 @@
 
 #include <tmx/code.h>
 #include <tmx/envelope.h>
+#include <tmx/misbehaviour.h>
 #include <tmx/seal.h>
 #include <tmx/witness.h>
 
@@ -206,6 +207,7 @@ struct tmx_node {
     bool more;                             /* work was left for the next turn */
     bool busy;                             /* the link has not taken yet what earlier turns said */
     bool session_begun;
+    bool misbehaved;                       /* a file of it was kept */
     uint64_t next_due_ms;                  /* wall: first row of DUE, at the latest */
     uint64_t gaps_look_ms;                 /* mono: when numbers that have not come are looked for again */
     uint64_t lost;                         /* messages found lost by this rebuild and without outcome */
@@ -373,8 +375,6 @@ enum node_head_verdict node_head_update(struct tmx_node *n, const Tmx__HeadUpdat
 bool node_item_verify(struct tmx_node *n, uint64_t tree_size, const Tmx__FeedItem *item);
 /* Of a delivery that was verified: its sender has seen a head of the log that this node holds. */
 bool node_seen_verify(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__Head *seen);
-/* LINK-6, LINK-7: proof kept, broker not used any more. */
-void node_head_distrust(struct tmx_node *n, const char *event, struct tmx_bytes data);
 void node_head_keep(struct tmx_node *n);
 void node_evidence_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_evidence_kind kind,
                         const uint8_t *member, const Tmx__FeedItem *item);
@@ -388,6 +388,15 @@ bool node_evidence_place(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum
 /* The acceptance kept as evidence, parsed into the scratch arena; its item without path. */
 bool node_acceptance_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], Tmx__FeedItem *ret_item,
                           Tmx__LogEntry **ret_entry, Tmx__Header **ret_header);
+
+/* misbehaviour.c: a file of it is kept, and the broker not used any more. */
+/* LINK-6: a head that came beside the one held (empty: none), and the consistency proof that came with it. */
+void node_heads_distrust(struct tmx_node *n, struct tmx_bytes held, struct tmx_bytes shown, struct tmx_bytes proof);
+/* LINK-7: an entry whose path does not lead to that head. */
+void node_item_distrust(struct tmx_node *n, struct tmx_bytes head, uint64_t index, struct tmx_bytes entry,
+                        struct tmx_bytes path);
+/* LINK-12: an entry whose sender has seen another log. No file: the head it has seen is signed at its sender only. */
+void node_seen_distrust(struct tmx_node *n, struct tmx_bytes entry);
 
 /* feed.c */
 void node_feed_item(struct tmx_node *n, const Tmx__FeedItem *item);

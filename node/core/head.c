@@ -5,23 +5,9 @@
 
 #include "core.h"
 
-/* Both heads, or the head and what contradicts it, stay for the operator; the broker is not used any more. */
-void node_head_distrust(struct tmx_node *n, const char *event, struct tmx_bytes data)
-{
-    uint8_t proof[2 * TMX_CHECKPOINT_MAX + TMX_ENTRY_MAX + 8192];
-    struct tmx_writer w = TMX_WRITER_OF(proof);
-    tmx_write_u16(&w, (uint16_t)n->state.head.checkpoint_size);
-    tmx_write_bytes(&w, tmx_node_checkpoint(n));
-    tmx_write_bytes(&w, data);
-    node_alarm(n, event, NULL, NULL, TMX_CODE_BAD_HEAD, w.failed ? TMX_BYTES_NULL : tmx_written(&w));
-    n->state.distrust = true;
-    n->state_dirty = true;
-    node_link_lost(n, "link.distrust", false);
-}
-
 static enum node_head_verdict wrong(struct tmx_node *n, const Tmx__HeadUpdate *update)
 {
-    node_head_distrust(n, "log.head-wrong", tmx_pb(update->checkpoint));
+    node_heads_distrust(n, tmx_node_checkpoint(n), tmx_pb(update->checkpoint), tmx_pb(update->consistency));
     return NODE_HEAD_WRONG;
 }
 

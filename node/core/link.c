@@ -244,7 +244,7 @@ static Tmx__FeedItem *item_in(struct tmx_node *n, struct tmx_bytes frame, uint64
         return NULL;
     }
     if (item->entry.len > TMX_ENTRY_MAX || !node_item_verify(n, tree_size, item)) {
-        node_head_distrust(n, "log.inclusion-wrong", frame.size <= TMX_ENTRY_MAX + 4096 ? frame : TMX_BYTES_NULL);
+        node_item_distrust(n, tmx_node_checkpoint(n), item->index, tmx_pb(item->entry), tmx_pb(item->path));
         return NULL;
     }
     return item;

@@ -124,6 +124,7 @@ struct tmx_node_output {
     uint64_t deadline_ms;                  /* mono_ms of the next TICK; 0 = at once */
     int directory_result;                  /* of the last DIRECTORY event: enum tmx_directory_error */
     bool directory_changed;                /* endpoint and server key may have changed: see tmx_node_directory */
+    bool misbehaved;                       /* there is a proof more: see tmx_node_misbehaviour */
 };
 
 /* Recovers from the spool, or begins in an empty one; committed before it returns. -ENOMEM, -EIO …; -EBADMSG: the
@@ -169,6 +170,15 @@ struct tmx_node_state_view {
     uint64_t submitted, delivered, refused, expired, received;   /* since start */
 };
 int tmx_node_state(struct tmx_node *n, struct tmx_node_state_view *ret_view) TMX_MUST_CHECK;
+
+/* What did not fit (LINK-6, LINK-7), each as a file for others (tmx/misbehaviour.h). */
+struct tmx_node_misbehaviour_view {
+    uint64_t number;               /* ascending */
+    uint64_t at_ms;                /* wall, when it came */
+    struct tmx_bytes file;         /* valid until the next call of any function of the node */
+};
+/* The first whose number is not below `from`; false: none. */
+bool tmx_node_misbehaviour(struct tmx_node *n, uint64_t from, struct tmx_node_misbehaviour_view *ret_view) TMX_MUST_CHECK;
 
 struct tmx_node_peer_view {
     uint64_t waiting;              /* submissions not signed yet */

@@ -83,6 +83,8 @@ enum tmx_node_table {
     TMX_NT_UPGRADE,
     /* member (sender) -> the lowest of its numbers that is not known and not pardoned u64 (NODE-13) */
     TMX_NT_IN_PAIR,
+    /* number u64 of its alarm -> wall ms u64, the file (LINK-6) */
+    TMX_NT_MISBEHAVIOUR,
 };
 
 enum tmx_node_direction { TMX_DIRECTION_SENT = 1, TMX_DIRECTION_RECEIVED = 2 };

@@ -94,7 +94,7 @@ static void output_reset(struct tmx_node *n)
     n->looks_left = NODE_LOOKS_MAX;
     n->n_sends = n->n_answers = n->n_notices = 0;
     n->notices_lost = 0;
-    n->more = n->directory_changed = n->session_begun = false;
+    n->more = n->directory_changed = n->session_begun = n->misbehaved = false;
     n->directory_result = TMX_DIRECTORY_OK;
 }
 
@@ -202,7 +202,8 @@ int tmx_node_turn(struct tmx_node *n, const struct tmx_node_event *events, size_
                                             .notices_lost = n->notices_lost,
                                             .deadline_ms = earliest(n),
                                             .directory_result = n->directory_result,
-                                            .directory_changed = n->directory_changed };
+                                            .directory_changed = n->directory_changed,
+                                            .misbehaved = n->misbehaved };
     return 0;
 }
 

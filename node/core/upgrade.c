@@ -95,6 +95,16 @@ void node_upgrade_reset(struct tmx_node *n)
     n->upgrade_wanted = n->cosigned.size > 0;
 }
 
+/* Its new proof does not lead to the head: the leaf, and the head that a quorum has cosigned, go into the proof. */
+static void distrust(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx_bytes entry)
+{
+    struct node_key k = upgrade_key(n, n->upgrade_head.size);
+    struct tmx_bytes value, head = TMX_BYTES_NULL, leaf = TMX_BYTES_NULL;
+    bool copied = tmx_arena_copy(&n->scratch, entry, &leaf) && node_get(n, TMX_NT_HEAD, node_kb(&k), &value) &&
+                  tmx_arena_copy(&n->scratch, value, &head);
+    node_item_distrust(n, copied ? head : TMX_BYTES_NULL, item->index, leaf, tmx_pb(item->path));
+}
+
 /* The row with the new proof; false: it does not lead to the head. */
 static bool replace(struct tmx_node *n, uint8_t table, const struct node_key *row, const Tmx__FeedItem *item)
 {
@@ -115,6 +125,7 @@ static bool replace(struct tmx_node *n, uint8_t table, const struct node_key *ro
     }
     struct tmx_hash leaf = tmx_merkle_leaf(entry);
     if (!tmx_merkle_verify_path(item->index, n->upgrade_head.size, &leaf, tmx_pb(item->path), &n->upgrade_head.root)) {
+        distrust(n, item, entry);
         return false;
     }
     tmx_write_bytes(&w, head);
@@ -146,7 +157,6 @@ static bool item_in(struct tmx_node *n, struct tmx_bytes frame)
     row.size = value.size - 1;
     memcpy(row.data, value.data + 1, row.size);
     if (!replace(n, table, &row, item)) {
-        node_head_distrust(n, "log.inclusion-wrong", frame.size <= 4096 ? frame : TMX_BYTES_NULL);
         return false;
     }
     node_delete(n, TMX_NT_UPGRADE, node_kb(&k));

@@ -80,17 +80,6 @@ static void cosign(struct tmx_node *n, const struct tmx_checkpoint *c)
     reply(n, TMX_WITNESS_OK, tmx_written(&w));
 }
 
-/* Two heads of one log that no one history has, or one that the log does not prove to continue the other: proof kept, the
- * broker is not used any more (LINK-6). */
-static void refuse(struct tmx_node *n, struct tmx_bytes before, struct tmx_bytes after)
-{
-    uint8_t both[2 * TMX_CHECKPOINT_MAX];
-    struct tmx_writer w = TMX_WRITER_OF(both);
-    tmx_write_bytes(&w, before);
-    tmx_write_bytes(&w, after);
-    node_head_distrust(n, "log.head-wrong", w.failed ? after : tmx_written(&w));
-}
-
 static bool contradicts_head(const struct tmx_node *n, const struct tmx_checkpoint *c)
 {
     return strcmp(shard_of(c->origin), n->state.head.shard) == 0 && c->size == n->state.head.size &&
@@ -120,9 +109,13 @@ void node_witness_in(struct tmx_node *n, struct tmx_bytes body)
     }
     enum tmx_witness_status status = tmx_witness_decide(&rq, key, &memory, &c);
     bool twice = status == TMX_WITNESS_CONFLICT && c.size == memory.size && !tmx_hash_eq(&c.root, &memory.root);
-    if (status == TMX_WITNESS_INCONSISTENT || twice ||
-        (status == TMX_WITNESS_OK && contradicts_head(n, &c))) {
-        refuse(n, before, rq.checkpoint);
+    /* Proof kept, the broker is not used any more (WIT-3). Two heads of one size say it all, whatever came with them. */
+    if ((status == TMX_WITNESS_OK || status == TMX_WITNESS_INCONSISTENT) && contradicts_head(n, &c)) {
+        node_heads_distrust(n, tmx_node_checkpoint(n), rq.checkpoint, TMX_BYTES_NULL);
+        return;
+    }
+    if (status == TMX_WITNESS_INCONSISTENT || twice) {
+        node_heads_distrust(n, before, rq.checkpoint, TMX_BYTES(rq.proof.hash, rq.proof.n * TMX_HASH_SIZE));
         return;
     }
     if (status == TMX_WITNESS_OK) {
@@ -150,7 +143,7 @@ void node_cosigned_in(struct tmx_node *n, const Tmx__CosignedHead *cosigned, str
     }
     if (c.size > n->state.head.size ||
         !tmx_merkle_verify_consistency(c.size, &c.root, n->state.head.size, &n->state.head.root, tmx_pb(cosigned->consistency))) {
-        refuse(n, TMX_BYTES_NULL, note);   /* this node's own head comes with it */
+        node_heads_distrust(n, tmx_node_checkpoint(n), note, tmx_pb(cosigned->consistency));
         return;
     }
     if (policy == NULL || !tmx_policy_check(policy, note, &q) || !q.reached) {

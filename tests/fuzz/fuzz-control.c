@@ -130,6 +130,17 @@ static void serve(int fd, uint64_t *now_ms)
         while (tmx_control_next(d.control, &request)) {
             assert(request.n_words >= 1 && request.n_words <= TMX_CONTROL_WORDS_MAX);
             control_answer(&d, &request);
+            if (d.witness.asked) {
+                struct tmx_broker_event ev = { .kind = TMX_BROKER_WITNESS, .mono_ms = 2000,
+                                               .wall_us = START_MS * 1000,
+                                               .witness = TMX_BYTES(d.witness.name, d.witness.name_size),
+                                               .body = TMX_BYTES(d.witness.body, d.witness.body_size),
+                                               .status = d.witness.status };
+                struct tmx_broker_output out;
+                int r = tmx_broker_turn(d.broker, &ev, 1, &out);
+                assert(r == 0);
+                control_witness_done(&d, out.witness_result);
+            }
             if (d.install.file != NULL) {   /* as the turn that follows would */
                 struct tmx_broker_event ev = { .kind = TMX_BROKER_DIRECTORY, .mono_ms = 2000,
                                                .wall_us = START_MS * 1000,

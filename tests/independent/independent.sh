@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A real log and its proofs convince verifiers that this project did not write the cryptography of, and that share no code:
 # one in Go on golang.org/x/mod (verify.go), one of sha256sum, openssl, signify and protoc (verify.sh). What is bent
-# convinces neither of them, and tmx-audit neither; each says why. An earlier head is that of an earlier export. LOG-1, LOG-5, LOG-7, BAT-1, BAT-4
+# convinces neither of them, and tmx-audit neither; each says why. An earlier head is that of an earlier export. LOG-1, LOG-5, LOG-7, LOG-8, BAT-1, BAT-4
 # usage: independent.sh SOURCE BUILD
 set -uo pipefail
 MEMBERS=(CH DE IT)
@@ -138,4 +138,17 @@ done
 printf 'x' | dd of="$root/many/tile/1/000.p/1" bs=1 seek=3 conv=notrunc status=none
 refused "a bent tile of the next level" 'is another tile' by_go "$root/many.vkeys" "$root/many"
 by_audit "$root/many.vkeys" "$root/many" && fail "a bent tile convinces tmx-audit"
+
+# --- forks that nodes proved, of two sizes and of one
+mkdir "$root/evil"
+TMX_EVIL_OUT=$root/evil "$FED_BUILD/tests/evil/test-branches" >"$root/said" 2>&1 || { cat "$root/said"; fail "no fork was proved"; }
+for fork in fork rolled-back truncated equivocation; do
+    convinced "the proof of $fork" by_go "$root/evil/vkeys" -fork "$root/evil/$fork"
+done
+refused "a fork by the keys of another log" 'no verifiable signatures|no keys|unknown' by_go "$root/vkeys" -fork "$root/evil/fork"
+sed '2s/^root ..../root AAAA/' "$root/evil/fork" >"$root/evil/bent"
+refused "a bent root" 'not proved to be in the longer' by_go "$root/evil/vkeys" -fork "$root/evil/bent"
+awk 'BEGIN { RS = ""; ORS = "\n\n" } NR <= 3' "$root/evil/equivocation" >"$root/evil/half"
+awk 'BEGIN { RS = "" } NR == 2 || NR == 3' ORS='\n\n' "$root/evil/equivocation" | sed '$d' >>"$root/evil/half"
+refused "one head twice" 'of one history' by_go "$root/evil/vkeys" -fork "$root/evil/half"
 say "two verifiers were convinced, and refused $refusals times what was bent"

@@ -6,6 +6,7 @@
 //	verify VKEYS EXPORT [CHECKPOINT]   head, entries, hash tiles, members' signatures, earlier heads; that it
 //	                                   continues an older head
 //	verify VKEYS -proof FILE           an entry under a signed head (c2sp.org/tlog-proof)
+//	verify VKEYS -fork FILE            that the log signed two histories (tmx-fork@v1, LOG-8)
 //
 // VKEYS holds the keys of logs and members, a line each (tmx-authority show --vkeys). tlog.TileHashReader is not used:
 // before x/mod 0.40.0 it takes forged tiles.
@@ -263,13 +264,37 @@ func checkProof(path string, keys map[string][]note.Verifier) {
 	fmt.Printf("%s: entry %d of %d\n", h.origin, index, h.size)
 }
 
+func checkFork(path string, keys map[string][]note.Verifier) {
+	parts := strings.SplitN(string(must(os.ReadFile(path))), "\n\n", 4)
+	check(len(parts) == 4, "no proof of a fork")
+	lines := strings.Split(parts[0], "\n")
+	signatures, longer, found := strings.Cut(parts[2]+"\n\n"+parts[3], "\n\n")
+	check(found && lines[0] == "tmx-fork@v1", "no proof of a fork")
+	a, b := openHead([]byte(parts[1]+"\n\n"+signatures+"\n"), keys), openHead([]byte(longer), keys)
+	check(a.origin == b.origin && a.size <= b.size, "heads of two logs, or the longer first")
+	if a.size == b.size {
+		check(len(lines) == 1 && a.root != b.root, "the heads are of one history")
+	} else {
+		check(len(lines) >= 2 && strings.HasPrefix(lines[1], "root "), "no root of the longer history")
+		root, proof := must(tlog.ParseHash(lines[1][len("root "):])), tlog.TreeProof{}
+		for _, line := range lines[2:] {
+			proof = append(proof, must(tlog.ParseHash(line)))
+		}
+		check(root != a.root, "the longer history has the shorter head")
+		check(tlog.CheckTree(proof, b.size, b.root, a.size, root) == nil, "that root is not proved to be in the longer history")
+	}
+	fmt.Printf("%s: two histories, heads of %d and %d\n", a.origin, a.size, b.size)
+}
+
 func main() {
 	log.SetFlags(0)
-	check(len(os.Args) == 3 || len(os.Args) == 4, "usage: verify VKEYS EXPORT [CHECKPOINT] | verify VKEYS -proof FILE")
+	check(len(os.Args) == 3 || len(os.Args) == 4, "usage: verify VKEYS EXPORT [CHECKPOINT] | verify VKEYS -proof|-fork FILE")
 	keys := readKeys(os.Args[1])
 	switch {
 	case os.Args[2] == "-proof" && len(os.Args) == 4:
 		checkProof(os.Args[3], keys)
+	case os.Args[2] == "-fork" && len(os.Args) == 4:
+		checkFork(os.Args[3], keys)
 	case len(os.Args) == 4:
 		checkExport(os.Args[2], os.Args[3], keys)
 	default:

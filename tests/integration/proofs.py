@@ -68,6 +68,17 @@ def evil_head(world, name, size, key):
     return path
 
 
+def fork_needs_its_directory(world, folder, out):
+    code, _, error = audit(world, 'verify-misbehaviour', out)
+    assert code == 1 and f'{out}.directory: the signed directory that lists the log cannot be read' in error, error
+    world.file(f'{out.name}.directory').write_bytes((folder / 'directories/1').read_bytes())
+    code, text, error = audit(world, 'verify-misbehaviour', out)
+    assert code == 0 and 'verdict     FORK: the log signed two histories' in text, (text, error)
+    out.write_text(out.read_text() + '\nmore\n')
+    code, text, error = audit(world, 'verify-misbehaviour', out)
+    assert code == 1 and 'this is no proof of misbehaviour' in error, (text, error)
+
+
 def fork_is_proved(world, folder, size, key, public):
     for other in (size, size - 1, 1):
         head, out = evil_head(world, f'evil-{other}', other, key), world.file(f'fork-{other}')
@@ -75,6 +86,9 @@ def fork_is_proved(world, folder, size, key, public):
         assert code == 1 and json.loads(text)['verdict'] == 'fork', (text, error)
         assert proofs.read_fork(out.read_text(), ORIGIN, public) == (other, size), out.read_text()
         assert proofs.read_fork(out.read_text(), ORIGIN, ed25519.public_bytes(ed25519.new_key())) is None
+        code, text, error = audit(world, 'verify-misbehaviour', out, '--directory', folder / 'directories/1', '--json')
+        assert code == 0 and json.loads(text)['verdict'] == 'fork', (text, error)
+    fork_needs_its_directory(world, folder, out)
     stranger = evil_head(world, 'stranger', size, ed25519.new_key())
     code, _, error = audit(world, 'compare', folder, stranger)
     assert code == 1 and 'the log did not sign its checkpoint' in error, error

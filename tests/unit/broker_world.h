@@ -30,6 +30,7 @@ struct world {
     int directory_result;
     uint64_t queue_max, retention_ms;
     enum tmx_broker_anchor anchor_result;
+    enum tmx_broker_witness witness_result;
 };
 
 #define CH (&w->node[0])
@@ -67,6 +68,7 @@ static inline void turn(struct world *w, const struct tmx_broker_event *events, 
     memcpy(w->notices, out.notices, w->n_notices * sizeof(w->notices[0]));
     w->directory_result = out.directory_result;
     w->anchor_result = out.anchor_result;
+    w->witness_result = out.witness_result;
 }
 
 static inline bool noticed(const struct world *w, const char *event)

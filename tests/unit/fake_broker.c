@@ -162,6 +162,20 @@ bool noticed(const struct world *w, const char *event)
     return false;
 }
 
+int verdict_of(struct world *w)
+{
+    static struct tmx_misbehaviour_room room;
+    struct tmx_node_misbehaviour_view v = { .number = 0 };
+    struct tmx_misbehaviour m;
+    int verdict = -1;
+    while (tmx_node_misbehaviour(w->node, v.number + 1, &v)) {
+        assert_true(tmx_misbehaviour_parse(v.file, &room, &m));
+        verdict = (int)tmx_misbehaviour_judge(&m, tmx_directory_log_key(tmx_node_directory(w->node),
+                                                                        tmx_bytes_str(w->federation.shard)));
+    }
+    return verdict;
+}
+
 struct tmx_node_state_view state_of(struct world *w)
 {
     struct tmx_node_state_view v;

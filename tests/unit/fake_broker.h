@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <tmx/misbehaviour.h>
 #include <tmx/text.h>
 #include <tmx/tree.h>
 
@@ -85,6 +86,8 @@ void turn(struct world *w, struct tmx_node_event *events, size_t n);
 void tick(struct world *w, uint64_t ms);
 bool noticed(const struct world *w, const char *event);
 struct tmx_node_state_view state_of(struct world *w);
+/* Of the newest proof the node keeps, judged by the log's key alone; -1: it keeps none. */
+int verdict_of(struct world *w);
 
 /* Frames to the node. */
 void say(struct world *w, Tmx__Link *link, const struct tmx_bytes *payload, size_t n);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the broker's core believes nobody: a member that speaks for another, a report nobody signed, a clock that is off.
  */
+#include <sodium.h>
+
 #include "broker_world.h"
 
 static uint64_t malformed(struct world *w)
@@ -246,6 +248,125 @@ static void test_anchors_cosigned(void **state)
     assert_int_equal(head_to_stamp(w), size);
 }
 
+/* A policy that needs a witness which no link leads to. */
+static struct tmx_verify_key outside_key;
+static uint8_t outside_secret[64];
+
+static void with_outside(struct world *w)
+{
+    static char text[1024];
+    const uint8_t seed[32] = { 9 };
+    uint8_t public[32];
+    struct tmx_verify_key inside;
+    struct tmx_writer out = TMX_WRITER_OF(text);
+    crypto_sign_seed_keypair(public, outside_secret, seed);
+    assert_true(tmx_verify_key_init(TMX_LIT("far.example/witness"), TMX_NOTE_COSIGNATURE, public, &outside_key));
+    assert_true(tmx_verify_key_init(TMX_LIT("tmx.test/witness/DE"), TMX_NOTE_COSIGNATURE, DE->me->witness_public, &inside));
+    tmx_write_fmt(&out, "witness DE ");
+    tmx_verify_key_format(&inside, &out);
+    tmx_write_fmt(&out, "\nwitness far ");
+    tmx_verify_key_format(&outside_key, &out);
+    tmx_write_fmt(&out, " https://far.example/w\ngroup both all DE far\nquorum both\n");
+    tmx_write_u8(&out, 0);
+    struct tmx_broker_event ev = event_of(w, TMX_BROKER_DIRECTORY);
+    w->federation.policy = text;
+    w->federation.serial = 2;
+    federation_sign(&w->federation);
+    ev.file = federation_file(&w->federation);
+    turn(w, &ev, 1);
+    assert_int_equal(w->directory_result, TMX_DIRECTORY_OK);
+    tick(w, 2000);
+}
+
+static uint8_t asked[TMX_WITNESS_REQUEST_MAX];
+static size_t asked_size;
+
+static enum tmx_broker_witness ask_outside(struct world *w, const char *name, uint64_t *ret_size)
+{
+    struct tmx_writer out = TMX_WRITER_OF(asked);
+    enum tmx_broker_witness r = tmx_broker_witness_request(w->broker, tmx_bytes_str(name), &out, ret_size);
+    asked_size = out.used;
+    return r;
+}
+
+static enum tmx_broker_witness tell_outside(struct world *w, const char *name, unsigned status, struct tmx_bytes body)
+{
+    struct tmx_broker_event ev = event_of(w, TMX_BROKER_WITNESS);
+    ev.witness = tmx_bytes_str(name);
+    ev.status = status;
+    ev.body = body;
+    turn(w, &ev, 1);
+    return w->witness_result;
+}
+
+/* The line of the outside witness over what was asked last. */
+static struct tmx_bytes outside_line(struct world *w)
+{
+    static uint8_t line[512];
+    struct tmx_witness_request rq;
+    struct tmx_bytes text = TMX_BYTES_NULL, lines;
+    struct tmx_writer out = TMX_WRITER_OF(line);
+    assert_true(tmx_witness_request_parse(TMX_BYTES(asked, asked_size), &rq) && tmx_note_split(rq.checkpoint, &text, &lines));
+    tmx_cosignature_add_line(&out, text, w->wall_ms / 1000, &outside_key, outside_secret);
+    return tmx_written(&out);
+}
+
+/* WIT-6: it is asked with the same bytes, and may answer until the linked ones are asked about another head. */
+static void test_outside(void **state)
+{
+    struct world *w = *state;
+    struct fake_frames f;
+    uint64_t size, log;
+    assert_int_equal(ask_outside(w, "far", &size), TMX_BROKER_WITNESS_UNKNOWN);
+    with_outside(w);
+    assert_int_equal(ask_outside(w, "near", &size), TMX_BROKER_WITNESS_UNKNOWN);
+    log = tmx_broker_log_size(w->broker);
+    assert_int_equal(ask_outside(w, "far", &size), TMX_BROKER_WITNESS_OK);
+    assert_int_equal(size, log);
+    assert_memory_equal(asked, "old 0\n\ntmx.test/log/2026a\n", 26);
+    reply(w, DE, DE->me->witness_secret);
+    tick(w, 100);
+    assert_int_equal(cosigned(w).size, 0);                 /* the round is over, without a quorum */
+    assert_int_equal(tell_outside(w, "far", 200, TMX_LIT("\xe2\x80\x94 nobody AAAA\n")), TMX_BROKER_WITNESS_INVALID);
+    assert_int_equal(tell_outside(w, "near", 200, outside_line(w)), TMX_BROKER_WITNESS_UNKNOWN);
+    assert_int_equal(tell_outside(w, "far", 503, TMX_BYTES_NULL), TMX_BROKER_WITNESS_REFUSED);
+    assert_false(noticed(w, "witness.refused"));
+    assert_int_equal(tell_outside(w, "far", 403, TMX_BYTES_NULL), TMX_BROKER_WITNESS_REFUSED);
+    assert_true(noticed(w, "witness.refused"));
+    assert_int_equal(cosigned(w).size, 0);
+    assert_int_equal(tell_outside(w, "far", 200, outside_line(w)), TMX_BROKER_WITNESS_OK);
+    assert_int_equal(cosigned(w).size, log);               /* late, and it counts */
+    assert_int_equal(cosigned(w).quorum.witnesses, 2);
+    assert_true(cosigned(w).quorum.reached);
+    assert_int_equal(ask_outside(w, "far", &size), TMX_BROKER_WITNESS_NOTHING);
+    restart(w);
+    assert_int_equal(cosigned(w).size, log);
+    /* The next head: it is asked from the one it has; who says that it has another is asked from there. */
+    hello(w, DE);
+    hello(w, CH);
+    tick(w, 4000);
+    assert_int_equal(ask_outside(w, "far", &size), TMX_BROKER_WITNESS_OK);
+    assert_true(size > log && memcmp(asked, "old 0\n", 6) == 0);   /* not remembered over a restart */
+    assert_int_equal(tell_outside(w, "far", 409, TMX_LIT("many\n")), TMX_BROKER_WITNESS_INVALID);
+    assert_int_equal(tell_outside(w, "far", 409, TMX_LIT("4\n")), TMX_BROKER_WITNESS_OK);
+    assert_int_equal(ask_outside(w, "far", &size), TMX_BROKER_WITNESS_OK);
+    assert_memory_equal(asked, "old 4\n", 6);
+    struct tmx_bytes line = outside_line(w);
+    compose(w, DE, CH);
+    submit(w, DE);
+    reply(w, DE, DE->me->witness_secret);
+    for (unsigned i = 0; i < 20 && ask_outside(w, "far", &log) == TMX_BROKER_WITNESS_OK && log == size; i++) {
+        tick(w, 1000);
+    }
+    assert_true(log > size);                               /* the linked ones are asked about another head: too late */
+    assert_int_equal(tell_outside(w, "far", 200, line), TMX_BROKER_WITNESS_INVALID);
+    fake_cosign(DE, DE->me->witness_secret, w->wall_ms / 1000, &f);
+    say(w, DE, &f);
+    assert_int_equal(tell_outside(w, "far", 200, outside_line(w)), TMX_BROKER_WITNESS_OK);
+    tick(w, 6000);
+    assert_int_equal(cosigned(w).size, log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +377,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cosigned, setup, teardown),
         cmocka_unit_test_setup_teardown(test_anchored, setup, teardown),
         cmocka_unit_test_setup_teardown(test_anchors_cosigned, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_outside, setup, teardown),
     };
     return cmocka_run_group_tests_name("broker-trust", tests, NULL, NULL);
 }

@@ -73,6 +73,7 @@ static void test_distrust(void **state)
 {
     static const enum bend bends[] = { BEND_SIGNATURE, BEND_CONSISTENCY, BEND_PATH };
     static const char *const events[] = { "log.head-wrong", "log.head-wrong", "log.inclusion-wrong" };
+    static const int verdicts[] = { TMX_VERDICT_UNSIGNED, TMX_VERDICT_UNPROVED, TMX_VERDICT_UNPROVED };
     for (size_t i = 0; i < TMX_N(bends); i++) {
         void *fresh;
         world_setup(&fresh);
@@ -89,7 +90,9 @@ static void test_distrust(void **state)
             tick(w, 1000);
         }
         assert_int_equal(w->n_hellos, 0);
+        assert_int_equal(verdict_of(w), verdicts[i]);
         node_restart(w);
+        assert_int_equal(verdict_of(w), verdicts[i]);
         tick(w, 100000);
         assert_int_equal(w->n_hellos, 0);   /* until an operator acted */
         struct tmx_node_event ev = { .kind = TMX_NODE_TRUST, .mono_ms = w->mono_ms, .wall_us = w->wall_ms * 1000 };

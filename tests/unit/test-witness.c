@@ -134,6 +134,7 @@ static void test_fork(void **state)
                                       : ask_witness(w, 0, state_of(w).head_size, true);
         assert_int_equal(status, 0);
         assert_true(state_of(w).distrust);
+        assert_int_equal(verdict_of(w), kind == 1 ? TMX_VERDICT_UNPROVED : TMX_VERDICT_FORK);
         assert_true(noticed(w, "log.head-wrong"));
         assert_int_equal(state_of(w).alarm_rows, 1);
         world_teardown(&fresh);
@@ -214,6 +215,7 @@ static void test_cosigned_fork(void **state)
     tell_cosigned(w, state_of(w).head_size - 1, note_of(w, state_of(w).head_size - 1, true, codes, 3));
     assert_true(state_of(w).distrust);
     assert_int_equal(state_of(w).cosigned_size, 0);
+    assert_int_equal(verdict_of(w), TMX_VERDICT_FORK);   /* the proof leads to another root of that size */
 }
 
 /* What it was asked for; bent: the last hash of the last path. */
@@ -274,6 +276,7 @@ static void test_upgrade_bent(void **state)
     prove(w, true);
     assert_true(state_of(w).distrust);
     assert_true(noticed(w, "log.inclusion-wrong"));
+    assert_int_equal(verdict_of(w), TMX_VERDICT_UNPROVED);
 }
 
 int main(void)

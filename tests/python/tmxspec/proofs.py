@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Proofs for others: that an entry is in a log (LOG-7), that a log signed two histories (LOG-8)."""
+"""Proofs for others: that an entry is in a log (LOG-7), that a log signed two histories (LOG-8); what did not fit (LINK-6)."""
 import base64
 
-from .merkle import consistent, leaf_hash, path_root
+from .merkle import consistent, hashes as whole_hashes, leaf_hash, node_hash, path_root
 from .note import open_note, read_checkpoint
 
 
@@ -46,3 +46,52 @@ def read_fork(text, origin, key):
     hashes = lines_to_hashes(lines[2:])
     forked = other and hashes is not None and other[0] != root and consistent(size, other[0], longer, longer_root, hashes)
     return (size, longer) if forked else None
+
+
+def first_root(size, longer, longer_root, hashes):
+    """The root of the first `size` leaves that a consistency proof says the longer tree has; None when it does not lead to that
+    tree, or `size` is a power of two: then the proof does not hold it."""
+    if not 0 < size < longer or not hashes or size & (size - 1) == 0:
+        return None
+    fn, sn = size - 1, longer - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    root = hashes[0]
+    for c in hashes[1:]:   # only what is to the left of the old border is in the old tree
+        if fn & 1 or fn == sn:
+            root = node_hash(c, root)
+            while fn and not fn & 1:
+                fn, sn = fn >> 1, sn >> 1
+        fn, sn = fn >> 1, sn >> 1
+    return root if consistent(size, root, longer, longer_root, hashes) else None
+
+
+def judge(text, origin, key):
+    """What a proof of misbehaviour is worth: 'fork', 'unproved', 'unsigned' or 'fits'. ValueError: it is none."""
+    if text.startswith('tmx-fork@v1\n'):
+        return 'fork' if read_fork(text, origin, key) else 'unproved'
+    body, *notes = text.split('\n\n')
+    name, reason, *lines = body.rstrip('\n').split('\n')
+    if name != 'tmx-misbehaviour@v1' or reason not in ('not-consistent', 'not-signed', 'not-included'):
+        raise ValueError('no proof of misbehaviour')
+    fields = {k: v for k, v in (line.split(' ') for line in lines)}
+    heads = []
+    for head, signatures in zip(notes[::2], notes[1::2]):
+        opened = open_note(f'{head}\n\n{signatures.rstrip()}\n', origin, key)
+        heads.append(opened and read_checkpoint(opened, origin))
+    if reason == 'not-signed':
+        shown = base64.b64decode(fields.get('shown', ''), validate=True).decode(errors='replace')
+        return 'fits' if open_note(shown, origin, key) else 'unsigned'
+    if not all(heads):
+        return 'unsigned'
+    hashes = whole_hashes(base64.b64decode(fields.get('proof' if reason == 'not-consistent' else 'path', ''), validate=True))
+    if reason == 'not-included':
+        (size, root), index = heads[0], int(fields['index'])
+        entry = base64.b64decode(fields.get('entry', ''), validate=True)
+        return 'fits' if path_root(index, size, leaf_hash(entry), hashes) == root else 'unproved'
+    (size, root), (longer, longer_root) = heads
+    if size == longer:
+        return 'fits' if root == longer_root else 'fork'
+    if consistent(size, root, longer, longer_root, hashes):
+        return 'fits'
+    return 'fork' if first_root(size, longer, longer_root, hashes) else 'unproved'
