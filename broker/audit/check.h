@@ -18,5 +18,7 @@ int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs,
 struct tmx_check *tmx_check_free(struct tmx_check *c);
 const struct tmx_audit *tmx_check_audit(const struct tmx_check *c);
 const struct tmx_checkpoint *tmx_check_head(const struct tmx_check *c);
+/* The index before which the export has no entries: only their place in the tree was checked. 0: it has all. */
+uint64_t tmx_check_pruned(const struct tmx_check *c);
 /* Of how many witnesses in the newest directory's policy (0: it has none), and what of its quorum cosigned the head. */
 unsigned tmx_check_witnesses(const struct tmx_check *c, struct tmx_quorum *ret_quorum);

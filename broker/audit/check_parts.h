@@ -14,6 +14,7 @@ struct tmx_check {
     struct tmx_audit *audit;
     struct tmx_tree *tree;
     struct tmx_checkpoint head;
+    uint64_t pruned;                  /* of the entries before this index there are only hashes */
     unsigned witnesses;               /* of the newest directory's policy */
     struct tmx_quorum quorum;         /* of them, who cosigned the head */
     struct tmx_audit_directories *directories;

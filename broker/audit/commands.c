@@ -164,6 +164,10 @@ int tmx_run_prove(const struct arguments *a)
         return r;
     }
     r = tmx_prove(&h, index, &w, why);
+    if (r == 0 && index < h.pruned) {
+        fprintf(stderr, "tmx-audit: entry %llu is pruned: the proof is of its hash, for whoever has the entry\n",
+                (unsigned long long)index);
+    }
     r = r < 0 ? tmx_audit_complain(why) : tmx_audit_write_out(a->out, tmx_written(&w));
     tmx_history_close(&h);
     return r;
@@ -172,6 +176,7 @@ int tmx_run_prove(const struct arguments *a)
 static void print_history(const struct tmx_history *h)
 {
     printf("%-11s %s, %" PRIu64 " entries\n", h->fd < 0 ? "checkpoint" : "export", h->path, h->head.size);
+    tmx_audit_say_pruned(h, stdout);
 }
 
 static void print_comparison(const struct tmx_history *shorter, const struct tmx_history *longer,
@@ -208,8 +213,8 @@ static json_t *history_json(const struct tmx_history *h)
     char root[TMX_BASE64_SIZE(TMX_HASH_SIZE)];
 
     tmx_base64(TMX_BYTES_OF(h->head.root.b), root);
-    return json_pack("{s:s, s:s, s:I, s:s}", "kind", h->fd < 0 ? "checkpoint" : "export", "path", h->path, "size",
-                     (json_int_t)h->head.size, "root", root);
+    return json_pack("{s:s, s:s, s:I, s:I, s:s}", "kind", h->fd < 0 ? "checkpoint" : "export", "path", h->path, "size",
+                     (json_int_t)h->head.size, "min_index", (json_int_t)h->pruned, "root", root);
 }
 
 static int print_json(const struct tmx_history *shorter, const struct tmx_history *longer,

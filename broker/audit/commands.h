@@ -36,6 +36,7 @@
 #define OPTION_PAYLOAD_OUT (UINT64_C(1) << 15)
 #define OPTION_SIGN (UINT64_C(1) << 16)
 #define OPTION_SINCE (UINT64_C(1) << 17)
+#define OPTION_BEFORE (UINT64_C(1) << 22)
 
 struct arguments {
     const struct command *command;
@@ -54,6 +55,8 @@ struct arguments {
     const char *signed_by; /* file of a public key; or NULL */
     unsigned jobs;
     enum tmx_readable_format format;
+    uint64_t before_ms; /* 0: before_index */
+    uint64_t before_index;
     struct tmx_audit_filter filter;
 };
 
@@ -66,6 +69,7 @@ int tmx_run_reconcile(const struct arguments *a);
 int tmx_run_report(const struct arguments *a);
 int tmx_run_verify_evidence(const struct arguments *a);
 int tmx_run_keygen(const struct arguments *a);
+int tmx_run_prune(const struct arguments *a);
 
 /* What commands share. */
 int tmx_audit_complain(const char *why); /* EXIT_FAILED */
@@ -73,6 +77,8 @@ int tmx_audit_complain(const char *why); /* EXIT_FAILED */
 int tmx_audit_open(const struct arguments *a, struct tmx_history *ret_history);
 /* To the file, or without one (NULL) to standard output. EXIT_OK, or complains. */
 int tmx_audit_write_out(const char *path, struct tmx_bytes data);
+/* A line, when it is pruned: from where on it speaks. */
+void tmx_audit_say_pruned(const struct tmx_history *h, FILE *out);
 /* Prints a document and ends it. */
 int tmx_audit_print_json(json_t *document);
 /* The readable log of the export. */

@@ -32,12 +32,14 @@ static const char doc[] =
     "plots that needs no network.\n\n"
     "verify-evidence needs no export: it checks a file about one message (tmx evidence), and says who sent what to whom, what "
     "became of it, and what is not proved. keygen makes a key for --sign.\n\n"
+    "prune takes away bundles of old entries; their hashes stay, and so does what belongs to a delivery without outcome.\n\n"
     "The authority file holds the keys of the federation authority, obtained from it and not from the export: a line "
     "\"threshold K\", then one key per line (name+id+base64).\n\n"
     "Exit status: 0 done, or everything holds; 1 it does not, or could not be done; 64 usage.";
 
 static const struct argp_option options[] = {
     { "authority", OPTION_KEY(OPTION_AUTHORITY), "FILE", 0, "keys of the federation authority", 0 },
+    { "before", OPTION_KEY(OPTION_BEFORE), "TIME|INDEX", 0, "take away bundles that end before this time, or this entry (prune)", 0 },
     { "container", OPTION_KEY(OPTION_CONTAINER), "FILE", 0, "the sealed container, when it came beside the bundle", 0 },
     { "format", OPTION_KEY(OPTION_FORMAT), "csv|jsonl", 0, "print the log to be read, a line for each entry and recipient", 0 },
     { "from", OPTION_KEY(OPTION_FROM), "TIME", 0, "only from this time on: 2026-11-24 or 2026-11-24T10:00:00Z", 0 },
@@ -111,6 +113,11 @@ static const struct command commands[] = {
       OPTION_AUTHORITY | OPTION_JSON | OPTION_CONTAINER | OPTION_PAYLOAD_OUT,
       tmx_run_verify_evidence },
     { "keygen", { "the key file to be made" }, 0, 0, tmx_run_keygen },
+    { "prune",
+      { "the directory of the export" },
+      OPTION_AUTHORITY | OPTION_BEFORE,
+      OPTION_AUTHORITY | OPTION_BEFORE | OPTION_SIGN | OPTION_JOBS,
+      tmx_run_prune },
 };
 
 static const struct command *find_command(const char *name, struct argp_state *state)
@@ -161,7 +168,7 @@ static void check_arguments(const struct arguments *a, struct argp_state *state)
     const struct command *c = a->command;
 
     if (c == NULL) {
-        argp_error(state, "a command is missing: export, verify, prove, compare, gaps, reconcile, report, verify-evidence or keygen");
+        argp_error(state, "a command is missing: export, verify, prove, compare, gaps, reconcile, report, verify-evidence, keygen or prune");
         return;
     }
     if (a->n_operands < TMX_N(c->operands) && c->operands[a->n_operands] != NULL) {
@@ -169,6 +176,9 @@ static void check_arguments(const struct arguments *a, struct argp_state *state)
     }
     if ((c->required & ~a->given & OPTION_AUTHORITY) != 0) {
         argp_error(state, "%s: --authority FILE is missing: what is checked cannot vouch for its own keys", c->name);
+    }
+    if ((c->required & ~a->given & OPTION_BEFORE) != 0) {
+        argp_error(state, "%s: --before TIME or INDEX is missing: how far to prune", c->name);
     }
     check_export(a, state);
     for (const struct argp_option *o = options; o->name != NULL; o++) {
@@ -197,6 +207,14 @@ static uint64_t take_time(const char *option, const char *arg, struct argp_state
         argp_error(state, "%s: \"%s\" is no time: write 2026-11-24 or 2026-11-24T10:00:00Z", option, arg);
     }
     return ms;
+}
+
+/* A number is an index, anything else a time. */
+static void take_before(struct arguments *a, const char *arg, struct argp_state *state)
+{
+    if (!tmx_parse_u64(tmx_bytes_str(arg), UINT64_MAX, &a->before_index)) {
+        a->before_ms = take_time("--before", arg, state);
+    }
 }
 
 /* "20m": a number and s, m, h or d. */
@@ -294,6 +312,9 @@ static void take_option(uint64_t option, struct arguments *a, char *arg, struct 
     case OPTION_LATE:
         a->late_ms = take_late(arg, state);
         break;
+    case OPTION_BEFORE:
+        take_before(a, arg, state);
+        break;
     case OPTION_JOBS:
         a->jobs = take_jobs(arg, state);
         break;
@@ -338,7 +359,8 @@ int main(int argc, char **argv)
                                       "export DIR --socket PATH\nverify DIR --authority FILE\n"
                                       "prove DIR INDEX --authority FILE\ncompare A B --authority FILE\n"
                                       "gaps DIR --authority FILE\nreconcile DIR MEMBER MEMBER --authority FILE\n"
-                                      "report DIR --authority FILE\nverify-evidence FILE --authority FILE\nkeygen KEYFILE",
+                                      "report DIR --authority FILE\nverify-evidence FILE --authority FILE\nkeygen KEYFILE\n"
+                                      "prune DIR --before TIME --authority FILE",
                                       doc, NULL, NULL, NULL };
     struct arguments a = { .command = NULL, .jobs = processors(), .late_ms = LATE_DEFAULT_MS };
 

@@ -34,13 +34,15 @@ struct tmx_audit {
     struct tmx_audit_table batches; /* (member, batch_no) -> struct tmx_audit_batch */
     struct tmx_audit_table pairs;   /* (sender, recipient) -> last seq */
     struct tmx_audit_table ids;     /* (sender, message id) -> struct known */
-    struct tmx_audit_table places;  /* (shard, index) of an acceptance -> struct message * */
+    struct tmx_audit_table places;  /* (shard, index) of an acceptance -> struct tmx_audit_message * */
     struct tmx_audit_table prekeys; /* member -> set serial */
     struct tmx_audit_member members[TMX_MEMBERS_MAX];
     size_t n_members;
+    struct tmx_audit_message *unplaced; /* accepted before `begin` */
     uint64_t in_force;    /* directory serial, 0 before the first directory entry */
     uint64_t last_serial; /* of the entry before */
-    bool carries;         /* leaf 0 names an earlier shard */
+    uint64_t begin;       /* index of the first entry; of those before it nothing is known */
+    bool carries;         /* leaf 0 names an earlier shard, or is not known */
     bool carry_over;      /* an entry has come that only follows the carries */
     uint64_t seen_size;   /* the last head looked up */
     struct tmx_hash seen_root;
@@ -73,6 +75,6 @@ int tmx_audit_accept(const struct tmx_audit_step *s, const Tmx__Header *h, bool 
 int tmx_audit_refuse(const struct tmx_audit_step *s, const Tmx__Header *h) TMX_MUST_CHECK;
 int tmx_audit_carry_delivery(const struct tmx_audit_step *s) TMX_MUST_CHECK;
 int tmx_audit_carry_pair(const struct tmx_audit_step *s) TMX_MUST_CHECK;
-void tmx_audit_report(const struct tmx_audit_step *s, const Tmx__Report *r);
-void tmx_audit_broker_outcome(const struct tmx_audit_step *s);
+int tmx_audit_report(const struct tmx_audit_step *s, const Tmx__Report *report) TMX_MUST_CHECK;
+int tmx_audit_broker_outcome(const struct tmx_audit_step *s) TMX_MUST_CHECK;
 void tmx_audit_erased(const struct tmx_audit_step *s);

@@ -161,8 +161,7 @@ static int on_report(const struct tmx_audit_step *s)
         tmx_audit_step_fault(s, AUDIT_REFERENCE, "the entry and its report name different acceptances");
         return 0;
     }
-    tmx_audit_report(s, report);
-    return 0;
+    return tmx_audit_report(s, report);
 }
 
 /* A refused body may claim anything; only what it consumes is checked. */
@@ -192,8 +191,7 @@ static int on_refusal(const struct tmx_audit_step *s)
 static int on_broker_outcome(const struct tmx_audit_step *s)
 {
     s->a->carry_over = true;
-    tmx_audit_broker_outcome(s);
-    return 0;
+    return tmx_audit_broker_outcome(s);
 }
 
 static int on_erased(const struct tmx_audit_step *s)

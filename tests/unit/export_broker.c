@@ -232,6 +232,35 @@ int export_crashing(unsigned nth, const struct tmx_export_order *order)
     return WEXITSTATUS(status);
 }
 
+int prune_with(const struct tmx_prune_order *order, struct tmx_prune_result *ret_result)
+{
+    struct tmx_prune_order whole = *order;
+    int r;
+
+    whole.dir = order->dir == NULL ? target : order->dir;
+    whole.authority_file = authority_file;
+    whole.jobs = 1;
+    r = tmx_prune_run(&whole, ret_result, why);
+    print_message("# %s\n", r < 0 ? why : "pruned");
+    return r;
+}
+
+int prune_crashing(unsigned nth, const struct tmx_prune_order *order)
+{
+    struct tmx_prune_result result;
+    const pid_t pid = fork();
+    int status;
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        changes_left = nth;
+        _exit(prune_with(order, &result) == 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 1);
+    return WEXITSTATUS(status);
+}
+
 int export_from(enum lie lie)
 {
     return export_with(lie, &(struct tmx_export_order){ .key = NULL });

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "../../broker/audit/export.h"
+#include "../../broker/audit/prune.h"
 #include "export_fixture.h"
 
 /* What the broker does wrong. */
@@ -38,6 +39,9 @@ int export_from(enum lie lie);
 int export_with(enum lie lie, const struct tmx_export_order *order);
 /* The same, but the exporter ends without a word before its nth change of a name in a folder; 0 when it came to its end. */
 int export_crashing(unsigned nth, const struct tmx_export_order *order);
+/* Prunes the target, or what the order names; the same with a crash. */
+int prune_with(const struct tmx_prune_order *order, struct tmx_prune_result *ret_result);
+int prune_crashing(unsigned nth, const struct tmx_prune_order *order);
 /* More messages, and a checkpoint over them. */
 void grow_book(size_t more);
 /* Another history: a bit of that entry is another one, and so are all heads after it. Twice, and it is the first again. */
