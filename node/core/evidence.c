@@ -13,8 +13,6 @@
 
 #include "core.h"
 
-#define SETS_LOOKED_AT 1024u   /* of one member */
-
 struct bundle {
     struct tmx_arena arena;
     Tmx__Evidence pb;
@@ -157,47 +155,19 @@ static void message_leaves(struct tmx_node *n, struct bundle *b, const uint8_t i
     }
 }
 
-static bool set_has(struct tmx_node *n, struct tmx_bytes row, const uint8_t key_id[8])
-{
-    struct tmx_reader r = tmx_reader_init(row);
-    Tmx__LogEntry *entry;
-    Tmx__PrekeySet *set;
-    tmx_read_bytes(&r, TMX_SHARD_MAX + 16);
-    tmx_read_bytes(&r, tmx_read_u16(&r));
-    struct tmx_bytes bytes = tmx_read_bytes(&r, r.left);
-    size_t used = n->scratch.used;
-    bool has = false;
-    if (tmx_reader_ok(&r) && tmx_entry_parse(bytes, &n->scratch, &entry) == TMX_CODE_OK &&
-        tmx_prekeys_parse(tmx_pb(entry->body), &n->scratch, &set) == TMX_CODE_OK) {
-        for (size_t i = 0; i < set->n_keys && !has; i++) {
-            uint8_t is[8];
-            tmx_seal_key_id(set->keys[i]->key.data, is);
-            has = memcmp(is, key_id, sizeof(is)) == 0;
-        }
-    }
-    tmx_arena_rewind(&n->scratch, used);
-    return has;
-}
-
-/* The last set of the recipient with that key that was logged before the message was accepted. */
+/* The set with which the recipient published that key before the message was accepted. */
 static void slot_leaf(struct tmx_node *n, struct bundle *b, struct tmx_bytes recipient, const uint8_t key_id[8],
-                      const Tmx__EvidenceLeaf *subject)
+                      const uint8_t shard[TMX_SHARD_MAX], uint64_t before)
 {
     uint8_t member[TMX_MEMBER_MAX];
-    struct tmx_bytes key, value;
+    struct tmx_bytes value;
+    uint64_t index;
     node_member_key(recipient, member);
-    struct node_key from = node_key_member(member), best = { .size = 0 };
-    for (size_t i = 0; i < SETS_LOOKED_AT && node_seek(n, TMX_NT_PREKEY_LEAF, node_kb(&from), TMX_MEMBER_MAX, &key, &value); i++) {
-        struct node_key here = { .size = key.size };
-        memcpy(here.data, key.data, key.size);
-        from = node_key_after(key);
-        bool same = value.size > TMX_SHARD_MAX + 8 && memcmp(value.data, b->shard_of[0], TMX_SHARD_MAX) == 0;
-        if (same && node_u64(tmx_bytes_slice(value, TMX_SHARD_MAX, 8)) < subject->index && set_has(n, value, key_id)) {
-            best = here;
+    if (node_prekey_find(n, member, shard, key_id, before, &index)) {
+        struct node_key k = node_prekey_leaf_key(member, shard, index);
+        if (node_get(n, TMX_NT_PREKEY_LEAF, node_kb(&k), &value)) {
+            leaf_add(n, b, value);
         }
-    }
-    if (best.size > 0 && node_get(n, TMX_NT_PREKEY_LEAF, node_kb(&best), &value)) {
-        leaf_add(n, b, value);
     }
 }
 
@@ -206,12 +176,14 @@ static void slots(struct tmx_node *n, struct bundle *b, struct tmx_bytes contain
     Tmx__LogEntry *entry;
     Tmx__Header *h;
     const Tmx__EvidenceLeaf *subject = b->pb.n_leaves > 0 ? b->leaves[0] : NULL;
+    uint8_t shard[TMX_SHARD_MAX];
     if (subject == NULL || tmx_entry_parse(tmx_pb(subject->entry), &n->scratch, &entry) != TMX_CODE_OK ||
         tmx_header_parse(tmx_pb(entry->body), &n->scratch, &h) != TMX_CODE_OK) {
         return;
     }
+    memcpy(shard, b->shard_of[0], sizeof(shard));   /* leaves that are added come before it */
     for (size_t i = 0; i < h->n_recipients && container.size >= TMX_SEAL_OVERHEAD(h->n_recipients); i++) {
-        slot_leaf(n, b, tmx_pb(h->recipients[i]->member), container.data + 64 + 56 * i, subject);
+        slot_leaf(n, b, tmx_pb(h->recipients[i]->member), container.data + 64 + 56 * i, shard, subject->index);
     }
 }
 
