@@ -75,8 +75,10 @@ static int write_named(struct tmx_export_writer *w, const struct tmx_export_name
 {
     int r;
 
-    if (((name->entries || name->level == 0) && name->n < w->order.first) ||
-        (name->entries && name->n < w->order.pruned / TMX_TILE_WIDTH)) {
+    if ((name->entries || name->level == 0) && name->n < w->order.first) {
+        return 0;
+    }
+    if (name->entries && name->n < w->order.pruned / TMX_TILE_WIDTH) {
         return 0;
     }
     tmx_export_path(name, w->path);

@@ -371,6 +371,9 @@ void node_head_keep(struct tmx_node *n);
 void node_evidence_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_evidence_kind kind,
                         const uint8_t *member, const Tmx__FeedItem *item);
 
+/* evidence.c: what came sealed with a recipient's report, as its digest there says; `member` padded. */
+void node_attachment_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const uint8_t *member, struct tmx_bytes attachment);
+
 /* The leaf of a prekey set, in the same form: what a container's slots are proved with. */
 void node_prekeys_keep(struct tmx_node *n, const Tmx__PrekeySet *set, const Tmx__FeedItem *item);
 

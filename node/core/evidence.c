@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The evidence bundle of a message (proto/README.md, section Evidence bundle): every leaf about it that this node keeps,
- * the heads they lead to, the directories they name, the prekey sets of the container's slots, and what was asked for
- * besides.
+ * the heads they lead to, the directories they name, the prekey sets of the container's slots, the sealed reason of a
+ * refusal, and what was asked for besides.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,13 +92,13 @@ static void directory_add(struct tmx_node *n, struct bundle *b, uint64_t serial)
 }
 
 /* A row in the form of node_evidence_keep; copied first: it is borrowed until the next read. Leaves of one shard stand
- * together, ascending. */
-static void leaf_add(struct tmx_node *n, struct bundle *b, struct tmx_bytes borrowed)
+ * together, ascending. NULL: it is there already, or there is no room. */
+static Tmx__EvidenceLeaf *leaf_add(struct tmx_node *n, struct bundle *b, struct tmx_bytes borrowed)
 {
     struct tmx_bytes row;
     if (!tmx_arena_copy(&b->arena, borrowed, &row)) {
         b->truncated = true;
-        return;
+        return NULL;
     }
     struct tmx_reader r = tmx_reader_init(row);
     uint8_t shard[TMX_SHARD_MAX];
@@ -110,7 +110,7 @@ static void leaf_add(struct tmx_node *n, struct bundle *b, struct tmx_bytes borr
     int order = 1;
     if (!tmx_reader_ok(&r)) {
         node_fault(n, -EBADMSG);
-        return;
+        return NULL;
     }
     for (; at < b->pb.n_leaves; at++) {
         order = memcmp(b->shard_of[at], shard, sizeof(shard));
@@ -120,16 +120,16 @@ static void leaf_add(struct tmx_node *n, struct bundle *b, struct tmx_bytes borr
         }
     }
     if (at < b->pb.n_leaves && order == 0) {
-        return;   /* it is there already: a report is of sender and recipient */
+        return NULL;   /* it is there already: a report is of sender and recipient */
     }
     Tmx__EvidenceLeaf *leaf = tmx_arena_alloc(&b->arena, sizeof(*leaf));
     if (leaf == NULL || b->pb.n_leaves == TMX_EVIDENCE_LEAVES_MAX) {
         b->truncated = true;
-        return;
+        return NULL;
     }
     tmx__evidence_leaf__init(leaf);
     if (!checkpoint_add(n, b, shard, size, &checkpoint)) {
-        return;
+        return NULL;
     }
     leaf->entry = tmx_to_pb(entry);
     leaf->path = tmx_to_pb(path);
@@ -140,6 +140,65 @@ static void leaf_add(struct tmx_node *n, struct bundle *b, struct tmx_bytes borr
     b->leaves[at] = leaf;
     memcpy(b->shard_of[at], shard, sizeof(shard));
     b->pb.n_leaves++;
+    return leaf;
+}
+
+static struct node_key attachment_key(const uint8_t id[TMX_ID_SIZE], const uint8_t *member)
+{
+    struct node_key k;
+    struct tmx_writer w = TMX_WRITER_OF(k.data);
+    tmx_write_bytes(&w, node_id(id));
+    tmx_write_bytes(&w, TMX_BYTES(member, TMX_MEMBER_MAX));
+    k.size = w.used;
+    return k;
+}
+
+void node_attachment_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const uint8_t *member, struct tmx_bytes attachment)
+{
+    struct node_key k = attachment_key(id, member);
+    node_put(n, TMX_NT_ATTACHMENT, node_kb(&k), attachment);
+}
+
+/* As it came with the report of another member, or as this node made it. */
+static bool attachment_read(struct tmx_node *n, struct bundle *b, const uint8_t id[TMX_ID_SIZE], const uint8_t *member,
+                            struct tmx_bytes *ret_attachment)
+{
+    struct node_key came = attachment_key(id, member), made = node_key_id_u8(id, 1);
+    struct tmx_bytes value, copied;
+    struct tmx_signature signature;
+    Tmx__Signed *own;
+    if (node_get(n, TMX_NT_ATTACHMENT, node_kb(&came), &value)) {
+        return tmx_arena_copy(&b->arena, value, ret_attachment);
+    }
+    if (memcmp(member, n->member, TMX_MEMBER_MAX) != 0 || !node_get(n, TMX_NT_REPORT, node_kb(&made), &value) ||
+        value.size < 8 || !tmx_arena_copy(&b->arena, tmx_bytes_slice(value, 8, value.size - 8), &copied) ||
+        tmx_signed_parse(copied, &b->arena, &own, &signature) != TMX_CODE_OK) {
+        return false;
+    }
+    *ret_attachment = tmx_pb(own->attachment);
+    return true;
+}
+
+/* The sealed reason text of a refusal, when it is the one that the report signs (EVI-9). */
+static void attach(struct tmx_node *n, struct bundle *b, const uint8_t id[TMX_ID_SIZE], const uint8_t *member,
+                   Tmx__EvidenceLeaf *leaf)
+{
+    struct tmx_bytes attachment;
+    uint8_t digest[32];
+    Tmx__LogEntry *entry;
+    Tmx__Report *report;
+    if (!attachment_read(n, b, id, member, &attachment) || attachment.size == 0) {
+        return;
+    }
+    const size_t used = n->scratch.used;
+    tmx_digest(attachment, digest);
+    if (tmx_entry_parse(tmx_pb(leaf->entry), &n->scratch, &entry) == TMX_CODE_OK &&
+        entry->kind == TMX__ENTRY_KIND__ENTRY_REPORT &&
+        tmx_report_parse(tmx_pb(entry->body), &n->scratch, &report) == TMX_CODE_OK &&
+        tmx_bytes_eq(tmx_pb(report->attachment_digest), TMX_BYTES_OF(digest))) {
+        leaf->attachment = tmx_to_pb(attachment);
+    }
+    tmx_arena_rewind(&n->scratch, used);
 }
 
 static void message_leaves(struct tmx_node *n, struct bundle *b, const uint8_t id[TMX_ID_SIZE])
@@ -150,8 +209,16 @@ static void message_leaves(struct tmx_node *n, struct bundle *b, const uint8_t i
     for (size_t i = 0; i < TMX_EVIDENCE_LEAVES_MAX && !b->truncated &&
                        node_seek(n, TMX_NT_EVIDENCE, node_kb(&from), TMX_ID_SIZE, &key, &value);
          i++) {
+        uint8_t member[TMX_MEMBER_MAX];
+        const bool outcome = key.size == TMX_ID_SIZE + 1 + sizeof(member) && key.data[TMX_ID_SIZE] == TMX_EVIDENCE_OUTCOME;
+        if (outcome) {
+            memcpy(member, key.data + TMX_ID_SIZE + 1, sizeof(member));
+        }
         from = node_key_after(key);
-        leaf_add(n, b, value);
+        Tmx__EvidenceLeaf *leaf = leaf_add(n, b, value);
+        if (outcome && leaf != NULL) {
+            attach(n, b, id, member, leaf);
+        }
     }
 }
 
@@ -166,7 +233,7 @@ static void slot_leaf(struct tmx_node *n, struct bundle *b, struct tmx_bytes rec
     if (node_prekey_find(n, member, shard, key_id, before, &index)) {
         struct node_key k = node_prekey_leaf_key(member, shard, index);
         if (node_get(n, TMX_NT_PREKEY_LEAF, node_kb(&k), &value)) {
-            leaf_add(n, b, value);
+            (void)leaf_add(n, b, value);
         }
     }
 }

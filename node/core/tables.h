@@ -84,6 +84,8 @@ enum tmx_node_table {
     TMX_NT_UPGRADE,
     /* member, key id[8], shard, until_ms u64 -> index u64: the first PREKEY_LEAF that published this key */
     TMX_NT_PREKEY_ID,
+    /* id, member -> the sealed reason text that came with the refusal of this recipient; kept, as the leaf is */
+    TMX_NT_ATTACHMENT,
 };
 
 enum tmx_node_direction { TMX_DIRECTION_SENT = 1, TMX_DIRECTION_RECEIVED = 2 };

@@ -55,6 +55,21 @@ verdict bare 'd["deliveries"][0]["state"] == "delivered"'
 evidence IT "$(id_of DE taken)" erased
 verdict erased 'd["deliveries"][0]["state"] == "delivered" and [c["quorum"] for c in d["checkpoints"]] == [True]'
 
+# --- what was refused: the sealed reason is in it, as it came and as it was made, and stays sealed
+send DE IT unwanted
+await state_is DE unwanted arrived || fail "IT did not get the fourth"
+fed_tmx IT --json receive --wait 5 --to "$root/in/IT" >"$root/lease" || fail "IT could not lease it"
+python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); print(d["id"], d["token"])' "$root/lease" >"$root/said"
+read -r id token <"$root/said"
+fed_tmx IT refuse "$id" "$token" --code 604 --reason "no goods" >"$root/said" 2>&1 || fail "IT could not refuse it: $(cat "$root/said")"
+await state_is DE unwanted refused || fail "DE did not learn that it was refused"
+for m in DE IT; do
+    evidence $m "$id" "refused-$m"
+    verdict "refused-$m" '[(s["kind"], s["attachment"]) for s in d["deliveries"][0]["steps"]][-1] == ("report", True)'
+done
+evidence DE unwanted refused-open --disclose
+verdict refused-open 'd["content"]["state"] == "opened" and d["deliveries"][0]["state"] == "refused"'
+
 # --- what has no outcome
 evidence DE waiting waiting
 verdict waiting 'd["deliveries"][0]["state"] == "arrived"'
@@ -115,4 +130,4 @@ END
 fed_tmx DE evidence no-such >"$root/said" 2>&1 && fail "there is evidence of nothing"
 grep -q 'no such message' "$root/said" || fail "the error is another: $(cat "$root/said")"
 fed_tmx DE evidence taken --out "$root/bundles/taken.evidence" --disclose >"$root/said" 2>&1 && fail "a file was replaced"
-say "five bundles verify, twice each; $(stat -c %s "$root/bundles/bare.evidence") bytes without the container"
+say "eight bundles verify, twice each; $(stat -c %s "$root/bundles/bare.evidence") bytes without the container"

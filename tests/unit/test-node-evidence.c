@@ -243,9 +243,74 @@ static void test_many_sets(void **state)
     assert_int_equal(bundle(w)->n_leaves, 1);
 }
 
+/* The leaf of the report with this outcome in the bundle. */
+static const Tmx__EvidenceLeaf *report_leaf(struct world *w, const Tmx__Evidence *e, Tmx__Outcome outcome, Tmx__Report **ret_report)
+{
+    for (size_t i = 0; i < e->n_leaves; i++) {
+        Tmx__LogEntry *entry;
+        assert_int_equal(tmx_entry_parse(tmx_pb(e->leaves[i]->entry), &w->arena, &entry), TMX_CODE_OK);
+        if (entry->kind == TMX__ENTRY_KIND__ENTRY_REPORT &&
+            tmx_report_parse(tmx_pb(entry->body), &w->arena, ret_report) == TMX_CODE_OK && (*ret_report)->outcome == outcome) {
+            return e->leaves[i];
+        }
+    }
+    return NULL;
+}
+
+/* EVI-9: what came sealed with a refusal is in the sender's bundle, and whatever the recipient did not sign is not. */
+static void test_reason_that_came(void **state)
+{
+    static const struct {
+        const char *came;
+        bool kept;
+    } cases[] = { { "as good as sealed", true }, { "something else", false }, { "", false } };
+    uint8_t digest[32];
+    tmx_digest(TMX_LIT("as good as sealed"), digest);
+    for (size_t i = 0; i < TMX_N(cases); i++) {
+        assert_int_equal(world_setup(state), 0);
+        struct world *w = *state;
+        Tmx__Report *report;
+        submit_ok(w, "a", "", 0, id);
+        struct tmx_bytes item = w->submits[0].item;
+        const uint64_t index = accept_submit(w, 0);
+        struct tmx_bytes coa = report_make(w, &w->ch, item, index, TMX__OUTCOME__OUTCOME_COA, 0, NULL);
+        feed_one(w, leaf_body(w, TMX__ENTRY_KIND__ENTRY_REPORT, coa, "CH", 0, 0, index));
+        struct tmx_bytes end = report_make(w, &w->ch, item, index, TMX__OUTCOME__OUTCOME_COD_NEGATIVE, TMX_CODE_REFUSED, digest);
+        const uint64_t at = leaf_body(w, TMX__ENTRY_KIND__ENTRY_REPORT, end, "CH", 0, 0, index);
+        feed(w, &at, 1, tmx_bytes_str(cases[i].came));
+        const Tmx__Evidence *e = bundle(w);
+        const Tmx__EvidenceLeaf *leaf = report_leaf(w, e, TMX__OUTCOME__OUTCOME_COD_NEGATIVE, &report);
+        assert_non_null(leaf);
+        assert_true(tmx_bytes_eq(tmx_pb(leaf->attachment), cases[i].kept ? tmx_bytes_str(cases[i].came) : TMX_BYTES_NULL));
+        assert_int_equal(report_leaf(w, e, TMX__OUTCOME__OUTCOME_COA, &report)->attachment.len, 0);
+        assert_int_equal(world_teardown(state), 0);
+    }
+}
+
+/* EVI-9: in the recipient's bundle is what it sealed itself. */
+static void test_reason_that_was_made(void **state)
+{
+    struct world *w = *state;
+    uint8_t digest[32];
+    Tmx__Report *report;
+    struct fake_message *m = compose(w, false, 0);
+    const uint64_t index = deliver_message(w, m);
+    log_report(w, index);
+    memcpy(id, m->id, sizeof(id));
+    assert_int_equal(refuse(w, lease(w, 0, 0), 604, "goods not presented"), TMX_CODE_OK);
+    log_report(w, index);
+    const Tmx__EvidenceLeaf *leaf = report_leaf(w, bundle(w), TMX__OUTCOME__OUTCOME_COD_NEGATIVE, &report);
+    assert_non_null(leaf);
+    assert_true(leaf->attachment.len > 0);
+    tmx_digest(tmx_pb(leaf->attachment), digest);
+    assert_true(tmx_bytes_eq(tmx_pb(report->attachment_digest), TMX_BYTES_OF(digest)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reason_that_came),
+        cmocka_unit_test_setup_teardown(test_reason_that_was_made, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_many_sets, world_setup, world_teardown),
     };
     return cmocka_run_group_tests_name("node-evidence", tests, NULL, NULL);
