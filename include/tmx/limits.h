@@ -134,7 +134,7 @@
 /* turns */
 #define TMX_TURN_EVENTS_MAX 1024u
 #define TMX_TURN_BYTES_MAX (16u << 20) /* below LMDB's spill point */
-#define TMX_STEP_OPS_MAX 1024u         /* row operations of one event */
+#define TMX_STEP_OPS_MAX 4608u         /* row operations of one event: 64 prekey sets, with a row for each key */
 #define TMX_STEP_SENDS_MAX 256u
 
 /* storage */
