@@ -8,30 +8,7 @@
 #include <tmx/code.h>
 #include <tmx/text.h>
 
-#include "rules.h"
-#include "state.h"
-
-struct delivery {
-    uint8_t member[TMX_MEMBER_MAX]; /* padded with zeros */
-    uint64_t seq;                   /* 0: not known */
-    enum tmx_audit_state state;
-};
-
-struct message {
-    uint8_t id[TMX_ID_SIZE];
-    uint8_t header_digest[TMX_HASH_SIZE];
-    uint8_t container_digest[TMX_HASH_SIZE];
-    bool container_known; /* a carried delivery may not tell */
-    uint64_t expires_ms;  /* 0: not known */
-    size_t n;
-    struct delivery deliveries[];
-};
-
-/* What stands behind (sender, message id). */
-struct known {
-    struct message *message; /* NULL: refused, with its numbers consumed */
-    uint64_t index;
-};
+#include "messages.h"
 
 static void pad_member(struct tmx_bytes code, uint8_t ret_member[TMX_MEMBER_MAX])
 {
@@ -40,7 +17,7 @@ static void pad_member(struct tmx_bytes code, uint8_t ret_member[TMX_MEMBER_MAX]
     memcpy(ret_member, code.data, code.size);
 }
 
-static struct delivery *find_delivery(struct message *m, struct tmx_bytes member)
+struct delivery *tmx_audit_delivery(struct message *m, struct tmx_bytes member)
 {
     uint8_t padded[TMX_MEMBER_MAX];
 
@@ -53,16 +30,17 @@ static struct delivery *find_delivery(struct message *m, struct tmx_bytes member
     return NULL;
 }
 
-static void add_delivery(struct tmx_audit *a, struct message *m, struct tmx_bytes member, uint64_t seq,
-                         enum tmx_audit_state state)
+static int add_delivery(const struct tmx_audit_step *s, struct message *m, struct tmx_bytes member, uint64_t seq, bool arrived)
 {
     struct delivery *d = &m->deliveries[m->n++];
 
     pad_member(member, d->member);
     d->seq = seq;
-    d->state = state;
-    a->summary.deliveries++;
-    *(state == AUDIT_ARRIVED ? &a->summary.arrived : &a->summary.queued) += 1;
+    d->state = arrived ? AUDIT_ARRIVED : AUDIT_QUEUED;
+    d->said = arrived ? TMX__OUTCOME__OUTCOME_COA : TMX__OUTCOME__OUTCOME_NONE;
+    s->a->summary.deliveries++;
+    *(arrived ? &s->a->summary.arrived : &s->a->summary.queued) += 1;
+    return tmx_audit_count(s, m, d);
 }
 
 void tmx_audit_messages_free(struct tmx_audit *a)
@@ -98,16 +76,20 @@ static int put_place(struct tmx_audit *a, struct tmx_bytes shard, uint64_t index
     return r;
 }
 
-static struct message *get_place(const struct tmx_audit *a, const Tmx__LogRef *ref)
+struct message *tmx_audit_message_at(const struct tmx_audit *a, struct tmx_bytes shard, uint64_t index)
 {
-    const struct tmx_audit_key key = place_key(tmx_pb(ref->shard), ref->index);
+    const struct tmx_audit_key key = place_key(shard, index);
     struct message **found = tmx_audit_table_get(&a->places, &key);
 
     return found == NULL ? NULL : *found;
 }
 
-/* The last number of a pair. */
-static int pair(struct tmx_audit *a, struct tmx_bytes sender, struct tmx_bytes recipient, uint64_t **ret_last)
+static struct message *get_place(const struct tmx_audit *a, const Tmx__LogRef *ref)
+{
+    return tmx_audit_message_at(a, tmx_pb(ref->shard), ref->index);
+}
+
+static int pair(struct tmx_audit *a, struct tmx_bytes sender, struct tmx_bytes recipient, struct tmx_audit_pair **ret_pair)
 {
     uint8_t padded[TMX_MEMBER_MAX];
     struct tmx_audit_key key;
@@ -119,7 +101,7 @@ static int pair(struct tmx_audit *a, struct tmx_bytes sender, struct tmx_bytes r
     key = tmx_audit_key_of(sender, TMX_BYTES_OF(padded));
     r = tmx_audit_table_put(&a->pairs, &key, &value, &new);
     if (r == 0) {
-        *ret_last = value;
+        *ret_pair = value;
     }
     return r;
 }
@@ -130,19 +112,19 @@ static int consume(const struct tmx_audit_step *s, const Tmx__Header *h, bool re
 {
     for (size_t i = 0; i < h->n_recipients; i++) {
         const Tmx__Recipient *to = h->recipients[i];
-        uint64_t *last;
-        int r = pair(s->a, tmx_pb(h->sender), tmx_pb(to->member), &last);
+        struct tmx_audit_pair *p;
+        int r = pair(s->a, tmx_pb(h->sender), tmx_pb(to->member), &p);
 
         if (r < 0) {
             return r;
         }
-        if (!resubmission && to->seq != *last + 1) {
+        if (!resubmission && to->seq != p->last + 1) {
             tmx_audit_step_fault(s, AUDIT_SEQUENCE, "%.*s to %.*s has number %llu after %llu", (int)h->sender.len,
                                  (const char *)h->sender.data, (int)to->member.len, (const char *)to->member.data,
-                                 (unsigned long long)to->seq, (unsigned long long)*last);
+                                 (unsigned long long)to->seq, (unsigned long long)p->last);
         }
-        if (to->seq > *last) {
-            *last = to->seq;
+        if (to->seq > p->last) {
+            *p = (struct tmx_audit_pair){ .last = to->seq, .index = s->index };
         }
     }
     return 0;
@@ -174,7 +156,8 @@ static int claim(const struct tmx_audit_step *s, struct tmx_bytes sender, struct
     return 0;
 }
 
-static int new_message(struct known *known, struct tmx_bytes id, size_t capacity, struct message **ret_message)
+static int new_message(struct known *known, struct tmx_bytes sender, struct tmx_bytes id, size_t capacity,
+                       struct message **ret_message)
 {
     struct message *m = calloc(1, sizeof *m + capacity * sizeof m->deliveries[0]);
 
@@ -182,6 +165,8 @@ static int new_message(struct known *known, struct tmx_bytes id, size_t capacity
         return -ENOMEM;
     }
     memcpy(m->id, id.data, sizeof m->id);
+    pad_member(sender, m->sender);
+    m->index = known->index;
     known->message = m;
     *ret_message = m;
     return 0;
@@ -199,18 +184,24 @@ int tmx_audit_accept(const struct tmx_audit_step *s, const Tmx__Header *h, bool 
     if (r < 0 || known == NULL) {
         return r;
     }
-    r = new_message(known, tmx_pb(h->message_id), h->n_recipients, &m);
+    r = new_message(known, tmx_pb(h->sender), tmx_pb(h->message_id), h->n_recipients, &m);
     if (r < 0) {
         return r;
     }
     crypto_generichash(m->header_digest, sizeof m->header_digest, s->e->body.data, s->e->body.len, NULL, 0);
     memcpy(m->container_digest, h->container_digest.data, sizeof m->container_digest);
     m->container_known = true;
+    m->container_bytes = (uint32_t)h->container_bytes;
     m->expires_ms = h->expires_ms;
-    for (size_t i = 0; i < h->n_recipients; i++) {
-        add_delivery(s->a, m, tmx_pb(h->recipients[i]->member), h->recipients[i]->seq, AUDIT_QUEUED);
+    if (resubmission && m->expires_ms < s->e->time_ms + TMX_EXPIRY_MAX_MS) { /* QUE-7 */
+        m->expires_ms = s->e->time_ms + TMX_EXPIRY_MAX_MS;
     }
-    r = put_place(s->a, TMX_BYTES(s->a->shard, s->a->shard_size), s->index, m);
+    for (size_t i = 0; r == 0 && i < h->n_recipients; i++) {
+        r = add_delivery(s, m, tmx_pb(h->recipients[i]->member), h->recipients[i]->seq, false);
+    }
+    if (r == 0) {
+        r = put_place(s->a, TMX_BYTES(s->a->shard, s->a->shard_size), s->index, m);
+    }
     if (r == 0 && resubmission && s->e->reference != NULL) {
         r = put_place(s->a, tmx_pb(s->e->reference->shard), s->e->reference->index, m);
     }
@@ -227,18 +218,18 @@ int tmx_audit_refuse(const struct tmx_audit_step *s, const Tmx__Header *h)
 
 int tmx_audit_carry_pair(const struct tmx_audit_step *s)
 {
-    uint64_t *last;
-    int r = pair(s->a, tmx_pb(s->e->member), tmx_pb(s->e->recipient), &last);
+    struct tmx_audit_pair *p;
+    int r = pair(s->a, tmx_pb(s->e->member), tmx_pb(s->e->recipient), &p);
 
     if (r < 0) {
         return r;
     }
-    if (*last != 0) {
+    if (p->last != 0) {
         tmx_audit_step_fault(s, AUDIT_SEQUENCE, "the pair %.*s to %.*s is carried twice", (int)s->e->member.len,
                              (const char *)s->e->member.data, (int)s->e->recipient.len,
                              (const char *)s->e->recipient.data);
     }
-    *last = s->e->number;
+    *p = (struct tmx_audit_pair){ .last = s->e->number, .index = s->index };
     return 0;
 }
 
@@ -255,7 +246,7 @@ int tmx_audit_carry_delivery(const struct tmx_audit_step *s)
         if (r < 0 || known == NULL) {
             return r;
         }
-        r = new_message(known, tmx_pb(e->message_id), TMX_RECIPIENTS_MAX, &m);
+        r = new_message(known, tmx_pb(e->member), tmx_pb(e->message_id), TMX_RECIPIENTS_MAX, &m);
         if (r == 0) {
             r = put_place(s->a, tmx_pb(e->reference->shard), e->reference->index, m);
         }
@@ -269,12 +260,11 @@ int tmx_audit_carry_delivery(const struct tmx_audit_step *s)
         }
     }
     if (memcmp(m->id, e->message_id.data, sizeof m->id) != 0 || m->n == TMX_RECIPIENTS_MAX ||
-        find_delivery(m, tmx_pb(e->recipient)) != NULL) {
+        tmx_audit_delivery(m, tmx_pb(e->recipient)) != NULL) {
         tmx_audit_step_fault(s, AUDIT_IDENTITY, "a delivery is carried twice, or under another message's acceptance");
         return 0;
     }
-    add_delivery(s->a, m, tmx_pb(e->recipient), e->number, e->code == 1 ? AUDIT_ARRIVED : AUDIT_QUEUED);
-    return 0;
+    return add_delivery(s, m, tmx_pb(e->recipient), e->number, e->code == 1);
 }
 
 /* The delivery an entry speaks of; NULL (a fault) when it does not fit the acceptance it names. */
@@ -296,7 +286,7 @@ static struct delivery *named_delivery(const struct tmx_audit_step *s, const Tmx
                              (unsigned long long)ref->index);
         return NULL;
     }
-    d = find_delivery(m, recipient);
+    d = tmx_audit_delivery(m, recipient);
     if (d == NULL) {
         tmx_audit_step_fault(s, AUDIT_REFERENCE, "%.*s is no recipient of the message accepted at entry %llu",
                              (int)recipient.size, (const char *)recipient.data, (unsigned long long)ref->index);
@@ -306,7 +296,7 @@ static struct delivery *named_delivery(const struct tmx_audit_step *s, const Tmx
     return d;
 }
 
-static void move(const struct tmx_audit_step *s, struct delivery *d, enum tmx_audit_state from,
+static void move(const struct tmx_audit_step *s, const struct message *m, struct delivery *d, enum tmx_audit_state from,
                  enum tmx_audit_state to, Tmx__Outcome outcome)
 {
     struct tmx_audit_summary *sum = &s->a->summary;
@@ -321,6 +311,9 @@ static void move(const struct tmx_audit_step *s, struct delivery *d, enum tmx_au
         sum->arrived++;
     }
     sum->outcomes[outcome]++;
+    tmx_audit_count_move(s, m, d, to);
+    *(to == AUDIT_ARRIVED ? &d->coa : &d->ended) = s->index;
+    d->said = outcome;
     d->state = to;
 }
 
@@ -342,7 +335,7 @@ void tmx_audit_report(const struct tmx_audit_step *s, const Tmx__Report *r)
         return;
     }
     tmx_audit_report_moves(r->outcome, &from, &to);
-    move(s, d, from, to, r->outcome);
+    move(s, m, d, from, to, r->outcome);
 }
 
 void tmx_audit_broker_outcome(const struct tmx_audit_step *s)
@@ -364,7 +357,7 @@ void tmx_audit_broker_outcome(const struct tmx_audit_step *s)
     if (wrong != NULL) {
         tmx_audit_step_fault(s, AUDIT_STATE, "%s (%s)", wrong, tmx_code_name(e->code));
     }
-    move(s, d, from, AUDIT_ENDED, outcome);
+    move(s, m, d, from, AUDIT_ENDED, outcome);
 }
 
 void tmx_audit_erased(const struct tmx_audit_step *s)
