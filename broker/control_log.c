@@ -62,6 +62,37 @@ static void directory_answer(struct daemon *d, const struct tmx_control_request 
     tmx_control_reply_with(d->control, r->client, json_pack("{sI}", "serial", (json_int_t)tmx_read_u64(&serial)), value);
 }
 
+/* A page of what the broker holds, read between two turns. */
+static void state_answer(struct daemon *d, const struct tmx_control_request *r, enum tmx_projection_table table,
+                         struct tmx_bytes from, struct tmx_arena *arena)
+{
+    uint8_t *bytes = tmx_arena_alloc(arena, TMX_CONTROL_STATE_BYTES);
+    assert(bytes != NULL);
+    struct tmx_writer out = tmx_writer_init(bytes, TMX_CONTROL_STATE_BYTES);
+    struct tmx_broker_page p;
+    if (!tmx_broker_project(d->broker, table, from, &out, &p)) {
+        tmx_control_refuse(d->control, r->client, "damaged", "a row of %s cannot be read: the spool is damaged", r->words[1]);
+        return;
+    }
+    json_t *reply = json_pack("{sI sI}", "size", (json_int_t)p.size, "rows", (json_int_t)p.rows);
+    if (p.next_size > 0) {
+        char next[2 * TMX_KEY_MAX + 1];
+        tmx_hex(TMX_BYTES(p.next, p.next_size), next);
+        json_object_set_new(reply, "next", json_string(next));
+    }
+    tmx_control_reply_with(d->control, r->client, reply, tmx_written(&out));
+}
+
+/* log-state TABLE [KEY] */
+static bool state_asked(const struct tmx_control_request *r, enum tmx_projection_table *ret_table, uint8_t key[TMX_KEY_MAX],
+                        size_t *ret_size)
+{
+    struct tmx_bytes hex = r->n_words == 3 ? tmx_bytes_str(r->words[2]) : TMX_BYTES_NULL;
+    *ret_size = hex.size / 2;
+    return (r->n_words == 2 || r->n_words == 3) && strcmp(r->words[0], "log-state") == 0 &&
+           tmx_projection_find(r->words[1], ret_table) && hex.size <= 2 * TMX_KEY_MAX && tmx_unhex(hex, key, *ret_size);
+}
+
 bool control_log(struct daemon *d, const struct tmx_control_request *r, struct tmx_arena *arena)
 {
     uint64_t from, count;
@@ -78,6 +109,13 @@ bool control_log(struct daemon *d, const struct tmx_control_request *r, struct t
     if (r->n_words == 2 && strcmp(r->words[0], "log-directory") == 0 &&
         tmx_parse_u64(tmx_bytes_str(r->words[1]), UINT64_MAX, &from)) {
         directory_answer(d, r, from);
+        return true;
+    }
+    enum tmx_projection_table table;
+    uint8_t key[TMX_KEY_MAX];
+    size_t size;
+    if (state_asked(r, &table, key, &size)) {
+        state_answer(d, r, table, TMX_BYTES(key, size), arena);
         return true;
     }
     return false;

@@ -121,6 +121,9 @@ static int check_bundle(struct tmx_check *c, const struct tmx_bundle *b)
             tmx_tree_append(c->tree, &b->prepared[i].leaf, tmx_check_full_tile, c);
             r = c->failed;
         }
+        if (r == 0 && c->watch != NULL) {
+            r = c->watch(c->watch_ctx, c->audit);
+        }
         if (r < 0) {
             return r;
         }
@@ -339,8 +342,8 @@ static int check_open(struct tmx_check *c, const char *dir, const char *authorit
     return r;
 }
 
-int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs, const struct tmx_signify_public *signer,
-                     struct tmx_check **ret_check, const char **ret_what)
+static int check(const char *dir, const char *authority_file, unsigned jobs, const struct tmx_signify_public *signer,
+                 tmx_check_watch_fn *watch, void *ctx, struct tmx_check **ret_check, const char **ret_what)
 {
     struct tmx_check *c = calloc(1, sizeof *c);
     int r;
@@ -350,6 +353,8 @@ int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs,
         return -ENOMEM;
     }
     c->fd = -1;
+    c->watch = watch;
+    c->watch_ctx = ctx;
     r = check_open(c, dir, authority_file, jobs, signer, ret_what);
     if (r < 0) {
         tmx_check_free(c);
@@ -357,4 +362,16 @@ int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs,
     }
     *ret_check = c;
     return 0;
+}
+
+int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs, const struct tmx_signify_public *signer,
+                     struct tmx_check **ret_check, const char **ret_what)
+{
+    return check(dir, authority_file, jobs, signer, NULL, NULL, ret_check, ret_what);
+}
+
+int tmx_check_watched(const char *dir, const char *authority_file, unsigned jobs, tmx_check_watch_fn *watch, void *ctx,
+                      struct tmx_check **ret_check, const char **ret_what)
+{
+    return check(dir, authority_file, jobs, NULL, watch, ctx, ret_check, ret_what);
 }

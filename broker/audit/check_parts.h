@@ -21,6 +21,8 @@ struct tmx_check {
     /* Tiles the export lacks or has wrong, as they must be: later checks then speak of the entries alone. */
     struct tmx_audit_table own_tiles; /* (level, n) -> uint8_t * */
     int failed;                       /* an error inside a callback */
+    tmx_check_watch_fn *watch;        /* or NULL */
+    void *watch_ctx;
 };
 
 /* tmx_tree_full_tile_fn, tmx_tree_read_tile_fn; ctx is the check. */

@@ -62,6 +62,7 @@ struct arguments {
 
 int tmx_run_export(const struct arguments *a);
 int tmx_run_verify(const struct arguments *a);
+int tmx_run_fold(const struct arguments *a);
 int tmx_run_prove(const struct arguments *a);
 int tmx_run_compare(const struct arguments *a);
 int tmx_run_gaps(const struct arguments *a);

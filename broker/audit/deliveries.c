@@ -9,90 +9,13 @@
 #include <tmx/text.h>
 
 #include "deliveries.h"
-#include "rules.h"
-
-static void pad_member(struct tmx_bytes code, uint8_t ret_member[TMX_MEMBER_MAX])
-{
-    assert(code.size <= TMX_MEMBER_MAX);
-    memset(ret_member, 0, TMX_MEMBER_MAX);
-    memcpy(ret_member, code.data, code.size);
-}
-
-static struct tmx_audit_delivery *find_delivery(struct tmx_audit_message *m, struct tmx_bytes member)
-{
-    uint8_t padded[TMX_MEMBER_MAX];
-
-    pad_member(member, padded);
-    for (size_t i = 0; i < m->n; i++) {
-        if (memcmp(m->deliveries[i].member, padded, sizeof padded) == 0) {
-            return &m->deliveries[i];
-        }
-    }
-    return NULL;
-}
-
-struct tmx_audit_delivery *tmx_audit_add_delivery(struct tmx_audit *a, struct tmx_audit_message *m,
-                                                  struct tmx_bytes member, uint64_t seq, enum tmx_audit_state state)
-{
-    struct tmx_audit_delivery *d = &m->deliveries[m->n++];
-
-    pad_member(member, d->member);
-    d->seq = seq;
-    d->state = state;
-    a->summary.deliveries++;
-    *(state == AUDIT_ARRIVED ? &a->summary.arrived : &a->summary.queued) += 1;
-    return d;
-}
-
-void tmx_audit_messages_free(struct tmx_audit *a)
-{
-    const struct tmx_audit_key *key;
-    size_t at = 0;
-    void *value;
-
-    while (tmx_audit_table_next(&a->ids, &at, &key, &value)) {
-        free(((struct tmx_audit_known *)value)->message);
-    }
-    while (a->unplaced != NULL) {
-        struct tmx_audit_message *next = a->unplaced->next;
-
-        free(a->unplaced);
-        a->unplaced = next;
-    }
-}
-
-static struct tmx_audit_key place_key(struct tmx_bytes shard, uint64_t index)
-{
-    uint8_t number[8];
-    struct tmx_writer w = TMX_WRITER_OF(number);
-
-    tmx_write_u64(&w, index);
-    return tmx_audit_key_of(shard, TMX_BYTES_OF(number));
-}
-
-int tmx_audit_put_place(struct tmx_audit *a, struct tmx_bytes shard, uint64_t index, struct tmx_audit_message *m)
-{
-    const struct tmx_audit_key key = place_key(shard, index);
-    void *value;
-    bool new;
-    int r = tmx_audit_table_put(&a->places, &key, &value, &new);
-
-    if (r == 0) {
-        *(struct tmx_audit_message **)value = m;
-    }
-    return r;
-}
 
 static struct tmx_audit_message *get_place(const struct tmx_audit *a, const Tmx__LogRef *ref)
 {
-    const struct tmx_audit_key key = place_key(tmx_pb(ref->shard), ref->index);
-    struct tmx_audit_message **found = tmx_audit_table_get(&a->places, &key);
-
-    return found == NULL ? NULL : *found;
+    return tmx_audit_message_at(a, tmx_pb(ref->shard), ref->index);
 }
 
-/* The last number of a pair. */
-static int pair(struct tmx_audit *a, struct tmx_bytes sender, struct tmx_bytes recipient, uint64_t **ret_last)
+static int pair(struct tmx_audit *a, struct tmx_bytes sender, struct tmx_bytes recipient, struct tmx_audit_pair **ret_pair)
 {
     uint8_t padded[TMX_MEMBER_MAX];
     struct tmx_audit_key key;
@@ -100,11 +23,11 @@ static int pair(struct tmx_audit *a, struct tmx_bytes sender, struct tmx_bytes r
     bool new;
     int r;
 
-    pad_member(recipient, padded);
+    tmx_audit_pad_member(recipient, padded);
     key = tmx_audit_key_of(sender, TMX_BYTES_OF(padded));
     r = tmx_audit_table_put(&a->pairs, &key, &value, &new);
     if (r == 0) {
-        *ret_last = value;
+        *ret_pair = value;
     }
     return r;
 }
@@ -115,19 +38,19 @@ static int consume(const struct tmx_audit_step *s, const Tmx__Header *h, bool re
 {
     for (size_t i = 0; i < h->n_recipients; i++) {
         const Tmx__Recipient *to = h->recipients[i];
-        uint64_t *last;
-        int r = pair(s->a, tmx_pb(h->sender), tmx_pb(to->member), &last);
+        struct tmx_audit_pair *p;
+        int r = pair(s->a, tmx_pb(h->sender), tmx_pb(to->member), &p);
 
         if (r < 0) {
             return r;
         }
-        if (!resubmission && to->seq != *last + 1 && !(*last == 0 && s->a->begin > 0)) {
+        if (!resubmission && to->seq != p->last + 1 && !(p->last == 0 && s->a->begin > 0)) {
             tmx_audit_step_fault(s, AUDIT_SEQUENCE, "%.*s to %.*s has number %llu after %llu", (int)h->sender.len,
                                  (const char *)h->sender.data, (int)to->member.len, (const char *)to->member.data,
-                                 (unsigned long long)to->seq, (unsigned long long)*last);
+                                 (unsigned long long)to->seq, (unsigned long long)p->last);
         }
-        if (to->seq > *last) {
-            *last = to->seq;
+        if (to->seq > p->last) {
+            *p = (struct tmx_audit_pair){ .last = to->seq, .index = s->index };
         }
     }
     return 0;
@@ -159,7 +82,8 @@ static int claim(const struct tmx_audit_step *s, struct tmx_bytes sender, struct
     return 0;
 }
 
-static int new_message(struct tmx_audit_known *known, struct tmx_bytes id, size_t capacity, struct tmx_audit_message **ret_message)
+static int new_message(struct tmx_audit_known *known, struct tmx_bytes sender, struct tmx_bytes id, size_t capacity,
+                       struct tmx_audit_message **ret_message)
 {
     struct tmx_audit_message *m = calloc(1, sizeof *m + capacity * sizeof m->deliveries[0]);
 
@@ -167,6 +91,8 @@ static int new_message(struct tmx_audit_known *known, struct tmx_bytes id, size_
         return -ENOMEM;
     }
     memcpy(m->id, id.data, sizeof m->id);
+    tmx_audit_pad_member(sender, m->sender);
+    m->index = known->index;
     known->message = m;
     *ret_message = m;
     return 0;
@@ -184,18 +110,24 @@ int tmx_audit_accept(const struct tmx_audit_step *s, const Tmx__Header *h, bool 
     if (r < 0 || known == NULL) {
         return r;
     }
-    r = new_message(known, tmx_pb(h->message_id), h->n_recipients, &m);
+    r = new_message(known, tmx_pb(h->sender), tmx_pb(h->message_id), h->n_recipients, &m);
     if (r < 0) {
         return r;
     }
     crypto_generichash(m->header_digest, sizeof m->header_digest, s->e->body.data, s->e->body.len, NULL, 0);
     memcpy(m->container_digest, h->container_digest.data, sizeof m->container_digest);
     m->container_known = true;
+    m->container_bytes = (uint32_t)h->container_bytes;
     m->expires_ms = h->expires_ms;
-    for (size_t i = 0; i < h->n_recipients; i++) {
-        tmx_audit_add_delivery(s->a, m, tmx_pb(h->recipients[i]->member), h->recipients[i]->seq, AUDIT_QUEUED);
+    if (resubmission && m->expires_ms < s->e->time_ms + TMX_EXPIRY_MAX_MS) { /* QUE-7 */
+        m->expires_ms = s->e->time_ms + TMX_EXPIRY_MAX_MS;
     }
-    r = tmx_audit_put_place(s->a, TMX_BYTES(s->a->shard, s->a->shard_size), s->index, m);
+    for (size_t i = 0; r == 0 && i < h->n_recipients; i++) {
+        r = tmx_audit_add_delivery(s, m, tmx_pb(h->recipients[i]->member), h->recipients[i]->seq, false);
+    }
+    if (r == 0) {
+        r = tmx_audit_put_place(s->a, TMX_BYTES(s->a->shard, s->a->shard_size), s->index, m);
+    }
     if (r == 0 && resubmission && s->e->reference != NULL) {
         r = tmx_audit_put_place(s->a, tmx_pb(s->e->reference->shard), s->e->reference->index, m);
     }
@@ -212,18 +144,18 @@ int tmx_audit_refuse(const struct tmx_audit_step *s, const Tmx__Header *h)
 
 int tmx_audit_carry_pair(const struct tmx_audit_step *s)
 {
-    uint64_t *last;
-    int r = pair(s->a, tmx_pb(s->e->member), tmx_pb(s->e->recipient), &last);
+    struct tmx_audit_pair *p;
+    int r = pair(s->a, tmx_pb(s->e->member), tmx_pb(s->e->recipient), &p);
 
     if (r < 0) {
         return r;
     }
-    if (*last != 0) {
+    if (p->last != 0) {
         tmx_audit_step_fault(s, AUDIT_SEQUENCE, "the pair %.*s to %.*s is carried twice", (int)s->e->member.len,
                              (const char *)s->e->member.data, (int)s->e->recipient.len,
                              (const char *)s->e->recipient.data);
     }
-    *last = s->e->number;
+    *p = (struct tmx_audit_pair){ .last = s->e->number, .index = s->index };
     return 0;
 }
 
@@ -240,7 +172,7 @@ int tmx_audit_carry_delivery(const struct tmx_audit_step *s)
         if (r < 0 || known == NULL) {
             return r;
         }
-        r = new_message(known, tmx_pb(e->message_id), TMX_RECIPIENTS_MAX, &m);
+        r = new_message(known, tmx_pb(e->member), tmx_pb(e->message_id), TMX_RECIPIENTS_MAX, &m);
         if (r == 0) {
             r = tmx_audit_put_place(s->a, tmx_pb(e->reference->shard), e->reference->index, m);
         }
@@ -254,12 +186,11 @@ int tmx_audit_carry_delivery(const struct tmx_audit_step *s)
         }
     }
     if (memcmp(m->id, e->message_id.data, sizeof m->id) != 0 || m->n == TMX_RECIPIENTS_MAX ||
-        find_delivery(m, tmx_pb(e->recipient)) != NULL) {
+        tmx_audit_delivery(m, tmx_pb(e->recipient)) != NULL) {
         tmx_audit_step_fault(s, AUDIT_IDENTITY, "a delivery is carried twice, or under another message's acceptance");
         return 0;
     }
-    tmx_audit_add_delivery(s->a, m, tmx_pb(e->recipient), e->number, e->code == 1 ? AUDIT_ARRIVED : AUDIT_QUEUED);
-    return 0;
+    return tmx_audit_add_delivery(s, m, tmx_pb(e->recipient), e->number, e->code == 1);
 }
 
 /* The delivery an entry speaks of; *ret_delivery is NULL (a fault) when it does not fit the acceptance it names. */
@@ -289,9 +220,14 @@ static int named_delivery(const struct tmx_audit_step *s, const Tmx__LogRef *ref
                              (unsigned long long)ref->index);
         return 0;
     }
-    d = find_delivery(m, recipient);
+    d = tmx_audit_delivery(m, recipient);
     if (d == NULL && m->assumed && m->n < TMX_RECIPIENTS_MAX) {
-        d = tmx_audit_add_delivery(s->a, m, recipient, 0, AUDIT_QUEUED);
+        int r = tmx_audit_add_delivery(s, m, recipient, 0, false);
+
+        if (r < 0) {
+            return r;
+        }
+        d = &m->deliveries[m->n - 1];
         d->assumed = true;
     }
     if (d == NULL) {
@@ -304,14 +240,15 @@ static int named_delivery(const struct tmx_audit_step *s, const Tmx__LogRef *ref
     return 0;
 }
 
-static void move(const struct tmx_audit_step *s, struct tmx_audit_delivery *d, enum tmx_audit_state from,
-                 enum tmx_audit_state to, Tmx__Outcome outcome)
+static void move(const struct tmx_audit_step *s, const struct tmx_audit_message *m, struct tmx_audit_delivery *d,
+                 enum tmx_audit_state from, enum tmx_audit_state to, Tmx__Outcome outcome)
 {
     struct tmx_audit_summary *sum = &s->a->summary;
 
     if (d->assumed && from == AUDIT_ARRIVED) { /* its CoA came before the first entry */
         sum->queued--;
         sum->arrived++;
+        tmx_audit_count_move(s, m, d, from);
         d->state = from;
     }
     d->assumed = false;
@@ -325,6 +262,9 @@ static void move(const struct tmx_audit_step *s, struct tmx_audit_delivery *d, e
         sum->arrived++;
     }
     sum->outcomes[outcome]++;
+    tmx_audit_count_move(s, m, d, to);
+    *(to == AUDIT_ARRIVED ? &d->coa : &d->ended) = s->index;
+    d->said = outcome;
     d->state = to;
 }
 
@@ -352,7 +292,7 @@ int tmx_audit_report(const struct tmx_audit_step *s, const Tmx__Report *report)
         return 0;
     }
     tmx_audit_report_moves(report->outcome, &from, &to);
-    move(s, d, from, to, report->outcome);
+    move(s, m, d, from, to, report->outcome);
     return 0;
 }
 
@@ -376,7 +316,7 @@ int tmx_audit_broker_outcome(const struct tmx_audit_step *s)
     if (wrong != NULL) {
         tmx_audit_step_fault(s, AUDIT_STATE, "%s (%s)", wrong, tmx_code_name(e->code));
     }
-    move(s, d, from, AUDIT_ENDED, outcome);
+    move(s, m, d, from, AUDIT_ENDED, outcome);
     return 0;
 }
 

@@ -26,7 +26,7 @@ int tmx_audit_assume_message(const struct tmx_audit_step *s, const Tmx__LogRef *
     memcpy(m->id, id.data, sizeof m->id);
     memcpy(m->header_digest, header_digest.data, sizeof m->header_digest);
     m->assumed = true;
-    m->first_index = s->index;
+    m->index = s->index;
     m->next = s->a->unplaced;
     s->a->unplaced = m;
     *ret_message = m;
@@ -60,9 +60,9 @@ bool tmx_audit_first_open(const struct tmx_audit *a, uint64_t *ret_index, uint8_
         }
     }
     for (const struct tmx_audit_message *m = a->unplaced; m != NULL; m = m->next) {
-        if (m->first_index < index && is_open(m)) {
+        if (m->index < index && is_open(m)) {
             first = m;
-            index = m->first_index;
+            index = m->index;
         }
     }
     if (first == NULL) {

@@ -23,6 +23,8 @@ static const char doc[] =
     "lists the files; --sign signs the list, for signify -C.\n\n"
     "verify recomputes the tree from the entries, compares every tile, verifies the checkpoint, the directories and "
     "every signature, and replays the rules of the log (proto/README.md, LOG-6).\n\n"
+    "fold asks a running broker what it holds, continues the export, and says whether that is what the log gives, or which "
+    "row of the broker's state is the first that is not.\n\n"
     "prove writes the proof that an entry is in the log, for others' tools (c2sp.org/tlog-proof). compare says whether two "
     "exports, or an export and a checkpoint, are one history, and writes the proof of a fork when they are not.\n\n"
     "export --format prints the log of an export to be read, as far as --from, --to, --member, --type and --outcome choose. "
@@ -44,7 +46,7 @@ static const struct argp_option options[] = {
     { "format", OPTION_KEY(OPTION_FORMAT), "csv|jsonl", 0, "print the log to be read, a line for each entry and recipient", 0 },
     { "from", OPTION_KEY(OPTION_FROM), "TIME", 0, "only from this time on: 2026-11-24 or 2026-11-24T10:00:00Z", 0 },
     { "html", OPTION_KEY(OPTION_HTML), "FILE", 0, "also write the report as a page that needs nothing else", 0 },
-    { "jobs", OPTION_KEY(OPTION_JOBS), "N", 0, "on so many threads (verify); as many as there are processors", 0 },
+    { "jobs", OPTION_KEY(OPTION_JOBS), "N", 0, "on so many threads (verify, fold); as many as there are processors", 0 },
     { "json", OPTION_KEY(OPTION_JSON), NULL, 0, "print one JSON document", 0 },
     { "late", OPTION_KEY(OPTION_LATE), "TIME", 0, "an outcome is late when it comes more than this after acceptance (20m)", 0 },
     { "member", OPTION_KEY(OPTION_MEMBER), "CODE", 0, "only what this member signed, sent or receives", 0 },
@@ -86,6 +88,11 @@ static const struct command commands[] = {
       OPTION_AUTHORITY,
       OPTION_AUTHORITY | OPTION_JSON | OPTION_JOBS | OPTION_SIGNED_BY,
       tmx_run_verify },
+    { "fold",
+      { "the directory of the export" },
+      OPTION_AUTHORITY | OPTION_SOCKET,
+      OPTION_AUTHORITY | OPTION_SOCKET | OPTION_SIGN | OPTION_JOBS | OPTION_JSON,
+      tmx_run_fold },
     { "prove",
       { "the directory of the export", "the index of the entry" },
       OPTION_AUTHORITY,
@@ -168,7 +175,8 @@ static void check_arguments(const struct arguments *a, struct argp_state *state)
     const struct command *c = a->command;
 
     if (c == NULL) {
-        argp_error(state, "a command is missing: export, verify, prove, compare, gaps, reconcile, report, verify-evidence, keygen or prune");
+        argp_error(state, "a command is missing: export, verify, fold, prove, compare, gaps, reconcile, report, verify-evidence, keygen or "
+                          "prune");
         return;
     }
     if (a->n_operands < TMX_N(c->operands) && c->operands[a->n_operands] != NULL) {
@@ -176,6 +184,9 @@ static void check_arguments(const struct arguments *a, struct argp_state *state)
     }
     if ((c->required & ~a->given & OPTION_AUTHORITY) != 0) {
         argp_error(state, "%s: --authority FILE is missing: what is checked cannot vouch for its own keys", c->name);
+    }
+    if ((c->required & ~a->given & OPTION_SOCKET) != 0) {
+        argp_error(state, "%s: --socket PATH is missing: where the broker answers", c->name);
     }
     if ((c->required & ~a->given & OPTION_BEFORE) != 0) {
         argp_error(state, "%s: --before TIME or INDEX is missing: how far to prune", c->name);

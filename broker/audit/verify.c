@@ -104,10 +104,12 @@ int tmx_audit_new(struct tmx_bytes shard, const uint8_t hash_key[16], tmx_audit_
     a->root = root;
     a->ctx = ctx;
     tmx_audit_table_init(&a->batches, sizeof(struct tmx_audit_batch), hash_key);
-    tmx_audit_table_init(&a->pairs, sizeof(uint64_t), hash_key);
+    tmx_audit_table_init(&a->pairs, sizeof(struct tmx_audit_pair), hash_key);
     tmx_audit_table_init(&a->ids, 2 * sizeof(uint64_t), hash_key);
     tmx_audit_table_init(&a->places, sizeof(void *), hash_key);
-    tmx_audit_table_init(&a->prekeys, sizeof(uint64_t), hash_key);
+    tmx_audit_table_init(&a->prekeys, sizeof(struct tmx_audit_prekey_set), hash_key);
+    tmx_audit_table_init(&a->destinations, sizeof(struct tmx_audit_destination), hash_key);
+    tmx_audit_table_init(&a->refusals, sizeof(struct tmx_audit_refusal), hash_key);
     *ret_audit = a;
     return 0;
 }
@@ -121,6 +123,8 @@ struct tmx_audit *tmx_audit_free(struct tmx_audit *a)
         tmx_audit_table_deinit(&a->ids);
         tmx_audit_table_deinit(&a->places);
         tmx_audit_table_deinit(&a->prekeys);
+        tmx_audit_table_deinit(&a->destinations);
+        tmx_audit_table_deinit(&a->refusals);
         tmx_audit_preparer_free(a->preparer);
         tmx_arena_deinit(&a->arena);
         free(a);

@@ -52,6 +52,10 @@
  *   log-entries FROM COUNT  {"entries": how many, "payload": their bytes}, each as a 16-bit size and the leaf: at most COUNT,
  *                           and as many as TMX_CONTROL_ENTRIES_BYTES hold (one at least), fewer where the log ends
  *   log-directory SERIAL    {"serial", "payload": its file}: the first of this serial or a higher one; serial 0: there is none
+ *   log-state TABLE [KEY]   {"size", "rows", "next"?: a key in hexadecimal, "payload"}: what the broker holds after the first `size`
+ *                           entries, so many rows of that table of the projection (tmx/projection.h), ascending, from KEY on
+ *                           and below `next`; without `next` to its end. As many as TMX_CONTROL_STATE_BYTES hold, and fewer where
+ *                           what was looked at is of another table; there may be none
  */
 #pragma once
 

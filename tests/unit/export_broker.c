@@ -30,6 +30,7 @@ char target[64];
 char why[EXPORT_WHY_MAX];
 struct asked *asked;
 uint64_t breaks_off_at;
+more_fn *answer_more;
 
 #define GIVEN_MAX 100u /* entries at once */
 
@@ -101,7 +102,7 @@ static void answer(struct tmx_control *control, enum lie lie, const struct tmx_c
         } else {
             answer_entries(control, lie, r->client, from, count);
         }
-    } else {
+    } else if (answer_more == NULL || !answer_more(control, r)) {
         tmx_control_refuse(control, r->client, "no", "unknown request");
     }
 }
@@ -126,7 +127,7 @@ static void serve(struct tmx_control *control, enum lie lie)
     }
 }
 
-static pid_t start_broker(enum lie lie, char socket_path[64], struct tmx_control **ret_control)
+pid_t start_broker(enum lie lie, char socket_path[64], struct tmx_control **ret_control)
 {
     pid_t pid;
 
@@ -146,7 +147,7 @@ static pid_t start_broker(enum lie lie, char socket_path[64], struct tmx_control
     return pid;
 }
 
-static void stop_broker(pid_t pid, struct tmx_control *control)
+void stop_broker(pid_t pid, struct tmx_control *control)
 {
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);

@@ -3,6 +3,10 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
+#include <tmx/control.h>
+
 #include "../../broker/audit/export.h"
 #include "../../broker/audit/prune.h"
 #include "export_fixture.h"
@@ -22,6 +26,13 @@ enum lie {
     BREAKS_OFF, /* answers no further than breaks_off_at */
 };
 extern uint64_t breaks_off_at;
+
+/* Answers what else is asked; false: it does not. */
+typedef bool more_fn(struct tmx_control *control, const struct tmx_control_request *request);
+extern more_fn *answer_more;
+
+pid_t start_broker(enum lie lie, char socket_path[64], struct tmx_control **ret_control);
+void stop_broker(pid_t pid, struct tmx_control *control);
 
 /* What the broker was asked for in the export made last. */
 struct asked {
