@@ -46,7 +46,7 @@ static const struct argp_option options[] = {
     { "format", OPTION_KEY(OPTION_FORMAT), "csv|jsonl", 0, "print the log to be read, a line for each entry and recipient", 0 },
     { "from", OPTION_KEY(OPTION_FROM), "TIME", 0, "only from this time on: 2026-11-24 or 2026-11-24T10:00:00Z", 0 },
     { "html", OPTION_KEY(OPTION_HTML), "FILE", 0, "also write the report as a page that needs nothing else", 0 },
-    { "jobs", OPTION_KEY(OPTION_JOBS), "N", 0, "on so many threads (verify, fold); as many as there are processors", 0 },
+    { "jobs", OPTION_KEY(OPTION_JOBS), "N", 0, "on so many threads (verify, fold, prune); as many as there are processors", 0 },
     { "json", OPTION_KEY(OPTION_JSON), NULL, 0, "print one JSON document", 0 },
     { "late", OPTION_KEY(OPTION_LATE), "TIME", 0, "an outcome is late when it comes more than this after acceptance (20m)", 0 },
     { "member", OPTION_KEY(OPTION_MEMBER), "CODE", 0, "only what this member signed, sent or receives", 0 },
@@ -368,6 +368,7 @@ int main(int argc, char **argv)
 {
     static const struct argp argp = { options, parse,
                                       "export DIR --socket PATH\nverify DIR --authority FILE\n"
+                                      "fold DIR --socket PATH --authority FILE\n"
                                       "prove DIR INDEX --authority FILE\ncompare A B --authority FILE\n"
                                       "gaps DIR --authority FILE\nreconcile DIR MEMBER MEMBER --authority FILE\n"
                                       "report DIR --authority FILE\nverify-evidence FILE --authority FILE\nkeygen KEYFILE\n"
