@@ -314,6 +314,7 @@ static struct log_source log_source(const struct daemon *d)
     tmx_broker_cosigned(d->broker, &v);
     return (struct log_source){ .control = d->control,
                                 .spool = d->spool,
+                                .broker = d->broker,
                                 .checkpoint = tmx_broker_checkpoint(d->broker),
                                 .witnesses = v.witnesses,
                                 .cosigned = v.size > 0 && v.quorum.reached ? v.checkpoint : TMX_BYTES_NULL };

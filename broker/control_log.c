@@ -111,6 +111,41 @@ static void anchor_answer(const struct log_source *d, const struct tmx_control_r
                            TMX_BYTES(row.at, row.left));
 }
 
+/* A page of what the broker holds, read between two turns. */
+static void state_answer(const struct log_source *d, const struct tmx_control_request *r, enum tmx_projection_table table,
+                         struct tmx_bytes from, struct tmx_arena *arena)
+{
+    uint8_t *bytes = tmx_arena_alloc(arena, TMX_CONTROL_STATE_BYTES);
+    assert(bytes != NULL);
+    struct tmx_writer out = tmx_writer_init(bytes, TMX_CONTROL_STATE_BYTES);
+    struct tmx_broker_page p;
+    if (d->broker == NULL) {
+        tmx_control_refuse(d->control, r->client, "archived", "this log has ended: no broker holds its state any more");
+        return;
+    }
+    if (!tmx_broker_project(d->broker, table, from, &out, &p)) {
+        tmx_control_refuse(d->control, r->client, "damaged", "a row of %s cannot be read: the spool is damaged", r->words[1]);
+        return;
+    }
+    json_t *reply = json_pack("{sI sI}", "size", (json_int_t)p.size, "rows", (json_int_t)p.rows);
+    if (p.next_size > 0) {
+        char next[2 * TMX_KEY_MAX + 1];
+        tmx_hex(TMX_BYTES(p.next, p.next_size), next);
+        json_object_set_new(reply, "next", json_string(next));
+    }
+    tmx_control_reply_with(d->control, r->client, reply, tmx_written(&out));
+}
+
+/* log-state TABLE [KEY] */
+static bool state_asked(const struct tmx_control_request *r, enum tmx_projection_table *ret_table, uint8_t key[TMX_KEY_MAX],
+                        size_t *ret_size)
+{
+    struct tmx_bytes hex = r->n_words == 3 ? tmx_bytes_str(r->words[2]) : TMX_BYTES_NULL;
+    *ret_size = hex.size / 2;
+    return (r->n_words == 2 || r->n_words == 3) && strcmp(r->words[0], "log-state") == 0 &&
+           tmx_projection_find(r->words[1], ret_table) && hex.size <= 2 * TMX_KEY_MAX && tmx_unhex(hex, key, *ret_size);
+}
+
 bool control_log(const struct log_source *d, const struct tmx_control_request *r, struct tmx_arena *arena)
 {
     uint64_t from, count;
@@ -137,6 +172,13 @@ bool control_log(const struct log_source *d, const struct tmx_control_request *r
     if (r->n_words == 2 && strcmp(r->words[0], "log-anchor") == 0 &&
         tmx_parse_u64(tmx_bytes_str(r->words[1]), INDEX_MAX, &from)) {
         anchor_answer(d, r, from);
+        return true;
+    }
+    enum tmx_projection_table table;
+    uint8_t key[TMX_KEY_MAX];
+    size_t size;
+    if (state_asked(r, &table, key, &size)) {
+        state_answer(d, r, table, TMX_BYTES(key, size), arena);
         return true;
     }
     return false;

@@ -116,6 +116,7 @@ void control_answer(struct daemon *d, const struct tmx_control_request *r);
 struct log_source {
     struct tmx_control *control;
     struct tmx_spool *spool;
+    struct tmx_broker *broker;     /* NULL: there is none any more */
     struct tmx_bytes checkpoint;   /* the last signed head */
     unsigned witnesses;            /* of the policy; 0: it asks for none */
     struct tmx_bytes cosigned;     /* the newest head that its quorum has cosigned, with all lines; or empty */

@@ -13,6 +13,7 @@
 #include "check_parts.h"
 #include "crew.h"
 #include "export_dir.h"
+#include "pruned.h"
 #include "sums.h"
 
 const struct tmx_audit *tmx_check_audit(const struct tmx_check *c)
@@ -23,6 +24,11 @@ const struct tmx_audit *tmx_check_audit(const struct tmx_check *c)
 const struct tmx_checkpoint *tmx_check_head(const struct tmx_check *c)
 {
     return &c->head;
+}
+
+uint64_t tmx_check_pruned(const struct tmx_check *c)
+{
+    return c->pruned;
 }
 
 struct tmx_check *tmx_check_free(struct tmx_check *c)
@@ -115,6 +121,9 @@ static int check_bundle(struct tmx_check *c, const struct tmx_bundle *b)
             tmx_tree_append(c->tree, &b->prepared[i].leaf, tmx_check_full_tile, c);
             r = c->failed;
         }
+        if (r == 0 && c->watch != NULL) {
+            r = c->watch(c->watch_ctx, c->audit);
+        }
         if (r < 0) {
             return r;
         }
@@ -138,14 +147,57 @@ static void bundle_fault(struct tmx_check *c, const struct tmx_bundle *b)
     }
 }
 
+/* Before which index there are no entries. An export that says something else has to have them all. */
+static void check_pruned(struct tmx_check *c)
+{
+    const int r = tmx_pruned_read(c->fd, c->head.size, &c->pruned);
+
+    if (r < 0) {
+        tmx_audit_fault(c->audit, AUDIT_ENTRIES, AUDIT_NO_INDEX, PRUNED_FILE ": %s",
+                        r == -EBADMSG ? "not an index before which a log of this size can be pruned" : strerror(-r));
+    }
+    tmx_audit_begin_at(c->audit, c->pruned);
+}
+
+/* Entries that are pruned, by their hashes; *ret_whole: all of them are there. */
+static int check_leaves(struct tmx_check *c, bool *ret_whole)
+{
+    struct tmx_hash leaves[TMX_TILE_WIDTH];
+
+    *ret_whole = true;
+    for (uint64_t n = 0; n < c->pruned / TMX_TILE_WIDTH; n++) {
+        const int r = tmx_pruned_leaves(c->fd, n, leaves);
+
+        if (r < 0) {
+            tmx_audit_fault(c->audit, AUDIT_TILE, AUDIT_NO_INDEX, "tile %llu of level 0, all there is of entries that are pruned: %s; "
+                            "nothing after it was checked", (unsigned long long)n, r == -EBADMSG ? "no full tile" : strerror(-r));
+            *ret_whole = false;
+            return 0;
+        }
+        for (size_t i = 0; i < TMX_TILE_WIDTH; i++) {
+            tmx_tree_append(c->tree, &leaves[i], tmx_check_full_tile, c);
+        }
+        if (c->failed < 0) {
+            return c->failed;
+        }
+    }
+    return 0;
+}
+
 /* All entries up to the head's size, or up to the first bundle that is not whole. */
 static int check_entries(struct tmx_check *c, unsigned jobs)
 {
     const struct tmx_bundle *b;
     struct tmx_crew *crew;
     bool whole = true;
-    int r = tmx_crew_new(c->fd, c->head.size, jobs, find_directory, c, &crew);
+    int r;
 
+    check_pruned(c);
+    r = check_leaves(c, &whole);
+    if (r < 0 || !whole) {
+        return r;
+    }
+    r = tmx_crew_new(c->fd, c->pruned / TMX_TILE_WIDTH, c->head.size, jobs, find_directory, c, &crew);
     if (r < 0) {
         return r;
     }
@@ -239,7 +291,7 @@ static int check_log(struct tmx_check *c, struct tmx_bytes note, unsigned jobs, 
 /* The list of files, if there is one, and its signature. */
 static int check_sums(struct tmx_check *c, const struct tmx_signify_public *signer)
 {
-    int r = tmx_sums_check(c->fd, c->head.size, sums_fault, c);
+    int r = tmx_sums_check(c->fd, c->head.size, c->pruned, sums_fault, c);
 
     if (r < 0) {
         return r;
@@ -295,8 +347,8 @@ static int check_open(struct tmx_check *c, const char *dir, const char *authorit
     return r;
 }
 
-int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs, const struct tmx_signify_public *signer,
-                     struct tmx_check **ret_check, const char **ret_what)
+static int check(const char *dir, const char *authority_file, unsigned jobs, const struct tmx_signify_public *signer,
+                 tmx_check_watch_fn *watch, void *ctx, struct tmx_check **ret_check, const char **ret_what)
 {
     struct tmx_check *c = calloc(1, sizeof *c);
     int r;
@@ -306,6 +358,8 @@ int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs,
         return -ENOMEM;
     }
     c->fd = -1;
+    c->watch = watch;
+    c->watch_ctx = ctx;
     r = check_open(c, dir, authority_file, jobs, signer, ret_what);
     if (r < 0) {
         tmx_check_free(c);
@@ -313,4 +367,16 @@ int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs,
     }
     *ret_check = c;
     return 0;
+}
+
+int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs, const struct tmx_signify_public *signer,
+                     struct tmx_check **ret_check, const char **ret_what)
+{
+    return check(dir, authority_file, jobs, signer, NULL, NULL, ret_check, ret_what);
+}
+
+int tmx_check_watched(const char *dir, const char *authority_file, unsigned jobs, tmx_check_watch_fn *watch, void *ctx,
+                      struct tmx_check **ret_check, const char **ret_what)
+{
+    return check(dir, authority_file, jobs, NULL, watch, ctx, ret_check, ret_what);
 }

@@ -15,6 +15,10 @@ struct tmx_check;
  * itself could not go on; *ret_what then says what (a static text). */
 int tmx_check_export(const char *dir, const char *authority_file, unsigned jobs, const struct tmx_signify_public *signer,
                      struct tmx_check **ret_check, const char **ret_what) TMX_MUST_CHECK;
+/* The same, and calls `watch` after every entry; what is negative ends it and is returned. */
+typedef int tmx_check_watch_fn(void *ctx, const struct tmx_audit *a);
+int tmx_check_watched(const char *dir, const char *authority_file, unsigned jobs, tmx_check_watch_fn *watch, void *ctx,
+                      struct tmx_check **ret_check, const char **ret_what) TMX_MUST_CHECK;
 /* Verifies every time-stamp token over the text of its head; a fault of class ANCHOR where it does not. */
 typedef bool tmx_check_stamp_fn(void *ctx, struct tmx_bytes text, struct tmx_bytes token, uint64_t *ret_time_ms,
                                 const char **ret_why);
@@ -22,6 +26,8 @@ void tmx_check_stamps(struct tmx_check *c, tmx_check_stamp_fn *fn, void *ctx);
 struct tmx_check *tmx_check_free(struct tmx_check *c);
 const struct tmx_audit *tmx_check_audit(const struct tmx_check *c);
 const struct tmx_checkpoint *tmx_check_head(const struct tmx_check *c);
+/* The index before which the export has no entries: only their place in the tree was checked. 0: it has all. */
+uint64_t tmx_check_pruned(const struct tmx_check *c);
 
 /* What the export holds of earlier heads. */
 struct tmx_check_heads {

@@ -14,6 +14,7 @@ struct tmx_check {
     struct tmx_audit *audit;
     struct tmx_tree *tree;
     struct tmx_checkpoint head;
+    uint64_t pruned;                  /* of the entries before this index there are only hashes */
     unsigned witnesses;               /* of the newest directory's policy */
     struct tmx_quorum quorum;         /* of them, who cosigned the head */
     struct tmx_check_heads heads;
@@ -21,6 +22,8 @@ struct tmx_check {
     /* Tiles the export lacks or has wrong, as they must be: later checks then speak of the entries alone. */
     struct tmx_audit_table own_tiles; /* (level, n) -> uint8_t * */
     int failed;                       /* an error inside a callback */
+    tmx_check_watch_fn *watch;        /* or NULL */
+    void *watch_ctx;
 };
 
 /* tmx_tree_full_tile_fn, tmx_tree_read_tile_fn; ctx is the check. */

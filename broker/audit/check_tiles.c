@@ -145,6 +145,11 @@ int tmx_check_stray(void *ctx, int dir_fd, const char *path)
     if (tmx_export_parse_path(path, &name)) {
         const unsigned width = tmx_export_width(&name, c->head.size);
 
+        if (name.entries && name.n < c->pruned / TMX_TILE_WIDTH) {
+            tmx_audit_fault(c->audit, AUDIT_PRUNED, AUDIT_NO_INDEX, "%s is there, though the entries before %llu are pruned", path,
+                            (unsigned long long)c->pruned);
+            return 0;
+        }
         if (name.width == width || (name.width < width && is_prefix(c, &name, width))) {
             return 0;
         }

@@ -173,6 +173,10 @@ int tmx_run_prove(const struct arguments *a)
         return r;
     }
     r = tmx_prove(&h, index, &w, why);
+    if (r == 0 && index < h.pruned) {
+        fprintf(stderr, "tmx-audit: entry %llu is pruned: the proof is of its hash, for whoever has the entry\n",
+                (unsigned long long)index);
+    }
     r = r < 0 ? tmx_audit_complain(why) : tmx_audit_write_out(a->out, tmx_written(&w));
     tmx_history_close(&h);
     return r;

@@ -38,6 +38,7 @@
 #define OPTION_SINCE (UINT64_C(1) << 17)
 #define OPTION_TSA (UINT64_C(1) << 18)
 #define OPTION_DIRECTORY (UINT64_C(1) << 19)
+#define OPTION_BEFORE (UINT64_C(1) << 20)
 
 struct arguments {
     const struct command *command;
@@ -58,11 +59,14 @@ struct arguments {
     const char *tsa;       /* file of certificates; or NULL */
     unsigned jobs;
     enum tmx_readable_format format;
+    uint64_t before_ms; /* 0: before_index */
+    uint64_t before_index;
     struct tmx_audit_filter filter;
 };
 
 int tmx_run_export(const struct arguments *a);
 int tmx_run_verify(const struct arguments *a);
+int tmx_run_fold(const struct arguments *a);
 int tmx_run_prove(const struct arguments *a);
 int tmx_run_compare(const struct arguments *a);
 int tmx_run_gaps(const struct arguments *a);
@@ -71,6 +75,7 @@ int tmx_run_report(const struct arguments *a);
 int tmx_run_verify_evidence(const struct arguments *a);
 int tmx_run_verify_misbehaviour(const struct arguments *a);
 int tmx_run_keygen(const struct arguments *a);
+int tmx_run_prune(const struct arguments *a);
 
 /* What commands share. */
 int tmx_audit_complain(const char *why); /* EXIT_FAILED */
@@ -78,6 +83,8 @@ int tmx_audit_complain(const char *why); /* EXIT_FAILED */
 int tmx_audit_open(const struct arguments *a, struct tmx_history *ret_history);
 /* To the file, or without one (NULL) to standard output. EXIT_OK, or complains. */
 int tmx_audit_write_out(const char *path, struct tmx_bytes data);
+/* A line, when it is pruned: from where on it speaks. */
+void tmx_audit_say_pruned(const struct tmx_history *h, FILE *out);
 /* Prints a document and ends it. */
 int tmx_audit_print_json(json_t *document);
 /* The readable log of the export. */

@@ -25,6 +25,7 @@ int tmx_audit_list(const struct arguments *a)
     if (r != EXIT_OK) {
         return r;
     }
+    tmx_audit_say_pruned(&h, stderr);
     r = tmx_readable(&h, &a->filter, a->format, stdout, why);
     r = r < 0 ? tmx_audit_complain(why) : written(0);
     tmx_history_close(&h);
@@ -37,7 +38,9 @@ static void print_gaps(const struct tmx_history *h, const struct tmx_gaps *g)
 {
     const struct tmx_gap_pair *first = NULL;
 
-    printf("log         %s, %" PRIu64 " entries\n\n", h->head.origin, h->head.size);
+    printf("log         %s, %" PRIu64 " entries\n", h->head.origin, h->head.size);
+    tmx_audit_say_pruned(h, stdout);
+    printf("\n");
     printf("%-8s %-9s %9s %9s %9s %9s %9s %9s %9s %9s\n", "SENDER", "RECIPIENT", "FIRST", "LAST", "ACCEPTED", "REJECTED",
            "EXPIRED", "EXCEPTION", "MISSING", "REPEATED");
     for (size_t i = 0; i < g->n; i++) {
@@ -76,9 +79,9 @@ static int gaps_json(const struct tmx_history *h, const struct tmx_gaps *g)
                              (json_int_t)p->missing, "repeated", (json_int_t)p->repeated, "first_fault",
                              faulty ? json_integer((json_int_t)p->first_fault) : json_null()));
     }
-    return tmx_audit_print_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:o}", "verdict",
+    return tmx_audit_print_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:o}", "verdict",
                                           g->missing + g->repeated > 0 ? "gaps" : "complete", "origin", h->head.origin,
-                                          "size", (json_int_t)h->head.size, "missing", (json_int_t)g->missing,
+                                          "size", (json_int_t)h->head.size, "min_index", (json_int_t)h->pruned, "missing", (json_int_t)g->missing,
                                           "repeated", (json_int_t)g->repeated, "pairs", pairs));
 }
 
@@ -121,7 +124,9 @@ static int print_delivery(void *ctx, enum tmx_fate fate, const struct tmx_audit_
 
 static void print_reconciliation(const struct tmx_history *h, const struct tmx_reconciliation *r)
 {
-    printf("log         %s, %" PRIu64 " entries\n\n", h->head.origin, h->head.size);
+    printf("log         %s, %" PRIu64 " entries\n", h->head.origin, h->head.size);
+    tmx_audit_say_pruned(h, stdout);
+    printf("\n");
     printf("%-8s %-9s %-16s %9s %9s %9s %9s %9s %9s %9s\n", "SENDER", "RECIPIENT", "TYPE", "ACCEPTED", "DELIVERED",
            "REFUSED", "EXPIRED", "EXCEPTION", "OPEN", "(ARRIVED)");
     for (size_t i = 0; i < r->n; i++) {
@@ -153,7 +158,8 @@ static int reconciliation_json(const struct tmx_history *h, const struct tmx_rec
         (void)json_array_append_new(rows, row);
     }
     return tmx_audit_print_json(
-        json_pack("{s:s, s:I, s:o}", "origin", h->head.origin, "size", (json_int_t)h->head.size, "rows", rows));
+        json_pack("{s:s, s:I, s:I, s:o}", "origin", h->head.origin, "size", (json_int_t)h->head.size, "min_index",
+                  (json_int_t)h->pruned, "rows", rows));
 }
 
 int tmx_run_reconcile(const struct arguments *a)
@@ -169,6 +175,7 @@ int tmx_run_reconcile(const struct arguments *a)
         return r;
     }
     if (list) {
+        tmx_audit_say_pruned(&h, stderr);
         tmx_readable_heading(a->format, stdout);
     }
     r = tmx_reconcile(&h, a->operands[1], a->operands[2], a->filter.from_ms, a->filter.to_ms,

@@ -152,7 +152,7 @@ static int start(struct tmx_crew *c, tmx_audit_directory_fn *directory, void *ct
     return 0;
 }
 
-int tmx_crew_new(int export_fd, uint64_t size, unsigned jobs, tmx_audit_directory_fn *directory, void *ctx,
+int tmx_crew_new(int export_fd, uint64_t first, uint64_t size, unsigned jobs, tmx_audit_directory_fn *directory, void *ctx,
                  struct tmx_crew **ret_crew)
 {
     struct tmx_crew *c = calloc(1, sizeof *c);
@@ -165,6 +165,7 @@ int tmx_crew_new(int export_fd, uint64_t size, unsigned jobs, tmx_audit_director
     c->fd = export_fd;
     c->size = size;
     c->total = (size + TMX_TILE_WIDTH - 1) / TMX_TILE_WIDTH;
+    c->taken = c->given = first;
     c->jobs = jobs;
     c->n_slots = 2u * jobs;
     pthread_mutex_init(&c->lock, NULL);

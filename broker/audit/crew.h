@@ -21,9 +21,9 @@ struct tmx_bundle {
 
 struct tmx_crew;
 
-/* Of a log of `size` entries. `directory` is called on the threads; what it looks into must not change meanwhile. With
+/* Of a log of `size` entries, from bundle `first` on. `directory` is called on the threads; what it looks into must not change meanwhile. With
  * one job everything is done by the caller's thread. 1 <= jobs <= CREW_JOBS_MAX. -ENOMEM, -EAGAIN. */
-int tmx_crew_new(int export_fd, uint64_t size, unsigned jobs, tmx_audit_directory_fn *directory, void *ctx,
+int tmx_crew_new(int export_fd, uint64_t first, uint64_t size, unsigned jobs, tmx_audit_directory_fn *directory, void *ctx,
                  struct tmx_crew **ret_crew) TMX_MUST_CHECK;
 struct tmx_crew *tmx_crew_free(struct tmx_crew *c);
 /* The next bundle, borrowed until the next call; NULL after the last. */

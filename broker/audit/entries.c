@@ -92,10 +92,14 @@ static int load(const struct tmx_history *h, struct bundle *b)
 
 int tmx_entries_get(struct tmx_entries *e, uint64_t index, struct tmx_bytes *ret_entry)
 {
-    struct bundle *b = slot(e, index / TMX_TILE_WIDTH);
+    struct bundle *b;
     int r = 0;
 
     assert(index < e->history->head.size);
+    if (index < e->history->pruned) {
+        return -ENODATA;
+    }
+    b = slot(e, index / TMX_TILE_WIDTH);
     if (!b->used) {
         r = load(e->history, b);
     }

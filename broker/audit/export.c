@@ -15,6 +15,7 @@
 
 #include "export_dir.h"
 #include "export_parts.h"
+#include "pruned.h"
 #include "sums.h"
 
 #define CALL_MS 60000u
@@ -80,7 +81,11 @@ static int read_before(struct tmx_export_job *j)
         r = tmx_export_parse_head(TMX_BYTES(note, size), &j->before) ? 0 : -EBADMSG;
         free(note);
     }
-    return r < 0 ? tmx_export_fail(j, r, "the earlier export has no checkpoint that can be read") : 0;
+    if (r < 0) {
+        return tmx_export_fail(j, r, "the earlier export has no checkpoint that can be read");
+    }
+    r = tmx_pruned_read(j->base >= 0 ? j->base : j->fd, j->before.size, &j->pruned);
+    return r < 0 ? tmx_export_fail(j, r, "the earlier export has a " PRUNED_FILE " that is none of its") : 0;
 }
 
 static int fits_before(struct tmx_export_job *j, const struct tmx_checkpoint *head)
@@ -193,8 +198,7 @@ static int open_base(struct tmx_export_job *j)
     return 0;
 }
 
-/* A signature that is there is replaced by one over the new list, or stays. */
-static int check_signed(struct tmx_export_job *j)
+int tmx_export_check_signed(struct tmx_export_job *j)
 {
     const int fd = j->base >= 0 ? j->base : j->fd;
 
@@ -214,12 +218,13 @@ static bool believes_list(const struct tmx_export_job *j)
            tmx_signify_check(j->base >= 0 ? j->base : j->fd, &j->order->key->public) == SIGNIFY_OK;
 }
 
-static int write_list(struct tmx_export_job *j, struct tmx_bytes note)
+int tmx_export_write_list(struct tmx_export_job *j, struct tmx_bytes note)
 {
     const struct tmx_sums_order sums = { .dir_fd = j->fd,
                                          .base_fd = j->base,
                                          .first = j->base >= 0 ? j->before.size / TMX_TILE_WIDTH : 0,
                                          .size = j->head.size,
+                                         .pruned = j->pruned,
                                          .checkpoint = note,
                                          .unchanged = believes_list(j) ? j->before.size : 0 };
     char why[SUMS_WHY_MAX];
@@ -237,7 +242,7 @@ static int write_list(struct tmx_export_job *j, struct tmx_bytes note)
 /* The list of files tells of the new checkpoint already; the checkpoint comes last: without it nothing is complete. */
 static int write_head(struct tmx_export_job *j, struct tmx_bytes note)
 {
-    int r = write_list(j, note);
+    int r = tmx_export_write_list(j, note);
 
     if (r < 0) {
         return r;
@@ -249,7 +254,7 @@ static int write_head(struct tmx_export_job *j, struct tmx_bytes note)
     if (r < 0) {
         return tmx_export_fail(j, r, "cannot write the checkpoint");
     }
-    r = tmx_sums_tidy(j->fd, j->head.size);
+    r = tmx_sums_tidy(j->fd, j->head.size, j->pruned);
     return r < 0 ? tmx_export_fail(j, r, "complete, but what an older checkpoint needed cannot be taken away") : 0;
 }
 
@@ -260,7 +265,7 @@ static int run(struct tmx_export_job *j)
     int r = j->order->since == NULL ? 0 : open_base(j);
 
     if (r == 0) {
-        r = check_signed(j);
+        r = tmx_export_check_signed(j);
     }
     if (r == 0) {
         r = read_before(j);

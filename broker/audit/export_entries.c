@@ -12,6 +12,7 @@
 
 #include "export_dir.h"
 #include "export_parts.h"
+#include "pruned.h"
 
 #define ASK_BUNDLES_MAX 32u /* at once; their bytes the broker bounds */
 #define AGAIN 1             /* a pass ended where only asking for everything helps */
@@ -138,6 +139,25 @@ static int take_file(struct pass *p, int fd, const struct tmx_export_name *name,
     return check_before(p);
 }
 
+/* Adds the entries of a bundle that is pruned, if their hashes are there: the checkpoint vouches for them. */
+static int take_leaves(struct pass *p, uint64_t n)
+{
+    struct tmx_export_job *j = p->job;
+    struct tmx_hash leaves[TMX_TILE_WIDTH];
+    int r = p->ask_all ? -ENOENT : tmx_pruned_leaves(j->base >= 0 ? j->base : j->fd, n, leaves);
+
+    if (r == -ENOENT) {
+        return 0;
+    }
+    if (r < 0) {
+        return tmx_export_fail(j, r, "the earlier export is damaged: tile %llu of the hashes of its entries is none",
+                               (unsigned long long)n);
+    }
+    r = tmx_export_add_leaves(j->writer, leaves);
+    p->taken = true;
+    return r < 0 ? writer_failed(p, r) : 0;
+}
+
 /* The file in which bundle n is looked for: of an earlier export, or of one that was interrupted. False: there is none. */
 static bool file_of(const struct pass *p, uint64_t n, struct tmx_export_name *ret_name, int *ret_fd)
 {
@@ -157,6 +177,9 @@ static int take_bundle(struct pass *p, uint64_t n)
     struct tmx_export_name name;
     int fd;
 
+    if (n < p->job->pruned / TMX_TILE_WIDTH) {
+        return take_leaves(p, n);
+    }
     return file_of(p, n, &name, &fd) ? take_file(p, fd, &name, tmx_export_width(&name, p->job->before.size) > 0) : 0;
 }
 
@@ -270,7 +293,8 @@ static int run_pass(struct pass *p)
     struct tmx_export_job *j = p->job;
     const struct tmx_export_writer_order order = { .dir_fd = j->fd,
                                                    .vouched = j->base >= 0 ? 0 : j->before.size,
-                                                   .first = j->base >= 0 ? j->before.size / TMX_TILE_WIDTH : 0 };
+                                                   .first = j->base >= 0 ? j->before.size / TMX_TILE_WIDTH : 0,
+                                                   .pruned = j->pruned };
     int r;
 
     j->writer = tmx_export_writer_free(j->writer);

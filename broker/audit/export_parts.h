@@ -17,6 +17,7 @@ struct tmx_export_job {
     struct tmx_checkpoint head;   /* the broker's */
     bool uncosigned;              /* though witnesses should have */
     struct tmx_checkpoint before; /* of the earlier export; size 0: none */
+    uint64_t pruned;              /* of the earlier export: it has no bundles of entries before this index */
     struct tmx_export_writer *writer;
 };
 
@@ -28,6 +29,11 @@ int tmx_export_ask(struct tmx_export_job *j, const char *const *words, size_t n_
 void tmx_export_forget(struct tmx_bytes b); /* frees what was malloc'ed */
 /* What a checkpoint says; nobody has verified it. */
 bool tmx_export_parse_head(struct tmx_bytes note, struct tmx_checkpoint *ret_head) TMX_MUST_CHECK;
+
+/* A signature that is there is replaced by one over the new list, or stays: then there must be a key. */
+int tmx_export_check_signed(struct tmx_export_job *j) TMX_MUST_CHECK;
+/* The list of files, with this as the checkpoint, and its signature. */
+int tmx_export_write_list(struct tmx_export_job *j, struct tmx_bytes note) TMX_MUST_CHECK;
 
 /* Writes every bundle and tile, once all entries lead to the head's root and to that of the earlier export. */
 int tmx_export_entries(struct tmx_export_job *j) TMX_MUST_CHECK;

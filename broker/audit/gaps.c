@@ -11,6 +11,7 @@
 struct collect {
     struct tmx_audit_table pairs; /* (sender, recipient) -> struct tmx_gap_pair */
     bool carries;                 /* the shard follows another: the first numbers here need not be 1 */
+    bool pruned;                  /* nor need they when those before them are not here */
 };
 
 static int find_pair(struct collect *c, const struct tmx_audit_line *l, struct tmx_gap_pair **ret_pair)
@@ -85,7 +86,7 @@ static int on_line(void *ctx, const struct tmx_audit_line *l)
     if (carried) {
         p->last = l->seq;
     } else if (accepted || l->consumed) {
-        take_number(p, l, resubmission || (l->consumed && c->carries));
+        take_number(p, l, resubmission || (l->consumed && c->carries) || (p->last == 0 && c->pruned));
     }
     return 0;
 }
@@ -122,7 +123,7 @@ static int sort(const struct collect *c, struct tmx_gaps *ret_gaps)
 
 int tmx_gaps(struct tmx_history *h, struct tmx_gaps *ret_gaps, char ret_why[HISTORY_WHY_MAX])
 {
-    struct collect c = { .carries = false };
+    struct collect c = { .carries = h->pruned > 0, .pruned = h->pruned > 0 };
     uint8_t hash_key[16];
     int r;
 

@@ -8,12 +8,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <tmx/code.h>
+#include <tmx/envelope.h>
 #include <tmx/tree.h>
 
+#include "entries.h"
 #include "export_dir.h"
-#include "history.h"
+#include "pruned.h"
 
 #define TILE_HEIGHT 8u
+#define ARENA_SIZE (512u << 10) /* an entry, unpacked */
 
 static int fail(char why[HISTORY_WHY_MAX], int error, const char *path, const char *what)
 {
@@ -50,6 +54,38 @@ static int open_export(struct tmx_history *h, const struct tmx_authority *pinned
     return r < 0 ? fail(why, r, h->path, "cannot read the export's checkpoint") : 0;
 }
 
+/* An entry that cannot be read has no time here; whoever reads the entries says what is wrong. */
+static int read_kept_ms(struct tmx_history *h, char why[HISTORY_WHY_MAX])
+{
+    struct tmx_entries *entries = NULL;
+    struct tmx_arena arena;
+    struct tmx_bytes bytes;
+    Tmx__LogEntry *e;
+    int r = tmx_arena_init(&arena, ARENA_SIZE);
+
+    if (r == 0) {
+        r = tmx_entries_new(h, &entries);
+    }
+    if (r < 0) {
+        r = fail(why, r, h->path, "out of memory");
+    } else if (tmx_entries_get(entries, h->pruned, &bytes) == 0 && tmx_entry_parse(bytes, &arena, &e) == TMX_CODE_OK) {
+        h->kept_ms = e->time_ms;
+    }
+    tmx_entries_free(entries);
+    tmx_arena_deinit(&arena);
+    return r;
+}
+
+static int open_pruned(struct tmx_history *h, char why[HISTORY_WHY_MAX])
+{
+    const int r = tmx_pruned_read(h->fd, h->head.size, &h->pruned);
+
+    if (r < 0) {
+        return fail(why, r, h->path, PRUNED_FILE " says nothing that can be of an export of this size");
+    }
+    return h->pruned > 0 ? read_kept_ms(h, why) : 0;
+}
+
 static int open_any(struct tmx_history *h, const struct tmx_authority *pinned, char why[HISTORY_WHY_MAX])
 {
     struct tmx_bytes text;
@@ -72,7 +108,7 @@ static int open_any(struct tmx_history *h, const struct tmx_authority *pinned, c
     if (!tmx_note_split(TMX_BYTES(h->note, h->note_size), &text, &lines) || !tmx_checkpoint_parse(text, &h->head)) {
         return fail(why, -EBADMSG, h->path, "the checkpoint is no signed checkpoint");
     }
-    return 0;
+    return h->fd >= 0 ? open_pruned(h, why) : 0;
 }
 
 int tmx_history_open(const char *path, const struct tmx_authority *pinned, struct tmx_history *ret_history,

@@ -19,6 +19,8 @@ struct tmx_history {
     uint8_t *note;
     size_t note_size;
     struct tmx_checkpoint head;
+    uint64_t pruned;  /* an export has no entries before this index: its tiles have their hashes */
+    uint64_t kept_ms; /* of a pruned one: the time of its first entry, as that says */
 };
 
 /* Opens an export directory or a checkpoint file; the head is not verified yet. Negative errno; ret_why says what. */

@@ -9,6 +9,7 @@
 
 #include "entries.h"
 #include "lines.h"
+#include "pruned.h"
 #include "verify.h"
 
 #define ARENA_SIZE (512u << 10) /* an entry and the acceptance it names, unpacked */
@@ -89,12 +90,14 @@ static int header_lines(struct walk *w, const Tmx__LogEntry *e, const char *outc
     return r;
 }
 
-static bool in_this_shard(const struct walk *w, const Tmx__LogRef *ref, uint64_t index)
+static bool is_here(const struct walk *w, const Tmx__LogRef *ref, uint64_t index)
 {
-    return ref != NULL && ref->index < index && tmx_bytes_eq(tmx_pb(ref->shard), tmx_audit_shard(w->h->head.origin));
+    return ref != NULL && ref->index < index && ref->index >= w->h->pruned &&
+           tmx_bytes_eq(tmx_pb(ref->shard), tmx_audit_shard(w->h->head.origin));
 }
 
-/* What the acceptance says that an entry names. An acceptance of an earlier shard is not here to be asked. */
+/* What the acceptance says that an entry names. An acceptance that is pruned, or of an earlier shard, is not
+ * here to be asked. */
 static int look_back(struct walk *w, const Tmx__LogRef *ref)
 {
     struct tmx_bytes entry;
@@ -102,7 +105,7 @@ static int look_back(struct walk *w, const Tmx__LogRef *ref)
     Tmx__Header *h;
     int r;
 
-    if (!in_this_shard(w, ref, w->line.index)) {
+    if (!is_here(w, ref, w->line.index)) {
         return 0;
     }
     r = tmx_entries_get(w->entries, ref->index, &entry);
@@ -204,13 +207,35 @@ static int entry_lines(struct walk *w, uint64_t index, struct tmx_bytes entry)
     }
 }
 
+/* Pruned entries are in the tree by their hashes. */
+static int walk_pruned(const struct walk *w, struct tmx_frontier *frontier, char why[HISTORY_WHY_MAX])
+{
+    struct tmx_hash leaves[TMX_TILE_WIDTH];
+    int r = 0;
+
+    for (uint64_t n = 0; r == 0 && n < w->h->pruned / TMX_TILE_WIDTH; n++) {
+        r = tmx_pruned_leaves(w->h->fd, n, leaves);
+        for (size_t i = 0; r == 0 && i < TMX_TILE_WIDTH; i++) {
+            tmx_frontier_append(frontier, &leaves[i], NULL, NULL);
+        }
+    }
+    if (r < 0) {
+        snprintf(why, HISTORY_WHY_MAX, "%s: the hashes of the entries that are pruned cannot be read: tmx-audit verify says more",
+                 w->h->path);
+    }
+    return r;
+}
+
 static int walk(struct walk *w, char why[HISTORY_WHY_MAX])
 {
     struct tmx_frontier frontier = { .size = 0 };
     struct tmx_hash root;
-    int r = 0;
+    int r = walk_pruned(w, &frontier, why);
 
-    for (uint64_t index = 0; index < w->h->head.size; index++) {
+    if (r < 0) {
+        return r;
+    }
+    for (uint64_t index = w->h->pruned; index < w->h->head.size; index++) {
         struct tmx_bytes entry;
         struct tmx_hash leaf;
 

@@ -33,7 +33,7 @@ struct tmx_audit_line {
 
 /* Negative ends the walk and is returned. */
 typedef int tmx_audit_line_fn(void *ctx, const struct tmx_audit_line *line);
-/* Every line of an export whose head is verified, in order. At the end the entries have to give the signed root; until it
+/* Every line of an export whose head is verified, in order; of a pruned one from its first entry on. At the end the entries have to give the signed root; until it
  * returns 0 the lines are only claims. -EBADMSG: they do not, or an entry is malformed; ret_why says what. */
 int tmx_audit_lines(struct tmx_history *h, tmx_audit_line_fn *fn, void *ctx, char ret_why[HISTORY_WHY_MAX])
     TMX_MUST_CHECK;

@@ -23,6 +23,8 @@ static const char doc[] =
     "lists the files; --sign signs the list, for signify -C.\n\n"
     "verify recomputes the tree from the entries, compares every tile, verifies the checkpoint, the directories and "
     "every signature, and replays the rules of the log (proto/README.md, LOG-6).\n\n"
+    "fold asks a running broker what it holds, continues the export, and says whether that is what the log gives, or which "
+    "row of the broker's state is the first that is not.\n\n"
     "prove writes the proof that an entry is in the log, for others' tools (c2sp.org/tlog-proof). compare says whether two "
     "exports, or an export and a checkpoint, are one history, and writes the proof of a fork when they are not; "
     "of the exports of a shard and of the one before it, whether the one begins with the last head of the other.\n\n"
@@ -34,19 +36,21 @@ static const char doc[] =
     "verify-evidence needs no export: it checks a file about one message (tmx evidence), and says who sent what to whom, what "
     "became of it, and what is not proved. verify-misbehaviour says what the proof is worth that a node kept when the broker showed "
     "it what does not fit (or that compare wrote): status 0 when it proves that the log signed two histories. keygen makes a key for --sign.\n\n"
+    "prune takes away bundles of old entries; their hashes stay, and so does what belongs to a delivery without outcome.\n\n"
     "The authority file holds the keys of the federation authority, obtained from it and not from the export: a line "
     "\"threshold K\", then one key per line (name+id+base64).\n\n"
     "Exit status: 0 done, or everything holds; 1 it does not, or could not be done; 64 usage.";
 
 static const struct argp_option options[] = {
     { "authority", OPTION_KEY(OPTION_AUTHORITY), "FILE", 0, "keys of the federation authority", 0 },
+    { "before", OPTION_KEY(OPTION_BEFORE), "TIME|INDEX", 0, "take away bundles that end before this time, or this entry (prune)", 0 },
     { "container", OPTION_KEY(OPTION_CONTAINER), "FILE", 0, "the sealed container, when it came beside the bundle", 0 },
     { "directory", OPTION_KEY(OPTION_DIRECTORY), "FILE", 0,
       "a signed directory that lists the log; FILE.directory beside the proof when not given (verify-misbehaviour)", 0 },
     { "format", OPTION_KEY(OPTION_FORMAT), "csv|jsonl", 0, "print the log to be read, a line for each entry and recipient", 0 },
     { "from", OPTION_KEY(OPTION_FROM), "TIME", 0, "only from this time on: 2026-11-24 or 2026-11-24T10:00:00Z", 0 },
     { "html", OPTION_KEY(OPTION_HTML), "FILE", 0, "also write the report as a page that needs nothing else", 0 },
-    { "jobs", OPTION_KEY(OPTION_JOBS), "N", 0, "on so many threads (verify); as many as there are processors", 0 },
+    { "jobs", OPTION_KEY(OPTION_JOBS), "N", 0, "on so many threads (verify, fold, prune); as many as there are processors", 0 },
     { "json", OPTION_KEY(OPTION_JSON), NULL, 0, "print one JSON document", 0 },
     { "late", OPTION_KEY(OPTION_LATE), "TIME", 0, "an outcome is late when it comes more than this after acceptance (20m)", 0 },
     { "member", OPTION_KEY(OPTION_MEMBER), "CODE", 0, "only what this member signed, sent or receives", 0 },
@@ -89,6 +93,11 @@ static const struct command commands[] = {
       OPTION_AUTHORITY,
       OPTION_AUTHORITY | OPTION_JSON | OPTION_JOBS | OPTION_SIGNED_BY | OPTION_TSA,
       tmx_run_verify },
+    { "fold",
+      { "the directory of the export" },
+      OPTION_AUTHORITY | OPTION_SOCKET,
+      OPTION_AUTHORITY | OPTION_SOCKET | OPTION_SIGN | OPTION_JOBS | OPTION_JSON,
+      tmx_run_fold },
     { "prove",
       { "the directory of the export", "the index of the entry" },
       OPTION_AUTHORITY,
@@ -121,6 +130,11 @@ static const struct command commands[] = {
       OPTION_AUTHORITY | OPTION_JSON | OPTION_DIRECTORY,
       tmx_run_verify_misbehaviour },
     { "keygen", { "the key file to be made" }, 0, 0, tmx_run_keygen },
+    { "prune",
+      { "the directory of the export" },
+      OPTION_AUTHORITY | OPTION_BEFORE,
+      OPTION_AUTHORITY | OPTION_BEFORE | OPTION_SIGN | OPTION_JOBS,
+      tmx_run_prune },
 };
 
 static const struct command *find_command(const char *name, struct argp_state *state)
@@ -171,8 +185,8 @@ static void check_arguments(const struct arguments *a, struct argp_state *state)
     const struct command *c = a->command;
 
     if (c == NULL) {
-        argp_error(state, "a command is missing: export, verify, prove, compare, gaps, reconcile, report, verify-evidence, "
-                          "verify-misbehaviour or keygen");
+        argp_error(state, "a command is missing: export, verify, fold, prove, compare, gaps, reconcile, report, verify-evidence, "
+                          "verify-misbehaviour, keygen or prune");
         return;
     }
     if (a->n_operands < TMX_N(c->operands) && c->operands[a->n_operands] != NULL) {
@@ -180,6 +194,12 @@ static void check_arguments(const struct arguments *a, struct argp_state *state)
     }
     if ((c->required & ~a->given & OPTION_AUTHORITY) != 0) {
         argp_error(state, "%s: --authority FILE is missing: what is checked cannot vouch for its own keys", c->name);
+    }
+    if ((c->required & ~a->given & OPTION_SOCKET) != 0) {
+        argp_error(state, "%s: --socket PATH is missing: where the broker answers", c->name);
+    }
+    if ((c->required & ~a->given & OPTION_BEFORE) != 0) {
+        argp_error(state, "%s: --before TIME or INDEX is missing: how far to prune", c->name);
     }
     check_export(a, state);
     for (const struct argp_option *o = options; o->name != NULL; o++) {
@@ -208,6 +228,14 @@ static uint64_t take_time(const char *option, const char *arg, struct argp_state
         argp_error(state, "%s: \"%s\" is no time: write 2026-11-24 or 2026-11-24T10:00:00Z", option, arg);
     }
     return ms;
+}
+
+/* A number is an index, anything else a time. */
+static void take_before(struct arguments *a, const char *arg, struct argp_state *state)
+{
+    if (!tmx_parse_u64(tmx_bytes_str(arg), UINT64_MAX, &a->before_index)) {
+        a->before_ms = take_time("--before", arg, state);
+    }
 }
 
 /* "20m": a number and s, m, h or d. */
@@ -311,6 +339,9 @@ static void take_option(uint64_t option, struct arguments *a, char *arg, struct 
     case OPTION_LATE:
         a->late_ms = take_late(arg, state);
         break;
+    case OPTION_BEFORE:
+        take_before(a, arg, state);
+        break;
     case OPTION_JOBS:
         a->jobs = take_jobs(arg, state);
         break;
@@ -353,10 +384,12 @@ int main(int argc, char **argv)
 {
     static const struct argp argp = { options, parse,
                                       "export DIR --socket PATH\nverify DIR --authority FILE\n"
+                                      "fold DIR --socket PATH --authority FILE\n"
                                       "prove DIR INDEX --authority FILE\ncompare A B --authority FILE\n"
                                       "gaps DIR --authority FILE\nreconcile DIR MEMBER MEMBER --authority FILE\n"
                                       "report DIR --authority FILE\nverify-evidence FILE --authority FILE\n"
-                                      "verify-misbehaviour FILE --authority FILE\nkeygen KEYFILE",
+                                      "verify-misbehaviour FILE --authority FILE\nkeygen KEYFILE\n"
+                                      "prune DIR --before TIME --authority FILE",
                                       doc, NULL, NULL, NULL };
     struct arguments a = { .command = NULL, .jobs = processors(), .late_ms = LATE_DEFAULT_MS };
 

@@ -276,7 +276,7 @@ int tmx_collect_line(void *ctx, const struct tmx_audit_line *l)
     struct tmx_collect *c = ctx;
     struct tmx_report *report = c->report;
 
-    if (l->index == 0) {
+    if (report->last_ms == 0) {
         report->first_ms = l->time_ms;
     }
     report->last_ms = l->time_ms;

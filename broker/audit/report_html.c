@@ -41,6 +41,10 @@ static void heading(const struct tmx_history *h, const struct tmx_report *r, FIL
     tmx_base64(TMX_BYTES_OF(h->head.root.b), root);
     fputs("<dl class=\"facts\">\n<dt>Entries</dt><dd>", out);
     html_count(out, h->head.size);
+    if (h->pruned > 0) {
+        fputs(", pruned before entry ", out);
+        html_count(out, h->pruned);
+    }
     fputs(", from ", out);
     html_time(out, r->first_ms);
     fputs(" to ", out);

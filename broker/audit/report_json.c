@@ -157,6 +157,7 @@ json_t *tmx_report_json(const struct tmx_history *h, const struct tmx_report *r)
     tmx_base64(TMX_BYTES_OF(h->head.root.b), root);
     (void)json_object_set_new(all, "origin", json_string(h->head.origin));
     set_number(all, "size", h->head.size);
+    set_number(all, "min_index", h->pruned);
     (void)json_object_set_new(all, "root", json_string(root));
     set_number(all, "first_ms", r->first_ms);
     set_number(all, "last_ms", r->last_ms);

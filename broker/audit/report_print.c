@@ -20,6 +20,9 @@ static void print_heading(const struct tmx_history *h, const struct tmx_report *
     tmx_time_text(r->last_ms, last);
     tmx_duration_text(r->choice.late_ms, late);
     fprintf(out, "log         %s, %" PRIu64 " entries\n", h->head.origin, h->head.size);
+    if (h->pruned > 0) {
+        fprintf(out, "pruned      there are no entries before %" PRIu64 "\n", h->pruned);
+    }
     fprintf(out, "from        %s\nto          %s\n", first, last);
     if (r->choice.from_ms != 0 || r->choice.to_ms != 0) {
         tmx_time_text(r->choice.from_ms, first);
@@ -162,7 +165,7 @@ void tmx_report_print(const struct tmx_history *h, const struct tmx_report *r, F
         fprintf(out, "resubmitted %" PRIu64 " of the deliveries: an earlier shard had accepted them\n", r->resubmitted);
     }
     if (r->unmatched > 0) {
-        fprintf(out, "unmatched   %" PRIu64 " reports fit no open delivery of this log: they are of an earlier shard, or "
+        fprintf(out, "unmatched   %" PRIu64 " reports fit no open delivery of this log: they are of an earlier shard or pruned, or "
                      "tmx-audit verify says more\n", r->unmatched);
     }
 }

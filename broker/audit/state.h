@@ -23,6 +23,31 @@ struct tmx_audit_batch {
     struct tmx_hash root;
 };
 
+struct tmx_audit_pair {
+    uint64_t last;  /* number */
+    uint64_t index; /* of the entry that consumed it */
+};
+
+struct tmx_audit_prekey_set {
+    uint64_t serial;
+    uint64_t index;
+};
+
+/* What is on its way to a member. */
+struct tmx_audit_destination {
+    uint64_t queued;
+    uint64_t queued_bytes; /* of containers; a carried one's is not known */
+    uint64_t arrived;
+    uint64_t accepted;
+    uint64_t terminal;
+    uint64_t index; /* of the entry that changed it last */
+};
+
+struct tmx_audit_refusal {
+    uint8_t rest[8]; /* of the digest */
+    uint64_t index;
+};
+
 struct tmx_audit {
     uint8_t shard[TMX_SHARD_MAX];
     size_t shard_size;
@@ -33,10 +58,12 @@ struct tmx_audit {
     struct tmx_arena arena; /* of one entry */
     struct tmx_audit_preparer *preparer; /* of tmx_audit_entry */
     struct tmx_audit_table batches; /* (member, batch_no) -> struct tmx_audit_batch */
-    struct tmx_audit_table pairs;   /* (sender, recipient) -> last seq */
-    struct tmx_audit_table ids;     /* (sender, message id) -> struct known */
-    struct tmx_audit_table places;  /* (shard, index) of an acceptance -> struct message * */
-    struct tmx_audit_table prekeys; /* member -> set serial */
+    struct tmx_audit_table pairs;   /* (sender, recipient) -> struct tmx_audit_pair */
+    struct tmx_audit_table ids;     /* (sender, message id) -> struct tmx_audit_known */
+    struct tmx_audit_table places;  /* (shard, index) of an acceptance -> struct tmx_audit_message * */
+    struct tmx_audit_table prekeys; /* member -> struct tmx_audit_prekey_set */
+    struct tmx_audit_table destinations; /* member -> struct tmx_audit_destination */
+    struct tmx_audit_table refusals;     /* digest of a refused body, the first 24 bytes -> struct tmx_audit_refusal */
     struct tmx_audit_member members[TMX_MEMBERS_MAX];
     size_t n_members;
     struct tmx_audit_anchor *anchors; /* ascending by size */
@@ -47,9 +74,13 @@ struct tmx_audit {
         uint64_t serial;
     } reigns[AUDIT_DIRECTORIES_MAX]; /* of directories */
     size_t n_reigns;
+    struct tmx_audit_message *unplaced; /* accepted before `begin` */
     uint64_t in_force;    /* directory serial, 0 before the first directory entry */
+    uint64_t in_force_index;
+    uint8_t in_force_digest[TMX_HASH_SIZE];
     uint64_t last_serial; /* of the entry before */
-    bool carries;         /* leaf 0 names an earlier shard */
+    uint64_t begin;       /* index of the first entry; of those before it nothing is known */
+    bool carries;         /* leaf 0 names an earlier shard, or is not known */
     bool carry_over;      /* an entry has come that only follows the carries */
     uint64_t seen_size;   /* the last head looked up */
     struct tmx_hash seen_root;
@@ -82,6 +113,6 @@ int tmx_audit_accept(const struct tmx_audit_step *s, const Tmx__Header *h, bool 
 int tmx_audit_refuse(const struct tmx_audit_step *s, const Tmx__Header *h) TMX_MUST_CHECK;
 int tmx_audit_carry_delivery(const struct tmx_audit_step *s) TMX_MUST_CHECK;
 int tmx_audit_carry_pair(const struct tmx_audit_step *s) TMX_MUST_CHECK;
-void tmx_audit_report(const struct tmx_audit_step *s, const Tmx__Report *r);
-void tmx_audit_broker_outcome(const struct tmx_audit_step *s);
+int tmx_audit_report(const struct tmx_audit_step *s, const Tmx__Report *report) TMX_MUST_CHECK;
+int tmx_audit_broker_outcome(const struct tmx_audit_step *s) TMX_MUST_CHECK;
 void tmx_audit_erased(const struct tmx_audit_step *s);

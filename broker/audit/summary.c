@@ -113,6 +113,9 @@ void tmx_summary_print(const struct tmx_check *c, FILE *out)
     tmx_time_text(s->last_ms, last);
     fprintf(out, "log         %s\nsize        %" PRIu64 "\n", tmx_check_head(c)->origin, tmx_check_head(c)->size);
     print_witnesses(c, out);
+    if (tmx_check_pruned(c) > 0) {
+        fprintf(out, "pruned      entries 0 to %" PRIu64 ": only their place in the tree was checked\n", tmx_check_pruned(c) - 1);
+    }
     print_follows(s, out);
     print_old_heads(c, out);
     fprintf(out, "from        %s\nto          %s\n", first, last);
@@ -216,6 +219,7 @@ int tmx_summary_json(const struct tmx_check *c, FILE *out)
     if (all == NULL) {
         return -ENOMEM;
     }
+    (void)json_object_set_new(all, "min_index", json_integer((json_int_t)tmx_check_pruned(c)));
     (void)json_object_set_new(all, "witnesses", json_pack("{s:I, s:I, s:b, s:I}", "of", (json_int_t)witnesses, "by",
                               (json_int_t)q.witnesses, "quorum", q.reached ? 1 : 0, "quorum_at_ms", (json_int_t)(q.reached_s * 1000)));
     (void)json_object_set_new(all, "follows", follows_json(s));

@@ -16,10 +16,10 @@
 
 #define FRESH SUMS_FILE ".new"
 
-/* Whether a file belongs to the export of a log of `size` entries. */
+/* Whether a file belongs to the export of a log of `size` entries, without the bundles of those before `pruned`. */
 enum place { PLACE_OK, PLACE_OUTGROWN, PLACE_NONE };
 
-static enum place place_of(const char *path, uint64_t size)
+static enum place place_of(const char *path, uint64_t size, uint64_t pruned)
 {
     struct tmx_export_name name;
     unsigned width;
@@ -39,6 +39,9 @@ static enum place place_of(const char *path, uint64_t size)
         return PLACE_NONE;
     }
     width = tmx_export_width(&name, size);
+    if (name.entries && name.n < pruned / TMX_TILE_WIDTH) {
+        return PLACE_OUTGROWN;
+    }
     return name.width == width ? PLACE_OK : name.width < width ? PLACE_OUTGROWN : PLACE_NONE;
 }
 
@@ -122,7 +125,7 @@ static bool find_known(struct writing *w, const char *path)
 static bool is_half(const char *path)
 {
     static const char *const ours[] = { "tile/", "directories/", "checkpoints/", "anchors/", "proto/",
-                                        "policy.", "checkpoint.", SUMS_FILE "." };
+                                        "policy.", "checkpoint.", "min-index.", SUMS_FILE "." };
     const size_t size = strlen(path);
 
     for (size_t i = 0; i < TMX_N(ours); i++) {
@@ -158,7 +161,7 @@ static int take_away(struct writing *w, int dir_fd, const char *path)
 static int list_file(void *ctx, int dir_fd, const char *path)
 {
     struct writing *w = ctx;
-    enum place place = place_of(path, w->order->size);
+    enum place place = place_of(path, w->order->size, w->order->pruned);
     char printable[EXPORT_PATH_MAX];
     int r = 0;
 
@@ -230,6 +233,7 @@ int tmx_sums_write(const struct tmx_sums_order *order, char ret_why[SUMS_WHY_MAX
 
 struct checking {
     uint64_t size;
+    uint64_t pruned;
     tmx_sums_fault_fn *fault;
     void *ctx;
     struct tmx_sums_reader list;
@@ -273,7 +277,7 @@ static int check_file(void *ctx, int dir_fd, const char *path)
         step(c);
     }
     if (c->ended || strcmp(c->next.path, path) != 0) {
-        if (!c->broken && !is_own(path) && place_of(path, c->size) != PLACE_OUTGROWN) {
+        if (!c->broken && !is_own(path) && place_of(path, c->size, c->pruned) != PLACE_OUTGROWN) {
             fault(c, "%s is not listed in " SUMS_FILE, path);
         }
         return 0;
@@ -288,9 +292,9 @@ static int check_file(void *ctx, int dir_fd, const char *path)
     return 0;
 }
 
-int tmx_sums_check(int dir_fd, uint64_t size, tmx_sums_fault_fn *fault_fn, void *ctx)
+int tmx_sums_check(int dir_fd, uint64_t size, uint64_t pruned, tmx_sums_fault_fn *fault_fn, void *ctx)
 {
-    struct checking c = { .size = size, .fault = fault_fn, .ctx = ctx };
+    struct checking c = { .size = size, .pruned = pruned, .fault = fault_fn, .ctx = ctx };
     int r = tmx_sums_open(dir_fd, SUMS_FILE, &c.list);
 
     if (r < 0) {
@@ -308,14 +312,19 @@ int tmx_sums_check(int dir_fd, uint64_t size, tmx_sums_fault_fn *fault_fn, void 
 
 /* --- tidying -------------------------------------------------------------------------------------------------- */
 
+struct tidying {
+    uint64_t size;
+    uint64_t pruned;
+};
+
 static int tidy_file(void *ctx, int dir_fd, const char *path)
 {
-    const uint64_t *size = ctx;
+    const struct tidying *t = ctx;
     char folder[EXPORT_PATH_MAX];
     const char *slash = strrchr(path, '/');
 
     if (!tmx_export_is_folder(path)) {
-        if (place_of(path, *size) != PLACE_OUTGROWN) {
+        if (place_of(path, t->size, t->pruned) != PLACE_OUTGROWN) {
             return 0;
         }
         if (unlinkat(dir_fd, path, 0) < 0) {
@@ -327,7 +336,9 @@ static int tidy_file(void *ctx, int dir_fd, const char *path)
     return 0;
 }
 
-int tmx_sums_tidy(int dir_fd, uint64_t size)
+int tmx_sums_tidy(int dir_fd, uint64_t size, uint64_t pruned)
 {
-    return tmx_export_walk(&dir_fd, 1, "tile", tidy_file, &size);
+    struct tidying t = { size, pruned };
+
+    return tmx_export_walk(&dir_fd, 1, "tile", tidy_file, &t);
 }

@@ -105,10 +105,12 @@ int tmx_audit_new(struct tmx_bytes shard, const uint8_t hash_key[16], tmx_audit_
     a->root = root;
     a->ctx = ctx;
     tmx_audit_table_init(&a->batches, sizeof(struct tmx_audit_batch), hash_key);
-    tmx_audit_table_init(&a->pairs, sizeof(uint64_t), hash_key);
+    tmx_audit_table_init(&a->pairs, sizeof(struct tmx_audit_pair), hash_key);
     tmx_audit_table_init(&a->ids, 2 * sizeof(uint64_t), hash_key);
     tmx_audit_table_init(&a->places, sizeof(void *), hash_key);
-    tmx_audit_table_init(&a->prekeys, sizeof(uint64_t), hash_key);
+    tmx_audit_table_init(&a->prekeys, sizeof(struct tmx_audit_prekey_set), hash_key);
+    tmx_audit_table_init(&a->destinations, sizeof(struct tmx_audit_destination), hash_key);
+    tmx_audit_table_init(&a->refusals, sizeof(struct tmx_audit_refusal), hash_key);
     *ret_audit = a;
     return 0;
 }
@@ -122,12 +124,21 @@ struct tmx_audit *tmx_audit_free(struct tmx_audit *a)
         tmx_audit_table_deinit(&a->ids);
         tmx_audit_table_deinit(&a->places);
         tmx_audit_table_deinit(&a->prekeys);
+        tmx_audit_table_deinit(&a->destinations);
+        tmx_audit_table_deinit(&a->refusals);
         tmx_audit_preparer_free(a->preparer);
         tmx_arena_deinit(&a->arena);
         free(a->anchors);
         free(a);
     }
     return NULL;
+}
+
+void tmx_audit_begin_at(struct tmx_audit *a, uint64_t index)
+{
+    assert(a->summary.entries == 0);
+    a->begin = index;
+    a->carries = index > 0; /* it may */
 }
 
 const struct tmx_audit_summary *tmx_audit_result(const struct tmx_audit *a)
@@ -176,7 +187,7 @@ static void check_time(const struct tmx_audit_step *s)
 {
     struct tmx_audit_summary *sum = &s->a->summary;
 
-    if (s->index == 0) {
+    if (s->index == s->a->begin) {
         sum->first_ms = s->e->time_ms;
     } else if (s->e->time_ms < sum->last_ms) {
         tmx_audit_step_fault(s, AUDIT_TIME, "%llu after %llu", (unsigned long long)s->e->time_ms,
@@ -192,6 +203,9 @@ static void check_serial(const struct tmx_audit_step *s)
     const uint64_t serial = s->e->directory_serial;
     const bool changes = s->e->kind == TMX__ENTRY_KIND__ENTRY_DIRECTORY;
 
+    if (s->index == a->begin && a->begin > 0 && !changes) {
+        a->in_force = serial; /* whichever entry named it */
+    }
     if (serial < a->last_serial ||
         (a->in_force != 0 && serial != a->in_force && !(changes && serial == s->e->number))) {
         tmx_audit_step_fault(s, AUDIT_DIRECTORY, "serial %llu where %llu is in force", (unsigned long long)serial,
@@ -223,7 +237,7 @@ int tmx_audit_entry(struct tmx_audit *a, struct tmx_bytes entry)
 
 int tmx_audit_next(struct tmx_audit *a, struct tmx_bytes entry, const struct tmx_audit_prepared *prepared)
 {
-    struct tmx_audit_step s = { .a = a, .index = a->summary.entries++, .prepared = prepared };
+    struct tmx_audit_step s = { .a = a, .index = a->begin + a->summary.entries++, .prepared = prepared };
     Tmx__LogEntry *e;
     unsigned code;
     int r = 0;

@@ -30,7 +30,8 @@
     X(CHECKPOINT, "checkpoint", "a checkpoint is not as the log and its witnesses signed it")                          \
     X(ROOT, "root", "the tree of the entries is not the one a checkpoint signs")                                       \
     X(ANCHOR, "anchor", "a time anchor is not as its entry says, or its token does not verify")                        \
-    X(SUMS, "sums", "a file is not as the list SHA256 has it")
+    X(SUMS, "sums", "a file is not as the list SHA256 has it")                                                         \
+    X(PRUNED, "pruned", "a bundle of entries that are pruned is there: pruning broke off")
 
 enum tmx_audit_class {
 #define X(name, text, meaning) AUDIT_##name,
@@ -49,7 +50,7 @@ struct tmx_audit_fault {
 };
 
 struct tmx_audit_summary {
-    uint64_t entries;
+    uint64_t entries; /* checked, from the one on where the audit began */
     uint64_t kinds[AUDIT_KINDS];
     uint64_t first_ms;
     uint64_t last_ms;
@@ -98,6 +99,9 @@ struct tmx_audit;
 int tmx_audit_new(struct tmx_bytes shard, const uint8_t hash_key[16], tmx_audit_directory_fn *directory,
                   tmx_audit_root_fn *root, void *ctx, struct tmx_audit **ret_audit) TMX_MUST_CHECK;
 struct tmx_audit *tmx_audit_free(struct tmx_audit *a);
+/* Before the first entry: it is the one at `index`, and of those before it nothing is known. What only they could tell is
+ * taken as it first appears. LOG-10 */
+void tmx_audit_begin_at(struct tmx_audit *a, uint64_t index);
 /* The next entry, prepared by a preparer with the same directories. -ENOMEM. */
 int tmx_audit_next(struct tmx_audit *a, struct tmx_bytes entry, const struct tmx_audit_prepared *prepared)
     TMX_MUST_CHECK;
@@ -118,5 +122,7 @@ struct tmx_audit_anchor {
 };
 /* Ascending by size, and by index. */
 const struct tmx_audit_anchor *tmx_audit_anchors(const struct tmx_audit *a, size_t *ret_n);
+/* The first entry that was checked of all that are about a delivery without outcome, and the message; false: there is none. */
+bool tmx_audit_first_open(const struct tmx_audit *a, uint64_t *ret_index, uint8_t ret_id[TMX_ID_SIZE]);
 /* The members that signed something, ascending by code: start with *at = 0; false at the end. */
 bool tmx_audit_next_member(const struct tmx_audit *a, size_t *at, const char **ret_code, uint64_t *ret_signed);

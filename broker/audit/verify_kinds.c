@@ -86,6 +86,8 @@ static int on_directory(const struct tmx_audit_step *s)
         s->a->reigns[s->a->n_reigns].index = s->index;
         s->a->reigns[s->a->n_reigns++].serial = s->e->number;
     }
+    s->a->in_force_index = s->index;
+    memcpy(s->a->in_force_digest, s->e->digest.data, sizeof s->a->in_force_digest);
     if (d == NULL) {
         tmx_audit_step_fault(s, AUDIT_DIRECTORY, "directory %llu is not in the export, or not valid",
                              (unsigned long long)s->e->number);
@@ -104,7 +106,7 @@ static int on_prekeys(const struct tmx_audit_step *s)
     struct tmx_audit_key key;
     Tmx__PrekeySet *set;
     const unsigned code = tmx_prekeys_parse(tmx_pb(s->e->body), &s->a->arena, &set);
-    uint64_t *last;
+    struct tmx_audit_prekey_set *last;
     void *value;
     bool new;
     int r;
@@ -121,11 +123,11 @@ static int on_prekeys(const struct tmx_audit_step *s)
         return r;
     }
     last = value;
-    if (set->set_serial <= *last) {
+    if (set->set_serial <= last->serial) {
         tmx_audit_step_fault(s, AUDIT_SEQUENCE, "prekey set %llu after %llu", (unsigned long long)set->set_serial,
-                             (unsigned long long)*last);
+                             (unsigned long long)last->serial);
     }
-    *last = set->set_serial;
+    *last = (struct tmx_audit_prekey_set){ .serial = set->set_serial, .index = s->index };
     return 0;
 }
 
@@ -182,7 +184,28 @@ static int on_report(const struct tmx_audit_step *s)
         tmx_audit_step_fault(s, AUDIT_REFERENCE, "the entry and its report name different acceptances");
         return 0;
     }
-    tmx_audit_report(s, report);
+    return tmx_audit_report(s, report);
+}
+
+/* What was refused once is not looked at again. */
+static int keep_refusal(const struct tmx_audit_step *s)
+{
+    uint8_t digest[TMX_HASH_SIZE];
+    struct tmx_audit_refusal *refusal;
+    struct tmx_audit_key key;
+    void *value;
+    bool new;
+    int r;
+
+    crypto_generichash(digest, sizeof digest, s->e->body.data, s->e->body.len, NULL, 0);
+    memcpy(key.b, digest, sizeof key.b);
+    r = tmx_audit_table_put(&s->a->refusals, &key, &value, &new);
+    if (r < 0) {
+        return r;
+    }
+    refusal = value;
+    memcpy(refusal->rest, digest + sizeof key.b, sizeof refusal->rest);
+    refusal->index = s->index;
     return 0;
 }
 
@@ -193,8 +216,12 @@ static int on_refusal(const struct tmx_audit_step *s)
     const bool header = tmx_body_kind(tmx_pb(s->e->body)) == TMX__KIND__KIND_HEADER;
     Tmx__Header *h;
     unsigned code;
+    int r = keep_refusal(s);
 
     s->a->carry_over = true;
+    if (r < 0) {
+        return r;
+    }
     if (!header) {
         if (consumed) {
             tmx_audit_step_fault(s, AUDIT_SEQUENCE, "numbers consumed by what is no header");
@@ -213,8 +240,7 @@ static int on_refusal(const struct tmx_audit_step *s)
 static int on_broker_outcome(const struct tmx_audit_step *s)
 {
     s->a->carry_over = true;
-    tmx_audit_broker_outcome(s);
-    return 0;
+    return tmx_audit_broker_outcome(s);
 }
 
 static int on_erased(const struct tmx_audit_step *s)

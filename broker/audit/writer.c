@@ -78,6 +78,9 @@ static int write_named(struct tmx_export_writer *w, const struct tmx_export_name
     if ((name->entries || name->level == 0) && name->n < w->order.first) {
         return 0;
     }
+    if (name->entries && name->n < w->order.pruned / TMX_TILE_WIDTH) {
+        return 0;
+    }
     tmx_export_path(name, w->path);
     r = tmx_export_compare(w->order.dir_fd, w->path, data);
     if (r != -ENOENT && (r != -EEXIST || is_vouched(w, name))) {
@@ -119,12 +122,17 @@ static bool is_entry(struct tmx_bytes entry)
     return entry.size > 0 && entry.size <= TMX_ENTRY_MAX;
 }
 
-static int append(struct tmx_export_writer *w, struct tmx_bytes entry)
+static int append(struct tmx_export_writer *w, const struct tmx_hash *leaf)
+{
+    tmx_tree_append(w->tree, leaf, on_full_tile, w);
+    return w->failed;
+}
+
+static int append_entry(struct tmx_export_writer *w, struct tmx_bytes entry)
 {
     const struct tmx_hash leaf = tmx_merkle_leaf(entry);
 
-    tmx_tree_append(w->tree, &leaf, on_full_tile, w);
-    return w->failed;
+    return append(w, &leaf);
 }
 
 int tmx_export_add(struct tmx_export_writer *w, struct tmx_bytes entry)
@@ -136,7 +144,7 @@ int tmx_export_add(struct tmx_export_writer *w, struct tmx_bytes entry)
     }
     tmx_write_u16(&w->bundle, (uint16_t)entry.size);
     tmx_write_bytes(&w->bundle, entry);
-    r = append(w, entry);
+    r = append_entry(w, entry);
     return r == 0 && tmx_tree_size(w->tree) % TMX_TILE_WIDTH == 0 ? write_bundle(w) : r;
 }
 
@@ -156,9 +164,20 @@ int tmx_export_add_bundle(struct tmx_export_writer *w, struct tmx_bytes bundle)
         return -EBADMSG;
     }
     for (size_t i = 0; e == 0 && i < n; i++) {
-        e = append(w, entries[i]);
+        e = append_entry(w, entries[i]);
     }
     return e;
+}
+
+int tmx_export_add_leaves(struct tmx_export_writer *w, const struct tmx_hash leaves[TMX_TILE_WIDTH])
+{
+    int r = 0;
+
+    assert(tmx_tree_size(w->tree) % TMX_TILE_WIDTH == 0);
+    for (size_t i = 0; r == 0 && i < TMX_TILE_WIDTH; i++) {
+        r = append(w, &leaves[i]);
+    }
+    return r;
 }
 
 uint64_t tmx_export_size(const struct tmx_export_writer *w)

@@ -9,6 +9,7 @@
 
 #include <tmx/directory.h>
 #include <tmx/note.h>
+#include <tmx/projection.h>
 #include <tmx/spool.h>
 
 #include "tables.h"
@@ -163,6 +164,18 @@ struct tmx_broker_state_view {
     uint64_t accepted, refused, reports, expired, erased, deferred, malformed, duplicates;
 };
 void tmx_broker_state(const struct tmx_broker *b, struct tmx_broker_state_view *ret_view);
+
+/* A page of what the broker holds, read between turns. */
+struct tmx_broker_page {
+    uint64_t size;                         /* of the log: the rows are what its first `size` entries must give */
+    uint64_t rows;
+    size_t next_size;                      /* 0: the table ends here */
+    uint8_t next[TMX_KEY_MAX];             /* key to go on from */
+};
+/* Writes rows with keys from `from` on (empty: from the first), as many as there is room for, or fewer. False: a row of the spool
+ * cannot be read. */
+bool tmx_broker_project(struct tmx_broker *b, enum tmx_projection_table table, struct tmx_bytes from, struct tmx_writer *w,
+                        struct tmx_broker_page *ret_page) TMX_MUST_CHECK;
 
 /* Rows for operators, auditors and invariants. */
 void tmx_member_key(struct tmx_bytes code, uint8_t ret_key[TMX_MEMBER_KEY]);

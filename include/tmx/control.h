@@ -65,6 +65,10 @@
  *                           (since 1970) or the first later one that has any, once it stays as it is; hour 0: there is none
  *   log-anchor SIZE         {"size", "index" of its leaf, "payload": the time-stamp token}: of the first anchored head of this size
  *                           or a larger one; size 0: there is none
+ *   log-state TABLE [KEY]   {"size", "rows", "next"?: a key in hexadecimal, "payload"}: what the broker holds after the first `size`
+ *                           entries, so many rows of that table of the projection (tmx/projection.h), ascending, from KEY on
+ *                           and below `next`; without `next` to its end. As many as TMX_CONTROL_STATE_BYTES hold, and fewer where
+ *                           what was looked at is of another table; there may be none
  */
 #pragma once
 

@@ -73,6 +73,7 @@
 #define TMX_CONTROL_ATTACHMENT_MAX TMX_DIRECTORY_MAX
 #define TMX_CONTROL_REPLY_MAX (4u << 20)
 #define TMX_CONTROL_ENTRIES_BYTES (256u << 10) /* of the log, in one answer: what a turn may spend on it */
+#define TMX_CONTROL_STATE_BYTES (64u << 10)   /* of rows of its state, the same: a row costs more than an entry */
 #define TMX_CONTROL_CLIENT_MS 10000u   /* to say the request; and again to take the reply */
 #define TMX_CONTROL_QUEUE_ROWS 100u
 
@@ -136,7 +137,7 @@
 /* turns */
 #define TMX_TURN_EVENTS_MAX 1024u
 #define TMX_TURN_BYTES_MAX (16u << 20) /* below LMDB's spill point */
-#define TMX_STEP_OPS_MAX 1024u         /* row operations of one event */
+#define TMX_STEP_OPS_MAX 4608u         /* row operations of one event: 64 prekey sets, with a row for each key */
 #define TMX_STEP_SENDS_MAX 256u
 
 /* storage */

@@ -379,8 +379,11 @@ void node_head_keep(struct tmx_node *n);
 void node_evidence_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_evidence_kind kind,
                         const uint8_t *member, const Tmx__FeedItem *item);
 
+/* evidence.c: what came sealed with a recipient's report, as its digest there says; `member` padded. */
+void node_attachment_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const uint8_t *member, struct tmx_bytes attachment);
+
 /* The leaf of a prekey set, in the same form: what a container's slots are proved with. */
-void node_prekeys_keep(struct tmx_node *n, struct tmx_bytes member, const Tmx__FeedItem *item);
+void node_prekeys_keep(struct tmx_node *n, const Tmx__PrekeySet *set, const Tmx__FeedItem *item);
 
 /* Where the log holds a report this node made; false until its leaf is verified. */
 bool node_evidence_place(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_evidence_kind kind,
@@ -524,6 +527,16 @@ uint64_t node_wait_deadline(const struct tmx_node *n);
 /* prekeys.c */
 void node_prekeys_close(struct tmx_node *n);
 void node_prekeys_logged(struct tmx_node *n, const Tmx__PrekeySet *set);
+
+/* prekey_index.c: `member` and `shard` padded, as in keys. */
+struct node_key node_prekey_leaf_key(const uint8_t *member, const uint8_t *shard, uint64_t index);
+void node_prekey_index(struct tmx_node *n, const uint8_t *member, const uint8_t *shard, uint64_t index,
+                       const Tmx__PrekeySet *set);
+/* The leaf below `before` in whose set the member has a key with that id, with the latest end; false: none. */
+bool node_prekey_find(struct tmx_node *n, const uint8_t *member, const uint8_t *shard, const uint8_t key_id[8],
+                      uint64_t before, uint64_t *ret_index);
+/* Indexes some more leaves of a spool from before there was an index; false: nothing is left. The caller commits. */
+bool node_prekey_index_more(struct tmx_node *n);
 bool node_own_prekey(struct tmx_node *n, const uint8_t key_id[8], uint8_t ret_public[32], uint8_t ret_secret[32]);
 
 /* timers.c */

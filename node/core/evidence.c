@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The evidence bundle of a message (proto/README.md, section Evidence bundle): every leaf about it that this node keeps,
- * the heads they lead to, the directories they name, the prekey sets of the container's slots, and what was asked for
- * besides.
+ * the heads they lead to, the directories they name, the prekey sets of the container's slots, the sealed reason of a
+ * refusal, and what was asked for besides.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +12,6 @@
 #include <tmx/evidence.h>
 
 #include "core.h"
-
-#define SETS_LOOKED_AT 1024u   /* of one member */
 
 struct bundle {
     struct tmx_arena arena;
@@ -94,13 +92,13 @@ static void directory_add(struct tmx_node *n, struct bundle *b, uint64_t serial)
 }
 
 /* A row in the form of node_evidence_keep; copied first: it is borrowed until the next read. Leaves of one shard stand
- * together, ascending. */
-static void leaf_add(struct tmx_node *n, struct bundle *b, struct tmx_bytes borrowed)
+ * together, ascending. NULL: it is there already, or there is no room. */
+static Tmx__EvidenceLeaf *leaf_add(struct tmx_node *n, struct bundle *b, struct tmx_bytes borrowed)
 {
     struct tmx_bytes row;
     if (!tmx_arena_copy(&b->arena, borrowed, &row)) {
         b->truncated = true;
-        return;
+        return NULL;
     }
     struct tmx_reader r = tmx_reader_init(row);
     uint8_t shard[TMX_SHARD_MAX];
@@ -112,7 +110,7 @@ static void leaf_add(struct tmx_node *n, struct bundle *b, struct tmx_bytes borr
     int order = 1;
     if (!tmx_reader_ok(&r)) {
         node_fault(n, -EBADMSG);
-        return;
+        return NULL;
     }
     for (; at < b->pb.n_leaves; at++) {
         order = memcmp(b->shard_of[at], shard, sizeof(shard));
@@ -122,16 +120,16 @@ static void leaf_add(struct tmx_node *n, struct bundle *b, struct tmx_bytes borr
         }
     }
     if (at < b->pb.n_leaves && order == 0) {
-        return;   /* it is there already: a report is of sender and recipient */
+        return NULL;   /* it is there already: a report is of sender and recipient */
     }
     Tmx__EvidenceLeaf *leaf = tmx_arena_alloc(&b->arena, sizeof(*leaf));
     if (leaf == NULL || b->pb.n_leaves == TMX_EVIDENCE_LEAVES_MAX) {
         b->truncated = true;
-        return;
+        return NULL;
     }
     tmx__evidence_leaf__init(leaf);
     if (!checkpoint_add(n, b, shard, size, &checkpoint)) {
-        return;
+        return NULL;
     }
     leaf->entry = tmx_to_pb(entry);
     leaf->path = tmx_to_pb(path);
@@ -142,6 +140,65 @@ static void leaf_add(struct tmx_node *n, struct bundle *b, struct tmx_bytes borr
     b->leaves[at] = leaf;
     memcpy(b->shard_of[at], shard, sizeof(shard));
     b->pb.n_leaves++;
+    return leaf;
+}
+
+static struct node_key attachment_key(const uint8_t id[TMX_ID_SIZE], const uint8_t *member)
+{
+    struct node_key k;
+    struct tmx_writer w = TMX_WRITER_OF(k.data);
+    tmx_write_bytes(&w, node_id(id));
+    tmx_write_bytes(&w, TMX_BYTES(member, TMX_MEMBER_MAX));
+    k.size = w.used;
+    return k;
+}
+
+void node_attachment_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const uint8_t *member, struct tmx_bytes attachment)
+{
+    struct node_key k = attachment_key(id, member);
+    node_put(n, TMX_NT_ATTACHMENT, node_kb(&k), attachment);
+}
+
+/* As it came with the report of another member, or as this node made it. */
+static bool attachment_read(struct tmx_node *n, struct bundle *b, const uint8_t id[TMX_ID_SIZE], const uint8_t *member,
+                            struct tmx_bytes *ret_attachment)
+{
+    struct node_key came = attachment_key(id, member), made = node_key_id_u8(id, 1);
+    struct tmx_bytes value, copied;
+    struct tmx_signature signature;
+    Tmx__Signed *own;
+    if (node_get(n, TMX_NT_ATTACHMENT, node_kb(&came), &value)) {
+        return tmx_arena_copy(&b->arena, value, ret_attachment);
+    }
+    if (memcmp(member, n->member, TMX_MEMBER_MAX) != 0 || !node_get(n, TMX_NT_REPORT, node_kb(&made), &value) ||
+        value.size < 8 || !tmx_arena_copy(&b->arena, tmx_bytes_slice(value, 8, value.size - 8), &copied) ||
+        tmx_signed_parse(copied, &b->arena, &own, &signature) != TMX_CODE_OK) {
+        return false;
+    }
+    *ret_attachment = tmx_pb(own->attachment);
+    return true;
+}
+
+/* The sealed reason text of a refusal, when it is the one that the report signs (EVI-9). */
+static void attach(struct tmx_node *n, struct bundle *b, const uint8_t id[TMX_ID_SIZE], const uint8_t *member,
+                   Tmx__EvidenceLeaf *leaf)
+{
+    struct tmx_bytes attachment;
+    uint8_t digest[32];
+    Tmx__LogEntry *entry;
+    Tmx__Report *report;
+    if (!attachment_read(n, b, id, member, &attachment) || attachment.size == 0) {
+        return;
+    }
+    const size_t used = n->scratch.used;
+    tmx_digest(attachment, digest);
+    if (tmx_entry_parse(tmx_pb(leaf->entry), &n->scratch, &entry) == TMX_CODE_OK &&
+        entry->kind == TMX__ENTRY_KIND__ENTRY_REPORT &&
+        tmx_report_parse(tmx_pb(entry->body), &n->scratch, &report) == TMX_CODE_OK &&
+        tmx_bytes_eq(tmx_pb(report->attachment_digest), TMX_BYTES_OF(digest))) {
+        leaf->attachment = tmx_to_pb(attachment);
+    }
+    tmx_arena_rewind(&n->scratch, used);
 }
 
 static void message_leaves(struct tmx_node *n, struct bundle *b, const uint8_t id[TMX_ID_SIZE])
@@ -152,52 +209,32 @@ static void message_leaves(struct tmx_node *n, struct bundle *b, const uint8_t i
     for (size_t i = 0; i < TMX_EVIDENCE_LEAVES_MAX && !b->truncated &&
                        node_seek(n, TMX_NT_EVIDENCE, node_kb(&from), TMX_ID_SIZE, &key, &value);
          i++) {
+        uint8_t member[TMX_MEMBER_MAX];
+        const bool outcome = key.size == TMX_ID_SIZE + 1 + sizeof(member) && key.data[TMX_ID_SIZE] == TMX_EVIDENCE_OUTCOME;
+        if (outcome) {
+            memcpy(member, key.data + TMX_ID_SIZE + 1, sizeof(member));
+        }
         from = node_key_after(key);
-        leaf_add(n, b, value);
-    }
-}
-
-static bool set_has(struct tmx_node *n, struct tmx_bytes row, const uint8_t key_id[8])
-{
-    struct tmx_reader r = tmx_reader_init(row);
-    Tmx__LogEntry *entry;
-    Tmx__PrekeySet *set;
-    tmx_read_bytes(&r, TMX_SHARD_MAX + 16);
-    tmx_read_bytes(&r, tmx_read_u16(&r));
-    struct tmx_bytes bytes = tmx_read_bytes(&r, r.left);
-    size_t used = n->scratch.used;
-    bool has = false;
-    if (tmx_reader_ok(&r) && tmx_entry_parse(bytes, &n->scratch, &entry) == TMX_CODE_OK &&
-        tmx_prekeys_parse(tmx_pb(entry->body), &n->scratch, &set) == TMX_CODE_OK) {
-        for (size_t i = 0; i < set->n_keys && !has; i++) {
-            uint8_t is[8];
-            tmx_seal_key_id(set->keys[i]->key.data, is);
-            has = memcmp(is, key_id, sizeof(is)) == 0;
+        Tmx__EvidenceLeaf *leaf = leaf_add(n, b, value);
+        if (outcome && leaf != NULL) {
+            attach(n, b, id, member, leaf);
         }
     }
-    tmx_arena_rewind(&n->scratch, used);
-    return has;
 }
 
-/* The last set of the recipient with that key that was logged before the message was accepted. */
+/* The set with which the recipient published that key before the message was accepted. */
 static void slot_leaf(struct tmx_node *n, struct bundle *b, struct tmx_bytes recipient, const uint8_t key_id[8],
-                      const Tmx__EvidenceLeaf *subject)
+                      const uint8_t shard[TMX_SHARD_MAX], uint64_t before)
 {
     uint8_t member[TMX_MEMBER_MAX];
-    struct tmx_bytes key, value;
+    struct tmx_bytes value;
+    uint64_t index;
     node_member_key(recipient, member);
-    struct node_key from = node_key_member(member), best = { .size = 0 };
-    for (size_t i = 0; i < SETS_LOOKED_AT && node_seek(n, TMX_NT_PREKEY_LEAF, node_kb(&from), TMX_MEMBER_MAX, &key, &value); i++) {
-        struct node_key here = { .size = key.size };
-        memcpy(here.data, key.data, key.size);
-        from = node_key_after(key);
-        bool same = value.size > TMX_SHARD_MAX + 8 && memcmp(value.data, b->shard_of[0], TMX_SHARD_MAX) == 0;
-        if (same && node_u64(tmx_bytes_slice(value, TMX_SHARD_MAX, 8)) < subject->index && set_has(n, value, key_id)) {
-            best = here;
+    if (node_prekey_find(n, member, shard, key_id, before, &index)) {
+        struct node_key k = node_prekey_leaf_key(member, shard, index);
+        if (node_get(n, TMX_NT_PREKEY_LEAF, node_kb(&k), &value)) {
+            (void)leaf_add(n, b, value);
         }
-    }
-    if (best.size > 0 && node_get(n, TMX_NT_PREKEY_LEAF, node_kb(&best), &value)) {
-        leaf_add(n, b, value);
     }
 }
 
@@ -206,12 +243,14 @@ static void slots(struct tmx_node *n, struct bundle *b, struct tmx_bytes contain
     Tmx__LogEntry *entry;
     Tmx__Header *h;
     const Tmx__EvidenceLeaf *subject = b->pb.n_leaves > 0 ? b->leaves[0] : NULL;
+    uint8_t shard[TMX_SHARD_MAX];
     if (subject == NULL || tmx_entry_parse(tmx_pb(subject->entry), &n->scratch, &entry) != TMX_CODE_OK ||
         tmx_header_parse(tmx_pb(entry->body), &n->scratch, &h) != TMX_CODE_OK) {
         return;
     }
+    memcpy(shard, b->shard_of[0], sizeof(shard));   /* leaves that are added come before it */
     for (size_t i = 0; i < h->n_recipients && container.size >= TMX_SEAL_OVERHEAD(h->n_recipients); i++) {
-        slot_leaf(n, b, tmx_pb(h->recipients[i]->member), container.data + 64 + 56 * i, subject);
+        slot_leaf(n, b, tmx_pb(h->recipients[i]->member), container.data + 64 + 56 * i, shard, subject->index);
     }
 }
 

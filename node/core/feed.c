@@ -100,7 +100,7 @@ static void prekeys(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__Lo
         node_notice(n, "prekeys.unusable", true, member, NULL, TMX_CODE_BAD_SIGNATURE, 0);
         return;
     }
-    node_prekeys_keep(n, tmx_pb(set->member), item);
+    node_prekeys_keep(n, set, item);
     if (is_me(n, tmx_pb(set->member))) {
         node_prekeys_logged(n, set);
     } else {

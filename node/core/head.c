@@ -125,20 +125,15 @@ void node_evidence_keep(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum 
     node_head_keep(n);
 }
 
-void node_prekeys_keep(struct tmx_node *n, struct tmx_bytes member, const Tmx__FeedItem *item)
+void node_prekeys_keep(struct tmx_node *n, const Tmx__PrekeySet *set, const Tmx__FeedItem *item)
 {
-    uint8_t data[LEAF_ROW_MAX];
+    uint8_t data[LEAF_ROW_MAX], member[TMX_MEMBER_MAX], shard[TMX_SHARD_MAX];
     struct tmx_writer w = TMX_WRITER_OF(data);
-    struct node_key k;
-    struct tmx_writer kw = TMX_WRITER_OF(k.data);
-    uint8_t key[TMX_MEMBER_MAX], shard[TMX_SHARD_MAX];
-    node_member_key(member, key);
+    node_member_key(tmx_pb(set->member), member);
     node_shard_key(n->state.head.shard, shard);
-    tmx_write_bytes(&kw, TMX_BYTES_OF(key));
-    tmx_write_bytes(&kw, TMX_BYTES_OF(shard));
-    tmx_write_u64(&kw, item->index);
-    k.size = kw.used;
+    struct node_key k = node_prekey_leaf_key(member, shard, item->index);
     node_put(n, TMX_NT_PREKEY_LEAF, node_kb(&k), leaf_row(n, item, &w));
+    node_prekey_index(n, member, shard, item->index, set);
     node_upgrade_add(n, item->index, TMX_NT_PREKEY_LEAF, &k);
     node_head_keep(n);
 }

@@ -170,18 +170,22 @@ static struct tmx_row_out_delivery *delivery_of(struct tmx_row_out *row, struct 
     return NULL;
 }
 
-/* The reason text that travelled sealed beside a refusal; empty when it is not there or does not open. */
-static struct tmx_bytes reason_open(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__Report *r)
+/* What travelled sealed beside a refusal; empty when it is not there, or is not what the recipient signed. */
+static struct tmx_bytes attachment_of(const Tmx__FeedItem *item, const Tmx__Report *r)
 {
-    uint8_t digest[32], key[32], plaintext[TMX_ATTACHMENT_MAX];
+    uint8_t digest[32];
     struct tmx_bytes attachment = tmx_pb(item->attachment);
     if (attachment.size == 0 || attachment.size > TMX_ATTACHMENT_MAX) {
         return TMX_BYTES_NULL;
     }
     tmx_digest(attachment, digest);
-    if (!tmx_bytes_eq(TMX_BYTES_OF(digest), tmx_pb(r->attachment_digest))) {
-        return TMX_BYTES_NULL;
-    }
+    return tmx_bytes_eq(TMX_BYTES_OF(digest), tmx_pb(r->attachment_digest)) ? attachment : TMX_BYTES_NULL;
+}
+
+/* The reason text in it; empty when it does not open. */
+static struct tmx_bytes reason_open(struct tmx_node *n, struct tmx_bytes attachment, const Tmx__Report *r)
+{
+    uint8_t key[32], plaintext[TMX_ATTACHMENT_MAX];
     struct tmx_bytes me = n->config.member;
     struct tmx_seal_context ctx = {
         .message_id = r->message_id.data, .sender = tmx_pb(r->recipient), .n_recipients = 1, .recipients = &me
@@ -290,8 +294,12 @@ void node_sent_report(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__
     }
     d->state = next;
     d->coa_index = coa ? item->index : d->coa_index;
-    struct tmx_bytes text = r->outcome == TMX__OUTCOME__OUTCOME_COD_NEGATIVE ? reason_open(n, item, r) : TMX_BYTES_NULL;
+    struct tmx_bytes attachment = r->outcome == TMX__OUTCOME__OUTCOME_COD_NEGATIVE ? attachment_of(item, r) : TMX_BYTES_NULL;
+    struct tmx_bytes text = attachment.size > 0 ? reason_open(n, attachment, r) : TMX_BYTES_NULL;
     node_evidence_keep(n, id, coa ? TMX_EVIDENCE_COA : TMX_EVIDENCE_OUTCOME, d->member, item);
+    if (attachment.size > 0) {
+        node_attachment_keep(n, id, d->member, attachment);
+    }
     step(n, id, step_name(r->outcome), item, entry, tmx_pb(r->recipient), tmx_pb(r->recipient), r->code, text);
     n->counters.delivered += next == TMX_OUT_DELIVERY_DELIVERED ? 1 : 0;
     n->counters.refused += next == TMX_OUT_DELIVERY_REFUSED ? 1 : 0;

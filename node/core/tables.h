@@ -8,7 +8,8 @@
 
 enum tmx_node_table {
     /* "state" -> state (rows.c); "directory" -> SignedDirectory file; "authority" -> who signs the next one;
-     * "prekeys" -> Signed{PrekeySet} as published last; "declared" -> feed and counters of a rebuild (rebuild.c) */
+     * "prekeys" -> Signed{PrekeySet} as published last; "prekey-index" -> from which PREKEY_LEAF on PREKEY_ID is to be
+     * made, empty = it is whole; "declared" -> feed and counters of a rebuild (rebuild.c) */
     TMX_NT_META = 1,
     /* messages sent: id -> struct tmx_row_out */
     TMX_NT_OUT,
@@ -85,6 +86,10 @@ enum tmx_node_table {
     TMX_NT_IN_PAIR,
     /* number u64 of its alarm -> wall ms u64, the file (LINK-6) */
     TMX_NT_MISBEHAVIOUR,
+    /* member, key id[8], shard, until_ms u64 -> index u64: the first PREKEY_LEAF that published this key */
+    TMX_NT_PREKEY_ID,
+    /* id, member -> the sealed reason text that came with the refusal of this recipient; kept, as the leaf is */
+    TMX_NT_ATTACHMENT,
 };
 
 enum tmx_node_direction { TMX_DIRECTION_SENT = 1, TMX_DIRECTION_RECEIVED = 2 };

@@ -273,6 +273,9 @@ static int recover(struct tmx_node *n)
     if (n->state_dirty) {
         node_state_write(n);
     }
+    while (n->fault == 0 && node_prekey_index_more(n)) {
+        (void)commit(n);   /* a failure is the node's fault, and ends it */
+    }
     r = node_witness_start(n);
     return n->fault != 0 ? n->fault : r;
 }

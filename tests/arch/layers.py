@@ -16,7 +16,7 @@ HEADERS = {
     'base': 'err bytes text limits code',
     'wire': 'codec gateframe',
     'envelope': 'batch seal identifier catalogue directory envelope evidence',
-    'audit': 'merkle misbehaviour note policy tree witness',
+    'audit': 'merkle misbehaviour note policy projection tree witness',
     'queue': 'spool',
     'io': 'transport zap gate_stream gate_link spool_lmdb keyfile config control locale log notify clock startup answer outbox room',
     'client': 'client',

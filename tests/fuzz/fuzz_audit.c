@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../broker/audit/verify.h"
 #include "fuzz_world.h"
+#include "projected.h"
 
 #define DIRECTORIES_MAX 512u
 
@@ -85,6 +85,11 @@ void world_audit(struct world *w)
                     (unsigned long long)f->index, f->text);
             abort();
         }
+    }
+    char why[PROJECTED_WHY_MAX];
+    if (!projected(a, w->broker, why)) {
+        fprintf(stderr, "broken: I8: the broker does not hold what its log gives: %s\n", why);
+        abort();
     }
     tmx_audit_free(a);
     for (size_t i = 0; i < shelf.n; i++) {

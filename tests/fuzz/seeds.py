@@ -246,6 +246,20 @@ def export():
          *[bytes([listed, 3]) + t for t in (b"", b"untrusted comment: x\nRWQ=\n", b"untrusted comment: x\nRWQ" + b"A" * 97 + b"=\n")])
 
 
+# --- fold: fuzz-fold.c ---
+
+def fold():
+    payload, raw = 0x40, 0x80
+    many("fold", "whole", *[bytes([t, rows]) for t in range(8) for rows in (0, 1, 7)])
+    many("fold", "document", *[bytes([t, 1]) + change((0, at, 1)) for t in (0, 2, 4, 6) for at in (8, 9, 20, 30, 40)])
+    many("fold", "rows", *[bytes([payload | t, 2]) + change((0, at, 1)) for t in range(8) for at in (0, 7, 20, 39)])
+    many("fold", "raw", *[bytes([raw | 2, 0]) + t for t in (
+        b'{"size":13,"rows":0}', b'{"size":13,"rows":1}', b'{"size":0,"rows":0}', b'{"size":-1,"rows":0}',
+        b'{"size":9223372036854775807,"rows":0}', b'{"size":13,"rows":9223372036854775807}', b'{"size":13,"rows":1,"next":""}',
+        b'{"size":13,"rows":1,"next":"00"}', b'{"size":13,"rows":1,"next":"' + b"ff" * 65 + b'"}', b'{"error":"damaged"}', b"[]")],
+        *[bytes([raw | payload | t, 0]) + b"A" * n for t, n in ((0, 40), (2, 24), (4, 73), (6, 39), (7, 0))])
+
+
 # --- evidence: fuzz-evidence.c ---
 
 def evidence():
@@ -277,11 +291,16 @@ def control():
         b"x" * 4097)], b"\x00log-entries 0 1\n", b"\xffqueue IT\n", *[b"\x05" + t for t in (
         b"log-checkpoint 0\n", b"log-checkpoint 480000\n", b"log-checkpoint x\n", b"log-anchor 1\n", b"log-anchor 99\n", b"anchor show\n",
         b"anchor install 1\ntoken", b"anchor install 9999\ntoken", b"anchor install 1\n", b"anchor install x\ntoken")])
+    many("control", "state", *[b"\x05log-state " + t + b"\n" for t in (
+        b"directory", b"prekey-sets", b"pairs", b"messages", b"deliveries", b"refused-ids", b"refusals", b"destinations",
+        b"deliveries 77777777777777779977777777777777", b"messages ff", b"messages " + b"ff" * 64, b"messages " + b"ff" * 65,
+        b"pairs 0", b"pairs 0x", b"pairs 00 00", b"tables", b"")])
 
 
 broker()
 envelope()
 receipts()
 export()
+fold()
 evidence()
 control()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A real log and its proofs convince verifiers that this project did not write the cryptography of, and that share no code:
 # one in Go on golang.org/x/mod (verify.go), one of sha256sum, openssl, signify and protoc (verify.sh). What is bent
-# convinces neither of them, and tmx-audit neither; each says why. An earlier head is that of an earlier export. LOG-1, LOG-5, LOG-7, LOG-8, BAT-1, BAT-4
+# convinces neither of them, and tmx-audit neither; each says why. An earlier head is that of an earlier export. LOG-1, LOG-5, LOG-7, LOG-8, LOG-10, BAT-1, BAT-4
 # usage: independent.sh SOURCE BUILD
 set -uo pipefail
 MEMBERS=(CH DE IT)
@@ -151,4 +151,18 @@ refused "a bent root" 'not proved to be in the longer' by_go "$root/evil/vkeys" 
 awk 'BEGIN { RS = ""; ORS = "\n\n" } NR <= 3' "$root/evil/equivocation" >"$root/evil/half"
 awk 'BEGIN { RS = "" } NR == 2 || NR == 3' ORS='\n\n' "$root/evil/equivocation" | sed '$d' >>"$root/evil/half"
 refused "one head twice" 'of one history' by_go "$root/evil/vkeys" -fork "$root/evil/half"
+# --- without its first entries: their hashes lead to the same head, and nothing else does. LOG-10
+"$FED_BUILD/tests/bench/audit-log" "$root/pruned" 600 7 || fail "no log of many entries"
+vkeys "$root/pruned" "$root/pruned.authority" >"$root/pruned.vkeys"
+rm "$root/pruned/tile/entries/000"
+echo 256 >"$root/pruned/min-index"
+convinced "a pruned log" by_go "$root/pruned.vkeys" "$root/pruned"
+grep -q 'entries before 256 are pruned' "$root/said" || fail "nothing is said of what is pruned"
+authority=$root/pruned.authority convinced "a pruned log" by_audit "$root/pruned.vkeys" "$root/pruned"
+echo 512 >"$root/pruned/min-index"
+refused "a pruned log" 'no index before' by_go "$root/pruned.vkeys" "$root/pruned"
+echo 256 >"$root/pruned/min-index"
+printf x | dd of="$root/pruned/tile/0/000" bs=1 seek=99 conv=notrunc 2>"$root/said"
+refused "a pruned log" 'do not give the signed root' by_go "$root/pruned.vkeys" "$root/pruned"
+authority=$root/pruned.authority by_audit "$root/pruned.vkeys" "$root/pruned" && fail "a bent hash convinces tmx-audit"
 say "two verifiers were convinced, and refused $refusals times what was bent"

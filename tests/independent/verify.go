@@ -107,8 +107,33 @@ func width(count, n int64) int {
 	return tileWidth
 }
 
-func readEntries(folder string, size int64) (entries [][]byte) {
-	for n := int64(0); n*tileWidth < size; n++ {
+// The entry before which the export is pruned: there are only hashes of those before it.
+func readMinIndex(folder string, size int64) int64 {
+	line, err := os.ReadFile(filepath.Join(folder, "min-index"))
+	if os.IsNotExist(err) {
+		return 0
+	}
+	first := must(strconv.ParseInt(strings.TrimSuffix(string(must(line, err)), "\n"), 10, 64))
+	check(fmt.Sprintf("%d\n", first) == string(line) && first > 0 && first%tileWidth == 0 && first+tileWidth <= size,
+		"no index before which this log can be pruned: %q", line)
+	return first
+}
+
+func readPruned(folder string, first int64) (leaves []tlog.Hash) {
+	for n := int64(0); n*tileWidth < first; n++ {
+		_, err := os.Stat(filepath.Join(folder, tile("entries", n, tileWidth)))
+		check(os.IsNotExist(err), "bundle %d is there, though it is pruned", n)
+		data := must(os.ReadFile(filepath.Join(folder, tile("0", n, tileWidth))))
+		check(len(data) == tileWidth*tlog.HashSize, "tile %d of level 0 is none", n)
+		for ; len(data) > 0; data = data[tlog.HashSize:] {
+			leaves = append(leaves, *(*tlog.Hash)(data))
+		}
+	}
+	return leaves
+}
+
+func readEntries(folder string, first, size int64) (entries [][]byte) {
+	for n := first / tileWidth; n*tileWidth < size; n++ {
 		data := must(os.ReadFile(filepath.Join(folder, tile("entries", n, width(size, n)))))
 		for i := 0; i < width(size, n); i++ {
 			check(len(data) >= 2 && len(data)-2 >= int(binary.BigEndian.Uint16(data)), "bundle %d ends early", n)
@@ -219,15 +244,19 @@ func checkHours(folder string, h head, hashes tlog.HashReader, keys map[string][
 
 func checkExport(folder string, older string, keys map[string][]note.Verifier) {
 	h := openHead(must(os.ReadFile(filepath.Join(folder, "checkpoint"))), keys)
-	entries, stored, signatures := readEntries(folder, h.size), []tlog.Hash{}, 0
+	first := readMinIndex(folder, h.size)
+	leaves, entries, stored, signatures := readPruned(folder, first), readEntries(folder, first, h.size), []tlog.Hash{}, 0
+	for _, entry := range entries {
+		leaves = append(leaves, tlog.RecordHash(entry))
+	}
 	hashes := tlog.HashReaderFunc(func(indexes []int64) (found []tlog.Hash, err error) {
 		for _, index := range indexes {
 			found = append(found, stored[index])
 		}
 		return found, nil
 	})
-	for n, entry := range entries {
-		stored = append(stored, must(tlog.StoredHashesForRecordHash(int64(n), tlog.RecordHash(entry), hashes))...)
+	for n, leaf := range leaves {
+		stored = append(stored, must(tlog.StoredHashesForRecordHash(int64(n), leaf, hashes))...)
 	}
 	check(must(tlog.TreeHash(h.size, hashes)) == h.root, "the entries do not give the signed root")
 	checkTiles(folder, h.size, hashes)
@@ -235,7 +264,7 @@ func checkExport(folder string, older string, keys map[string][]note.Verifier) {
 	federation, _, _ := strings.Cut(h.origin, "/log/")
 	for n, entry := range entries {
 		if m := decode(entry); m.bytes[5] != nil || m.bytes[6] != nil {
-			checkSignature(n, m, federation, keys)
+			checkSignature(int(first)+n, m, federation, keys)
 			signatures++
 		}
 	}
@@ -246,6 +275,9 @@ func checkExport(folder string, older string, keys map[string][]note.Verifier) {
 		check(tlog.CheckTree(proof, h.size, h.root, o.size, o.root) == nil, "the log does not continue the older head")
 	}
 	fmt.Printf("%s: %d entries, %d signatures, %d earlier heads\n", h.origin, h.size, signatures, hours)
+	if first > 0 {
+		fmt.Printf("entries before %d are pruned: only their place was checked\n", first)
+	}
 }
 
 func checkProof(path string, keys map[string][]note.Verifier) {

@@ -117,6 +117,15 @@ def main():
         audit('export', earlier, *asked, '--sign', key)
         audit('export', whole, *asked, '--sign', key)
         assert run('diff', '-r', earlier, whole) == (0, '', '')
+
+        # A signed list takes a key to prune, too; of so small a log the only bundle stays (LOG-10).
+        pruned = ['prune', whole, '--before', '2100-01-01', '--authority', world.file('authority.pub')]
+        code, _, error = run(AUDIT, *pruned)
+        assert code == 1 and 'is signed: name the key with --sign' in error, error
+        assert ': 0 entries pruned, ' in audit(*pruned, '--sign', key)
+        assert run('diff', '-r', earlier, whole) == (0, '', '')
+        code, _, error = run(AUDIT, *pruned[:2], *pruned[4:])
+        assert code == 64 and '--before TIME or INDEX is missing' in error, error
         print(f'{size} entries read by signify, sha256sum and protoc')
 
 

@@ -66,4 +66,6 @@ done
 await all_in delivered 5 || fail "the sender does not see five deliveries: $(fed_tmx DE list)"
 "$AUDIT" export --socket "$FED/broker/run/control" "$root/export" >/dev/null &&
     "$AUDIT" verify "$root/export" --authority "$FED/authority.pub" >"$root/verdict" || { cat "$root/verdict"; fail "the new shard does not verify"; }
+"$AUDIT" fold "$root/export" --socket "$FED/broker/run/control" --authority "$FED/authority.pub" >"$root/verdict" ||
+    { cat "$root/verdict"; fail "the broker's state is not what the new shard gives"; }
 echo "five messages, one lost disk, nothing lost"

@@ -180,6 +180,7 @@ static void lose_broker_disk(struct sim *s)
         return;
     }
     SOMETIMES(broker_disk_lost);
+    check_audited(s);   /* much is open */
     s->disk_lost = true;
     for (unsigned i = 0; i < s->n_nodes; i++) {   /* one disaster at a time */
         s->nodes[i].evil = false;

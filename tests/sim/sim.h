@@ -5,7 +5,7 @@
  *   main.c      seeds, counters, replay            network.c   the event heap, messages in flight
  *   world.c     processes and their turns          app.c       national applications
  *   faults.c    what goes wrong, and when          check.c     invariants, from outside
- *   leftovers.c what must not be left in a spool
+ *   leftovers.c what must not be left in a spool   audited.c   what an auditor finds
  *
  * A run is decided by its seed alone. Chaos phase: anything may fail, nothing wrong may happen. Then everything heals
  * and must drain in bounded time.
@@ -271,4 +271,5 @@ void check_handover(struct sim *s, unsigned node, const uint8_t *id, unsigned se
 bool check_drained(struct sim *s);
 void check_end(struct sim *s);
 void check_leftovers(struct sim *s);   /* leftovers.c */
+void check_audited(struct sim *s);     /* audited.c */
 const char *check_report(struct sim *s);

@@ -489,6 +489,7 @@ void sim_run(struct sim *s)
     if (!sim_failed(s)) {
         check_end(s);
         check_leftovers(s);
+        check_audited(s);
     }
 }
 

@@ -30,6 +30,7 @@ char target[64];
 char why[EXPORT_WHY_MAX];
 struct asked *asked;
 uint64_t breaks_off_at;
+more_fn *answer_more;
 
 #define GIVEN_MAX 100u /* entries at once */
 
@@ -101,7 +102,7 @@ static void answer(struct tmx_control *control, enum lie lie, const struct tmx_c
         } else {
             answer_entries(control, lie, r->client, from, count);
         }
-    } else if (!heads_answer(control, r, &asked->heads)) {
+    } else if (!heads_answer(control, r, &asked->heads) && (answer_more == NULL || !answer_more(control, r))) {
         tmx_control_refuse(control, r->client, "no", "unknown request");
     }
 }
@@ -126,7 +127,7 @@ static void serve(struct tmx_control *control, enum lie lie)
     }
 }
 
-static pid_t start_broker(enum lie lie, char socket_path[64], struct tmx_control **ret_control)
+pid_t start_broker(enum lie lie, char socket_path[64], struct tmx_control **ret_control)
 {
     pid_t pid;
 
@@ -146,7 +147,7 @@ static pid_t start_broker(enum lie lie, char socket_path[64], struct tmx_control
     return pid;
 }
 
-static void stop_broker(pid_t pid, struct tmx_control *control)
+void stop_broker(pid_t pid, struct tmx_control *control)
 {
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -228,6 +229,35 @@ int export_crashing(unsigned nth, const struct tmx_export_order *order)
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     stop_broker(broker, control);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 1);
+    return WEXITSTATUS(status);
+}
+
+int prune_with(const struct tmx_prune_order *order, struct tmx_prune_result *ret_result)
+{
+    struct tmx_prune_order whole = *order;
+    int r;
+
+    whole.dir = order->dir == NULL ? target : order->dir;
+    whole.authority_file = authority_file;
+    whole.jobs = 1;
+    r = tmx_prune_run(&whole, ret_result, why);
+    print_message("# %s\n", r < 0 ? why : "pruned");
+    return r;
+}
+
+int prune_crashing(unsigned nth, const struct tmx_prune_order *order)
+{
+    struct tmx_prune_result result;
+    const pid_t pid = fork();
+    int status;
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        changes_left = nth;
+        _exit(prune_with(order, &result) == 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 1);
     return WEXITSTATUS(status);
 }

@@ -3,7 +3,12 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
+#include <tmx/control.h>
+
 #include "../../broker/audit/export.h"
+#include "../../broker/audit/prune.h"
 #include "export_fixture.h"
 #include "export_heads.h"
 
@@ -23,6 +28,13 @@ enum lie {
 };
 extern uint64_t breaks_off_at;
 
+/* Answers what else is asked; false: it does not. */
+typedef bool more_fn(struct tmx_control *control, const struct tmx_control_request *request);
+extern more_fn *answer_more;
+
+pid_t start_broker(enum lie lie, char socket_path[64], struct tmx_control **ret_control);
+void stop_broker(pid_t pid, struct tmx_control *control);
+
 /* What the broker was asked for in the export made last. */
 struct asked {
     uint64_t first;   /* index of the first entry */
@@ -40,6 +52,9 @@ int export_from(enum lie lie);
 int export_with(enum lie lie, const struct tmx_export_order *order);
 /* The same, but the exporter ends without a word before its nth change of a name in a folder; 0 when it came to its end. */
 int export_crashing(unsigned nth, const struct tmx_export_order *order);
+/* Prunes the target, or what the order names; the same with a crash. */
+int prune_with(const struct tmx_prune_order *order, struct tmx_prune_result *ret_result);
+int prune_crashing(unsigned nth, const struct tmx_prune_order *order);
 /* More messages, and a checkpoint over them. */
 void grow_book(size_t more);
 /* Another history: a bit of that entry is another one, and so are all heads after it. Twice, and it is the first again. */

@@ -361,18 +361,23 @@ static bool root_at(void *ctx, uint64_t size, struct tmx_hash *ret_root)
     return true;
 }
 
-struct tmx_audit *book_audit(void)
+struct tmx_audit *book_audit_of(size_t n)
 {
     static const uint8_t hash_key[16] = { 1 };
     struct tmx_audit *a;
 
     assert_int_equal(tmx_audit_new(tmx_bytes_str(book->federation.shard), hash_key, find_directory, root_at, NULL, &a),
                      0);
-    for (size_t i = 0; i < book->n; i++) {
+    for (size_t i = 0; i < n; i++) {
         audited = i;
         assert_int_equal(tmx_audit_entry(a, book->entries[i]), 0);
     }
     return a;
+}
+
+struct tmx_audit *book_audit(void)
+{
+    return book_audit_of(book->n);
 }
 
 void book_print_faults(const struct tmx_audit *a)

@@ -83,6 +83,7 @@ uint64_t book_put_prekeys(const char *signer, const char *member, uint64_t set_s
 void book_honest(void);
 
 struct tmx_audit *book_audit(void);
+struct tmx_audit *book_audit_of(size_t n); /* of the first n entries */
 void book_print_faults(const struct tmx_audit *a);
 /* One fault, of this class, at this entry, and no other. */
 void book_expect_fault(enum tmx_audit_class class, uint64_t index);
