@@ -157,7 +157,8 @@ cp one/authority-1.key three/authority-3.key fed
 # --- a byte of the directory changed
 size=$(stat -c %s first.tmx)
 cp first.tmx bent.tmx
-printf '\377' | dd of=bent.tmx bs=1 seek=$((size / 2)) conv=notrunc status=none
+byte=$(od -An -tu1 -j $((size / 2)) -N 1 bent.tmx)
+printf "\\$(printf %o $(((byte + 1) % 256)))" | dd of=bent.tmx bs=1 seek=$((size / 2)) conv=notrunc status=none
 "$tool" show --authority fed/authority.pub bent.tmx >out 2>err && die "a bent directory is valid"
 
 # --- suspend, reinstate, revoke; serials

