@@ -82,20 +82,28 @@ static int run_export(struct tmx_export_order *order)
     return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
+int tmx_audit_sign_key(const struct arguments *a, struct tmx_signify_key *key, const struct tmx_signify_key **ret_key)
+{
+    char why[SIGNIFY_WHY_MAX];
+
+    *ret_key = NULL;
+    if (a->sign == NULL) {
+        return EXIT_OK;
+    }
+    if (tmx_signify_load(a->sign, key, why) < 0) {
+        return tmx_audit_complain(why);
+    }
+    *ret_key = key;
+    return EXIT_OK;
+}
+
 static int export_from_broker(const struct arguments *a)
 {
     struct tmx_export_order order = { .socket = a->socket, .dir = a->operands[0], .since = a->since };
     struct tmx_signify_key key;
-    char why[SIGNIFY_WHY_MAX];
-    int r;
+    int r = tmx_audit_sign_key(a, &key, &order.key);
 
-    if (a->sign != NULL) {
-        if (tmx_signify_load(a->sign, &key, why) < 0) {
-            return tmx_audit_complain(why);
-        }
-        order.key = &key;
-    }
-    r = run_export(&order);
+    r = r == EXIT_OK ? run_export(&order) : r;
     sodium_memzero(&key, sizeof key);
     return r;
 }

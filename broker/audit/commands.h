@@ -8,6 +8,7 @@
 
 #include "history.h"
 #include "readable.h"
+#include "signify.h"
 
 #define EXIT_OK 0
 #define EXIT_FAILED 1
@@ -81,6 +82,8 @@ int tmx_run_prune(const struct arguments *a);
 int tmx_audit_complain(const char *why); /* EXIT_FAILED */
 /* Opens the export that is the first operand and verifies its head. EXIT_OK, or complains. */
 int tmx_audit_open(const struct arguments *a, struct tmx_history *ret_history);
+/* The key of --sign in `key`, which the caller wipes; *ret_key is NULL without that option. EXIT_OK, or complains. */
+int tmx_audit_sign_key(const struct arguments *a, struct tmx_signify_key *key, const struct tmx_signify_key **ret_key);
 /* To the file, or without one (NULL) to standard output. EXIT_OK, or complains. */
 int tmx_audit_write_out(const char *path, struct tmx_bytes data);
 /* A line, when it is pruned: from where on it speaks. */

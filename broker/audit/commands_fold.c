@@ -222,16 +222,9 @@ int tmx_run_fold(const struct arguments *a)
 {
     struct tmx_fold_order order = { .export = { .socket = a->socket, .dir = a->operands[0] }, .authority = a->authority, .jobs = a->jobs };
     struct tmx_signify_key key;
-    char why[SIGNIFY_WHY_MAX];
-    int r;
+    int r = tmx_audit_sign_key(a, &key, &order.export.key);
 
-    if (a->sign != NULL) {
-        if (tmx_signify_load(a->sign, &key, why) < 0) {
-            return tmx_audit_complain(why);
-        }
-        order.export.key = &key;
-    }
-    r = fold(a, &order);
+    r = r == EXIT_OK ? fold(a, &order) : r;
     sodium_memzero(&key, sizeof key);
     return r;
 }

@@ -40,16 +40,9 @@ int tmx_run_prune(const struct arguments *a)
                                      .before_index = a->before_index,
                                      .jobs = a->jobs };
     struct tmx_signify_key key;
-    char why[SIGNIFY_WHY_MAX];
-    int r;
+    int r = tmx_audit_sign_key(a, &key, &order.key);
 
-    if (a->sign != NULL) {
-        if (tmx_signify_load(a->sign, &key, why) < 0) {
-            return tmx_audit_complain(why);
-        }
-        order.key = &key;
-    }
-    r = run(&order);
+    r = r == EXIT_OK ? run(&order) : r;
     sodium_memzero(&key, sizeof key);
     return r;
 }

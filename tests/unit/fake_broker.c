@@ -329,41 +329,38 @@ uint64_t leaf_body(struct world *w, Tmx__EntryKind kind, struct tmx_bytes item, 
     return leaf(w, &e);
 }
 
-uint64_t leaf_end(struct world *w, Tmx__EntryKind kind, const Tmx__Header *h, const char *recipient, unsigned code,
-                  uint64_t seq, uint64_t reference)
+/* A leaf of the broker's own about a message it accepted at `reference`; `e` has what its kind asks for besides. */
+static uint64_t leaf_about(struct world *w, Tmx__LogEntry *e, const Tmx__Header *h, uint64_t reference)
 {
     uint8_t digest[32];
     tmx_digest(world_pack(w, h), digest);
     Tmx__LogRef ref = TMX__LOG_REF__INIT;
     ref.shard = pbs(w->federation.shard);
     ref.index = reference;
+    e->member = h->sender;
+    e->message_id = h->message_id;
+    e->header_digest = pb(digest, sizeof(digest));
+    e->reference = &ref;
+    return leaf(w, e);
+}
+
+uint64_t leaf_end(struct world *w, Tmx__EntryKind kind, const Tmx__Header *h, const char *recipient, unsigned code,
+                  uint64_t seq, uint64_t reference)
+{
     Tmx__LogEntry e = TMX__LOG_ENTRY__INIT;
     e.kind = kind;
-    e.member = h->sender;
-    e.message_id = h->message_id;
-    e.header_digest = pb(digest, sizeof(digest));
     e.recipient = pbs(recipient);
-    e.reference = &ref;
     e.code = code;
     e.number = seq;
-    return leaf(w, &e);
+    return leaf_about(w, &e, h, reference);
 }
 
 uint64_t leaf_erased(struct world *w, const Tmx__Header *h, uint64_t reference)
 {
-    uint8_t digest[32];
-    tmx_digest(world_pack(w, h), digest);
-    Tmx__LogRef ref = TMX__LOG_REF__INIT;
-    ref.shard = pbs(w->federation.shard);
-    ref.index = reference;
     Tmx__LogEntry e = TMX__LOG_ENTRY__INIT;
     e.kind = TMX__ENTRY_KIND__ENTRY_ERASED;
-    e.member = h->sender;
-    e.message_id = h->message_id;
-    e.header_digest = pb(digest, sizeof(digest));
     e.digest = h->container_digest;
-    e.reference = &ref;
-    return leaf(w, &e);
+    return leaf_about(w, &e, h, reference);
 }
 
 void leaf_prekeys(struct world *w, struct fake_node *member)
