@@ -95,44 +95,48 @@ static void print_difference(const struct tmx_fold_difference *d)
 {
     const struct tmx_projection_layout *l = tmx_projection_layout(d->table);
 
-    printf("verdict     DIFFERENT at %" PRIu64 " entries, in %s: ", d->size, l->name);
+    printf("verdict      DIFFERENT at %" PRIu64 " entries, in %s: ", d->size, l->name);
     if (!d->in_log && !d->at_broker) {
         printf("the log gives two rows for one key\n");
         return;
     }
     print_fields(l, 0, l->n_keys, d->at_broker ? d->broker : d->log, NULL);
     if (!d->in_log) {
-        printf("            the log     gives none\n");
+        printf("             the log     gives none\n");
     } else if (!d->at_broker) {
-        printf("            the log     gives it since entry %" PRIu64 "\n", d->since);
+        printf("             the log     gives it since entry %" PRIu64 "\n", d->since);
     } else {
-        printf("            the log     since entry %" PRIu64 ": ", d->since);
+        printf("             the log     since entry %" PRIu64 ": ", d->since);
         print_fields(l, l->n_keys, l->n_fields, d->log, d->broker);
     }
     if (!d->at_broker) {
-        printf("            the broker  has none\n");
+        printf("             the broker  has none\n");
     } else {
-        printf("            the broker  ");
+        printf("             the broker  ");
         print_fields(l, l->n_keys, l->n_fields, d->broker, d->in_log ? d->log : NULL);
     }
 }
 
 static void print_result(const struct tmx_fold_result *r)
 {
-    printf("log         %s, %" PRIu64 " entries\n", r->head.origin, r->head.size);
-    printf("broker      as it was after %" PRIu64 " to %" PRIu64 " of them\n", r->first_size, r->last_size);
+    printf("log          %s, %" PRIu64 " entries\n", r->head.origin, r->head.size);
+    printf("broker       as it was after %" PRIu64, r->first_size);
+    if (r->last_size != r->first_size) {   /* it went on between two answers */
+        printf(" to %" PRIu64, r->last_size);
+    }
+    printf(" of them\n");
     if (r->differs) {
         print_difference(&r->difference);
         return;
     }
     for (unsigned t = 0; t < TMX_PROJECTION_TABLES; t++) {
-        printf("%-12s%" PRIu64, tmx_projection_layout((enum tmx_projection_table)t)->name, r->rows[t]);
+        printf("%-13s%" PRIu64, tmx_projection_layout((enum tmx_projection_table)t)->name, r->rows[t]);
         for (uint8_t s = 0; t == TMX_PROJECTION_DELIVERIES && s < TMX_PROJECTION_STATES; s++) {
             printf("%s%" PRIu64 " %s", s == 0 ? ": " : ", ", r->states[s], tmx_projection_state_name(s));
         }
         printf("\n");
     }
-    printf("verdict     equal: the broker's state is what its log gives\n");
+    printf("verdict      equal: the broker's state is what its log gives\n");
 }
 
 static json_t *difference_json(const struct tmx_fold_difference *d)
