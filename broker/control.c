@@ -125,10 +125,11 @@ static json_t *destinations_of(struct daemon *d)
 
 static json_t *counters_of(const struct tmx_broker_state_view *v)
 {
-    return json_pack("{sI sI sI sI sI sI sI sI}", "accepted", (json_int_t)v->accepted, "refused", (json_int_t)v->refused,
+    return json_pack("{sI sI sI sI sI sI sI sI sI sI sI}", "accepted", (json_int_t)v->accepted, "refused", (json_int_t)v->refused,
                      "reports", (json_int_t)v->reports, "expired", (json_int_t)v->expired, "erased",
                      (json_int_t)v->erased, "deferred", (json_int_t)v->deferred, "malformed", (json_int_t)v->malformed, "duplicates",
-                     (json_int_t)v->duplicates);
+                     (json_int_t)v->duplicates, "accepted_bytes", (json_int_t)v->accepted_bytes, "arrived",
+                     (json_int_t)v->arrived, "delivered", (json_int_t)v->delivered);
 }
 
 json_t *control_status(struct daemon *d)
@@ -141,6 +142,7 @@ json_t *control_status(struct daemon *d)
     json_object_set_new(status, "gates", gates_of(d));
     json_object_set_new(status, "destinations", destinations_of(d));
     json_object_set_new(status, "counters", counters_of(&v));
+    pace_add(d, status);
     return status;
 }
 
@@ -285,6 +287,9 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r, str
     const char *const *w = r->words;
     if (strcmp(w[0], "status") == 0 && r->n_words == 1) {
         return control_status(d);
+    }
+    if (strcmp(w[0], "history") == 0) {
+        return pace_history(d, r);
     }
     if (strcmp(w[0], "peers") == 0 && r->n_words == 1) {
         return peers(d);

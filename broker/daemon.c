@@ -200,6 +200,7 @@ static void beat(struct daemon *d)
     d->last_beat_ms = now;
     gates_log(&d->gates);
     tmx_log_tick();
+    pace_take(d);
     tmx_notify_alive();
     if (now / SNAPSHOT_MS != d->last_snapshot) {
         d->last_snapshot = now / SNAPSHOT_MS;

@@ -6,6 +6,7 @@
  *   setup.c     init and restore                    daemon.c   the loop: wait, drain, turn, send
  *   setup_shard.c  new-shard                        serve_log.c  an archived log, for auditors
  *   spool.c     opening the one its marker knows    archive.c  what a spool nobody serves says
+ *   pace.c      how fast, how long, how full
  */
 #pragma once
 
@@ -90,6 +91,7 @@ struct daemon {
     struct tmx_control *control;
     int signals;
     uint64_t started_ms, last_beat_ms, last_snapshot;
+    struct tmx_series *series;        /* NULL: nothing is remembered */
     struct tmx_room room;
     size_t first_gate;
     bool marker_unwritten, stop, reload;
@@ -109,6 +111,11 @@ struct daemon {
 };
 
 int daemon_run(struct daemon *d);
+
+/* pace.c: what the daemon remembers of its last hours. */
+void pace_take(struct daemon *d);              /* a sample of now */
+void pace_add(const struct daemon *d, json_t *status);   /* to the status document */
+json_t *pace_history(const struct daemon *d, const struct tmx_control_request *r);
 
 /* control.c */
 void control_answer(struct daemon *d, const struct tmx_control_request *r);

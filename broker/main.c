@@ -139,6 +139,11 @@ static int serve(struct daemon *d)
         fprintf(stderr, "tmx-broker: control socket %s: %s\n", path, strerror(-r));
         return 1;
     }
+    r = tmx_series_new(&d->series);
+    if (r < 0) {
+        fprintf(stderr, "tmx-broker: %s\n", strerror(-r));
+        return 1;
+    }
     code = daemon_run(d);
     sodium_memzero(&keys, sizeof(keys));
     return code;
@@ -174,6 +179,7 @@ int main(int argc, char **argv)
     }
     free(d.install.file);
     tmx_control_free(d.control);
+    tmx_series_free(d.series);
     tmx_broker_free(d.broker);
     tmx_spool_close(d.spool);
     settings_free(&d.settings);

@@ -124,10 +124,11 @@ static json_t *inbox_of(const struct tmx_node_state_view *v)
 
 static json_t *counters_of(const struct tmx_node_state_view *v)
 {
-    return json_pack("{sI sI sI sI sI sI sI sI}", "submitted", (json_int_t)v->submitted, "waiting",
+    return json_pack("{sI sI sI sI sI sI sI sI sI sI sI}", "submitted", (json_int_t)v->submitted, "waiting",
                      (json_int_t)v->waiting, "unanswered", (json_int_t)v->unanswered, "received",
                      (json_int_t)v->received, "delivered", (json_int_t)v->delivered, "refused", (json_int_t)v->refused,
-                     "expired", (json_int_t)v->expired, "alarms", (json_int_t)v->alarms);
+                     "expired", (json_int_t)v->expired, "alarms", (json_int_t)v->alarms, "accepted", (json_int_t)v->accepted, "arrived",
+                     (json_int_t)v->arrived, "ended", (json_int_t)v->ended);
 }
 
 json_t *control_status(struct daemon *d)
@@ -150,6 +151,7 @@ json_t *control_status(struct daemon *d)
     json_object_set_new(status, "destinations", members(d, false));
     json_object_set_new(status, "inbox", inbox_of(&v));
     json_object_set_new(status, "counters", counters_of(&v));
+    pace_add(d, status);
     return status;
 }
 
@@ -235,6 +237,9 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r)
     const char *const *w = r->words;
     if (strcmp(w[0], "status") == 0 && r->n_words == 1) {
         return control_status(d);
+    }
+    if (strcmp(w[0], "history") == 0) {
+        return pace_history(d, r);
     }
     if (strcmp(w[0], "peers") == 0 && r->n_words == 1) {
         return json_pack("{so}", "peers", members(d, true));

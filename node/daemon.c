@@ -274,6 +274,7 @@ static void beat(struct daemon *d)
         tmx_zap_log(d->settings.listen, tmx_transport_counters(d->transport), &d->told_refused);
     }
     tmx_log_tick();
+    pace_take(d);
     tmx_notify_alive();
     if (d->proof_unwritten) {
         proofs_write(d);

@@ -4,6 +4,7 @@
  *   main.c      argv, commands, exit codes          control.c  answers operators
  *   settings.c  the configuration file              daemon.c   the loop: wait, drain, turn, send
  *   setup.c     init and restore               proofs.c   files of what did not fit the log
+ *   pace.c      how fast, how long, how full
  */
 #pragma once
 
@@ -66,6 +67,7 @@ struct daemon {
     struct tmx_control *control;
     int signals;
     uint64_t started_ms, last_beat_ms, last_snapshot;
+    struct tmx_series *series;        /* NULL: nothing is remembered */
     struct tmx_outbox outbox;         /* what the link did not take yet */
     bool told_busy;
     uint64_t told_refused;            /* of the remote endpoint, logged */
@@ -78,6 +80,11 @@ struct daemon {
 };
 
 int daemon_run(struct daemon *d);
+
+/* pace.c: what the daemon remembers of its last hours. */
+void pace_take(struct daemon *d);              /* a sample of now */
+void pace_add(const struct daemon *d, json_t *status);   /* to the status document */
+json_t *pace_history(const struct daemon *d, const struct tmx_control_request *r);
 
 /* proofs.c */
 #define PROOF_PATH_MAX 4096u

@@ -145,6 +145,11 @@ static int serve(struct daemon *d)
         fprintf(stderr, "tmx-node: control socket %s: %s\n", path, strerror(-r));
         return 1;
     }
+    r = tmx_series_new(&d->series);
+    if (r < 0) {
+        fprintf(stderr, "tmx-node: %s\n", strerror(-r));
+        return 1;
+    }
     return daemon_run(d);
 }
 
@@ -173,6 +178,7 @@ int main(int argc, char **argv)
     }
     free(d.install.file);
     tmx_control_free(d.control);
+    tmx_series_free(d.series);
     tmx_node_free(d.node);
     tmx_spool_close(d.spool);
     tmx_catalogue_free(d.catalogue);

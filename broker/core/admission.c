@@ -300,6 +300,7 @@ static void accept(struct tmx_broker *b, struct peer *p, const Tmx__Signed *enve
         ledger_feed(b, member, index, TMX_FEED_WITH_DELIVERY);
     }
     b->counters.accepted++;
+    b->counters.accepted_bytes += h->container_bytes;
     notice(b, "message.accepted", false, p->key, h->message_id.data, TMX_CODE_OK, index);
 }
 

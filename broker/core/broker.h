@@ -10,6 +10,7 @@
 #include <tmx/directory.h>
 #include <tmx/note.h>
 #include <tmx/projection.h>
+#include <tmx/series.h>
 #include <tmx/spool.h>
 
 #include "tables.h"
@@ -140,6 +141,11 @@ struct tmx_broker_link_view {
 /* `member` need not be listed: then everything is zero. */
 int tmx_broker_link(struct tmx_broker *b, struct tmx_bytes member, struct tmx_broker_link_view *ret_view) TMX_MUST_CHECK;
 
+struct tmx_broker_flow_view {
+    uint64_t queued, arrived, in_flight;   /* deliveries to all members */
+};
+void tmx_broker_flow(struct tmx_broker *b, struct tmx_broker_flow_view *ret_view);
+
 struct tmx_broker_cosigned_view {
     unsigned witnesses;                    /* of the policy; 0: it asks for none */
     uint64_t size;                         /* of the newest head that the quorum has cosigned; 0 = none yet */
@@ -162,8 +168,16 @@ struct tmx_broker_state_view {
     bool halted;                           /* shown a head beyond its tree: signs nothing */
     bool disk_full, clock_doubt, directory_expired;
     uint64_t accepted, refused, reports, expired, erased, deferred, malformed, duplicates;
+    uint64_t accepted_bytes, arrived, delivered;   /* containers; deliveries with CoA, with positive CoD */
 };
 void tmx_broker_state(const struct tmx_broker *b, struct tmx_broker_state_view *ret_view);
+
+/* How long deliveries took since the start, by the times of their leaves: from the acceptance to the CoA, and to the
+ * positive CoD. Borrowed for the broker's life. */
+struct tmx_broker_latencies {
+    struct tmx_histogram arrived, delivered;
+};
+const struct tmx_broker_latencies *tmx_broker_latencies(const struct tmx_broker *b);
 
 /* A page of what the broker holds, read between turns. */
 struct tmx_broker_page {

@@ -139,6 +139,7 @@ struct tmx_broker {
     size_t n_peers, first_peer;        /* first_peer rotates: who is served first */
     struct peer peers[TMX_MEMBERS_MAX];
     struct tmx_broker_state_view counters;
+    struct tmx_broker_latencies latencies;
     size_t n_sends;
     struct tmx_broker_send *sends;     /* TMX_BROKER_SENDS_MAX */
     size_t n_notices;
@@ -203,6 +204,8 @@ void ledger_feed(struct tmx_broker *b, const uint8_t member[TMX_MEMBER_KEY], uin
 void ledger_feed_everyone(struct tmx_broker *b, uint64_t index);
 /* Signs the head when the log grew in this turn. */
 void ledger_close(struct tmx_broker *b);
+/* When this entry was logged; 0: there is none. */
+uint64_t ledger_time(struct tmx_broker *b, uint64_t index);
 /* The head a signer says it saw: TMX_CODE_OK or TMX_CODE_BAD_HEAD. */
 unsigned ledger_check_seen(struct tmx_broker *b, const Tmx__Head *seen);
 bool ledger_load(struct tmx_broker *b, uint64_t size);

@@ -68,6 +68,13 @@ uint64_t ledger_append(struct tmx_broker *b, Tmx__LogEntry *entry)
     return index;
 }
 
+uint64_t ledger_time(struct tmx_broker *b, uint64_t index)
+{
+    struct key k = key_u64(index);
+    struct tmx_bytes entry;
+    return row_get(b, TMX_T_LOG, key_bytes(&k), &entry) ? tmx_entry_time(entry) : 0;
+}
+
 void ledger_feed(struct tmx_broker *b, const uint8_t member[TMX_MEMBER_KEY], uint64_t index, enum tmx_feed_kind kind)
 {
     struct key k = key_member_u64(member, index);

@@ -82,6 +82,13 @@ static uint64_t log_report(struct tmx_broker *b, struct peer *p, const Tmx__Sign
     return index;
 }
 
+/* From the acceptance to the leaf that was just made. */
+static void took(struct tmx_broker *b, struct tmx_histogram *h, const struct tmx_row_delivery *d)
+{
+    uint64_t accepted_ms = ledger_time(b, d->index);
+    tmx_histogram_add(h, b->leaf_ms > accepted_ms ? b->leaf_ms - accepted_ms : 0);
+}
+
 static void arrive(struct tmx_broker *b, struct peer *p, const Tmx__Signed *envelope, const Tmx__Report *r,
                    struct tmx_row_message *m, struct tmx_row_delivery *d, const uint8_t digest[32])
 {
@@ -92,6 +99,8 @@ static void arrive(struct tmx_broker *b, struct peer *p, const Tmx__Signed *enve
     d->coa_index = index;
     memcpy(d->coa_digest, digest, sizeof(d->coa_digest));
     delivery_write(b, r->message_id.data, p->key, d, false);
+    b->counters.arrived++;
+    took(b, &b->latencies.arrived, d);
     notice(b, "delivery.arrived", false, p->key, r->message_id.data, TMX_CODE_OK, index);
 }
 
@@ -113,6 +122,10 @@ static void end(struct tmx_broker *b, struct peer *p, const Tmx__Signed *envelop
     at.arrived--;
     at.terminal++;
     destination_write(b, p->key, &at);
+    if (d->state == TMX_DELIVERY_DELIVERED) {
+        b->counters.delivered++;
+        took(b, &b->latencies.delivered, d);
+    }
     notice(b, "delivery.ended", false, p->key, r->message_id.data, r->code, index);
 }
 

@@ -30,15 +30,24 @@ uint64_t tmx_broker_log_size(const struct tmx_broker *b)
     return tmx_tree_size(b->tree);
 }
 
-uint64_t tmx_broker_open(struct tmx_broker *b)
+void tmx_broker_flow(struct tmx_broker *b, struct tmx_broker_flow_view *ret_view)
 {
-    uint64_t open = 0;
+    struct tmx_broker_flow_view v = { 0 };
     for (size_t i = 0; i < b->n_peers; i++) {
         struct tmx_row_destination d;
         destination_read(b, b->peers[i].key, &d);
-        open += d.queued + d.arrived;
+        v.queued += d.queued;
+        v.arrived += d.arrived;
+        v.in_flight += b->peers[i].n_flights;
     }
-    return open;
+    *ret_view = v;
+}
+
+uint64_t tmx_broker_open(struct tmx_broker *b)
+{
+    struct tmx_broker_flow_view v;
+    tmx_broker_flow(b, &v);
+    return v.queued + v.arrived;
 }
 
 void tmx_broker_state(const struct tmx_broker *b, struct tmx_broker_state_view *ret_view)
@@ -48,6 +57,11 @@ void tmx_broker_state(const struct tmx_broker *b, struct tmx_broker_state_view *
     ret_view->disk_full = b->disk_full;
     ret_view->clock_doubt = b->clock_doubt && b->clock_confirmed;   /* before, it is merely not known yet */
     ret_view->directory_expired = tmx_directory_expired(b->directory, b->wall_ms);
+}
+
+const struct tmx_broker_latencies *tmx_broker_latencies(const struct tmx_broker *b)
+{
+    return &b->latencies;
 }
 
 /* Acceptance time of the oldest READY row: the first of each priority. */
@@ -62,15 +76,7 @@ static uint64_t oldest_ms(struct tmx_broker *b, const uint8_t member[TMX_MEMBER_
             oldest = index < oldest ? index : oldest;
         }
     }
-    struct key k = key_u64(oldest);
-    struct tmx_bytes entry;
-    Tmx__LogEntry *e;
-    tmx_arena_reset(&b->scratch);
-    if (oldest == UINT64_MAX || !row_get(b, TMX_T_LOG, key_bytes(&k), &entry) ||
-        tmx_entry_parse(entry, &b->scratch, &e) != TMX_CODE_OK) {
-        return 0;
-    }
-    return e->time_ms;
+    return oldest == UINT64_MAX ? 0 : ledger_time(b, oldest);
 }
 
 int tmx_broker_link(struct tmx_broker *b, struct tmx_bytes member, struct tmx_broker_link_view *ret_view)

@@ -277,7 +277,7 @@ static int ask(const struct command *c, size_t first, json_t **ret_reply)
 
 static void print_json(const json_t *reply)
 {
-    (void)json_dumpf(reply, stdout, JSON_INDENT(2));
+    (void)json_dumpf(reply, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     printf("\n");
 }
 

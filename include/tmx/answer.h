@@ -8,6 +8,7 @@
 #include <tmx/control.h>
 #include <tmx/directory.h>
 #include <tmx/policy.h>
+#include <tmx/series.h>
 #include <tmx/spool_lmdb.h>
 
 json_t *tmx_answer_text(struct tmx_bytes b); /* printable, at most 127 bytes */
@@ -31,6 +32,17 @@ json_t *tmx_answer_log(struct tmx_bytes checkpoint);
 json_t *tmx_answer_spool(struct tmx_spool *spool);   /* of tmx_spool_lmdb_open; "turns" were ever committed */
 json_t *tmx_answer_directory(const struct tmx_directory *directory);
 const char *tmx_answer_member_status(Tmx__MemberStatus status);
+
+/* What the numbers of a daemon's samples are called. */
+struct tmx_answer_series {
+    const char *counters[TMX_SERIES_COUNTERS_MAX], *levels[TMX_SERIES_LEVELS_MAX], *latencies[TMX_SERIES_LATENCIES_MAX];
+};
+/* Adds "rates", "latency" and, where the spool fills, "full_in_ms" within "spool", as far as there are samples. The level of the
+ * spool's used bytes is the first. */
+void tmx_answer_pace(json_t *status, const struct tmx_series *s, const struct tmx_answer_series *names);
+/* `history` with its words: the series as a document. */
+json_t *tmx_answer_history(const struct tmx_series *s, const struct tmx_answer_series *names,
+                           const struct tmx_control_request *r, uint64_t wall_ms);
 
 /* A directory file that the next turn of the core is to install. One at a time. */
 struct tmx_install {

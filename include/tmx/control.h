@@ -15,13 +15,13 @@
  *
  *   every failure   {"error": "what is wrong and what to do", "code"?: "unknown-command"}
  *
- *   status          {"role": "broker" | "node" | "archive", "member"?: "DE" (node), "federation", "version", "pid", "at_ms",
+ *   status          {"document"?: 1, its version, "role": "broker" | "node" | "archive", "member"?: "DE" (node), "federation", "version", "pid", "at_ms",
  *                    "uptime_ms", "health": "ok" | "warning" | "critical",
  *                    "problems": [{"severity": "warning" | "critical", "text"}],
  *                    "log": {"origin", "size", "root" (hex), "checkpoint_age_ms"?,
  *                            "cosigned": {"witnesses", "by", "size", "quorum", "age_ms"?, "upgrading"?}?},   a node's: its verified head,
  *                                                                            and whether evidence is being led there
- *                    "spool": {"used_bytes", "capacity_bytes", "percent", "generation", "turns"},
+ *                    "spool": {"used_bytes", "capacity_bytes", "percent", "generation", "turns", "full_in_ms"?},
  *                    "directory": {"serial", "expires_at_ms"},
  *                    "gates"? (broker): [{"member", "endpoint", "state": "up" | "starting" | "waiting" | "ending",
  *                                         "restarts", "failed"?: "why the last one ended"}],
@@ -29,7 +29,22 @@
  *                    "destinations": [{"member", "link"? (broker): "up" | "down" | "never", "queued",
  *                                      "queued_bytes"?, "oldest_ms"?, "in_flight"?, "last_error"?, "last_seen_ms"?}],
  *                    "inbox"? (node): {"offered", "leased", "held"},
- *                    "counters": {NAME: NUMBER, ...}}
+ *                    "counters": {NAME: NUMBER since the start, ...},
+ *                    "rates"?: {COUNTER: [1 min, 15 min]},   a second, over the last 60 to 70 s and the last 15 min, or as long as
+ *                                                            it runs; null in the first second
+ *                    "latency"?: {NAME: {"p50": [1 min, 15 min], "p99": [1 min, 15 min]}}}   milliseconds, off by a quarter at
+ *                                                            the most; null where nothing was measured
+ *                   Latencies of a broker, by the times of leaves: "arrived_ms" acceptance to CoA, "delivered_ms" acceptance to
+ *                   positive CoD. Of a node, of messages it sent, from their submission until the leaf was verified here:
+ *                   "accepted_ms", "arrived_ms", "delivered_ms".
+ *                   "spool" has "full_in_ms" when it would be full at the pace of the last 15 min, within a year.
+ *   history         {"document": 1, "at_ms", "step_ms": 60000, "ago_ms": [when each interval ended], "length_ms": [how long it
+ *                    was], "counters": {NAME: [what was counted in it]}, "levels": {NAME: [at its end]},
+ *                    "latency": {NAME: {"p50": [null where nothing was measured], "p99": []}}}: of whole minutes, the oldest
+ *                    first, of six hours at the most; all lists are of one length, 0 in the first minute. Counters and latencies
+ *                    as in status. Levels: "spool_bytes"; of a broker "queued", "arrived", "in_flight"; of a node "waiting",
+ *                    "unanswered", "offered" (leased, blocked and held ones, too). Nothing is stored: it begins with the process
+ *   history recent  the same in steps of 10 s, of a quarter of an hour
  *   peers           {"peers": [{"member", "name"?, "status": "active" | "suspended" | "revoked",
  *                               "link"?: "up" | "down" | "never", "session"?, "last_seen_ms"?, "feed_next"?,
  *                               "feed_acked"?, "last_error"?, "prekeys_until_at_ms"?}]}
@@ -121,6 +136,9 @@ void tmx_control_reply_with(struct tmx_control *c, uint64_t client, json_t *repl
 /* {"error": text} */
 void tmx_control_refuse(struct tmx_control *c, uint64_t client, const char *code, const char *fmt, ...)
     TMX_PRINTF(4, 5);
+
+/* The version of status and history: one more when a reader of the one before would be misled. */
+#define TMX_CONTROL_DOCUMENT 1
 
 /* Writes `document` at `path` by a temporary file and a rename, mode 0640. Takes no reference. Negative errno. */
 int tmx_control_snapshot(const char *path, const json_t *document) TMX_MUST_CHECK;

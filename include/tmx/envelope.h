@@ -23,6 +23,9 @@ unsigned tmx_signed_parse(struct tmx_bytes frame, struct tmx_arena *arena, Tmx__
 /* Field 1 of a signed body without parsing the rest: Tmx__Kind, or 0. */
 unsigned tmx_body_kind(struct tmx_bytes body);
 
+/* time_ms of a log entry without parsing the rest; 0 when it does not begin as one. */
+uint64_t tmx_entry_time(struct tmx_bytes entry);
+
 /* BatchSignature <-> struct tmx_signature. */
 bool tmx_signature_from_pb(const Tmx__BatchSignature *pb, struct tmx_signature *ret_signature) TMX_MUST_CHECK;
 /* Allocates from the arena; NULL when its cap is reached. */

@@ -49,6 +49,28 @@ Tmx__BatchSignature *tmx_signature_to_pb(const struct tmx_signature *signature, 
     return pb;
 }
 
+static uint64_t varint(struct tmx_reader *r)
+{
+    uint64_t v = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        uint8_t byte = tmx_read_u8(r);
+        v |= (uint64_t)(byte & 0x7f) << shift;
+        if ((byte & 0x80) == 0) {
+            break;
+        }
+    }
+    return v;
+}
+
+/* Fields ascend (ENV-2): the kind is the first, the time the second. */
+uint64_t tmx_entry_time(struct tmx_bytes entry)
+{
+    struct tmx_reader r = tmx_reader_init(entry);
+    bool begins = tmx_read_u8(&r) == (1 << 3) && varint(&r) != 0 && tmx_read_u8(&r) == (2 << 3);
+    uint64_t time_ms = varint(&r);
+    return begins && tmx_reader_ok(&r) ? time_ms : 0;
+}
+
 unsigned tmx_signed_parse(struct tmx_bytes frame, struct tmx_arena *arena, Tmx__Signed **ret_signed,
                           struct tmx_signature *ret_signature)
 {

@@ -85,7 +85,7 @@ const char *tmx_answer_health(const json_t *problems)
 json_t *tmx_answer_status(const char *role, const struct tmx_directory *directory, uint64_t started_ms,
                           json_t *problems)
 {
-    return json_pack("{ss ss ss sI sI sI ss so s{sI sI}}", "role", role, "federation",
+    return json_pack("{sI ss ss ss sI sI sI ss so s{sI sI}}", "document", (json_int_t)TMX_CONTROL_DOCUMENT, "role", role, "federation",
                      tmx_directory_federation(directory), "version", TMX_VERSION, "pid", (json_int_t)getpid(), "at_ms",
                      (json_int_t)tmx_clock_wall_ms(), "uptime_ms",
                      (json_int_t)tmx_answer_age(tmx_clock_mono_ms(), started_ms), "health", tmx_answer_health(problems),

@@ -197,7 +197,7 @@ static void set_out(struct tmx_control *c, struct client *k, char *out, size_t s
 /* The document, and after it the payload if it has one. */
 static void set_reply(struct tmx_control *c, struct client *k, json_t *reply, const struct tmx_bytes *payload)
 {
-    char *text = reply != NULL ? json_dumps(reply, JSON_COMPACT) : NULL;
+    char *text = reply != NULL ? json_dumps(reply, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
     size_t size = text != NULL ? strlen(text) : 0;
     size_t all = payload == NULL ? size : size + 1 + payload->size;
     if (size == 0 || all > TMX_CONTROL_REPLY_MAX) {
@@ -463,7 +463,7 @@ int tmx_control_snapshot(const char *path, const json_t *document)
         return -errno;
     }
     /* No fsync: after a crash of the machine the file may be empty, which readers take for none. */
-    char *text = json_dumps(document, JSON_INDENT(2));   /* json_dumpfd writes byte by byte */
+    char *text = json_dumps(document, JSON_INDENT(2) | JSON_REAL_PRECISION(6));   /* json_dumpfd writes byte by byte */
     size_t size = text == NULL ? 0 : strlen(text);
     ssize_t written = text == NULL ? -1 : write(fd, text, size);
     int r = text == NULL ? -ENOMEM : written < 0 ? -errno : (size_t)written != size ? -EIO : 0;

@@ -218,6 +218,7 @@ struct tmx_node {
     unsigned looks_left;                   /* rows that queries may still look at in this turn */
     struct node_key carry_at;              /* INDEX_OPEN row to go on from; empty = the first */
     struct tmx_node_state_view counters;
+    struct tmx_node_latencies latencies;
     int directory_result;
     bool directory_changed;
 };

@@ -187,6 +187,7 @@ void node_in_end(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_r
     row->state = (uint8_t)state;
     row->code = code;
     node_in_write(n, id, row);
+    n->counters.ended++;
     node_index_close(n, TMX_DIRECTION_RECEIVED, id, 1);
     if (has_label(row)) {
         struct node_key k = lane_key(row, row->seq);

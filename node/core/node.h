@@ -13,6 +13,7 @@
 #include <tmx/directory.h>
 #include <tmx/note.h>
 #include <tmx/policy.h>
+#include <tmx/series.h>
 #include <tmx/spool.h>
 
 #include "tables.h"
@@ -168,8 +169,16 @@ struct tmx_node_state_view {
     uint64_t alarm_rows;           /* kept for an operator */
     uint64_t prekeys_until_ms;
     uint64_t submitted, delivered, refused, expired, received;   /* since start */
+    uint64_t accepted, arrived, ended;   /* the same: messages, deliveries, received ones that have their outcome */
 };
 int tmx_node_state(struct tmx_node *n, struct tmx_node_state_view *ret_view) TMX_MUST_CHECK;
+
+/* How long messages of this node took since the start: from the submission until it had verified the acceptance, the
+ * CoA and the positive CoD of each. Borrowed for the node's life. */
+struct tmx_node_latencies {
+    struct tmx_histogram accepted, arrived, delivered;
+};
+const struct tmx_node_latencies *tmx_node_latencies(const struct tmx_node *n);
 
 /* What did not fit (LINK-6, LINK-7), each as a file for others (tmx/misbehaviour.h). */
 struct tmx_node_misbehaviour_view {

@@ -61,6 +61,14 @@ static void step(struct tmx_node *n, const uint8_t *id, const char *what, const 
     node_step_add(n, TMX_DIRECTION_SENT, id, &s);
 }
 
+/* From the submission until now. What is read again after the loss of a spool tells nothing of that. */
+static void took(const struct tmx_node *n, struct tmx_histogram *h, const struct tmx_row_out *row)
+{
+    if (!n->state.rebuild) {
+        tmx_histogram_add(h, n->wall_ms > row->submitted_ms ? n->wall_ms - row->submitted_ms : 0);
+    }
+}
+
 void node_sent_accepted(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry)
 {
     Tmx__Header *h;
@@ -95,6 +103,8 @@ void node_sent_accepted(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx
     node_evidence_keep(n, id, TMX_EVIDENCE_ACCEPTANCE, NULL, item);
     if (first) {
         step(n, id, "accepted", item, entry, TMX_LIT("broker"), TMX_BYTES_NULL, 0, TMX_BYTES_NULL);
+        n->counters.accepted++;
+        took(n, &n->latencies.accepted, &row);
     }
 }
 
@@ -301,7 +311,13 @@ void node_sent_report(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__
         node_attachment_keep(n, id, d->member, attachment);
     }
     step(n, id, step_name(r->outcome), item, entry, tmx_pb(r->recipient), tmx_pb(r->recipient), r->code, text);
-    n->counters.delivered += next == TMX_OUT_DELIVERY_DELIVERED ? 1 : 0;
+    if (next == TMX_OUT_DELIVERY_ARRIVED) {
+        n->counters.arrived++;
+        took(n, &n->latencies.arrived, &row);
+    } else if (next == TMX_OUT_DELIVERY_DELIVERED) {
+        n->counters.delivered++;
+        took(n, &n->latencies.delivered, &row);
+    }
     n->counters.refused += next == TMX_OUT_DELIVERY_REFUSED ? 1 : 0;
     n->counters.expired += next == TMX_OUT_DELIVERY_EXPIRED ? 1 : 0;
     close_if_done(n, id, &row);

@@ -45,6 +45,11 @@ int tmx_node_state(struct tmx_node *n, struct tmx_node_state_view *ret_view)
     return 0;
 }
 
+const struct tmx_node_latencies *tmx_node_latencies(const struct tmx_node *n)
+{
+    return &n->latencies;
+}
+
 int tmx_node_peer(struct tmx_node *n, struct tmx_bytes member, struct tmx_node_peer_view *ret_view)
 {
     struct tmx_node_peer_view v = { 0 };

@@ -65,6 +65,7 @@ static void prepare(void)
     memcpy(c.log_public, federation.log_public, sizeof(c.log_public));
     int r = tmx_spool_ram_new(&d.spool);
     r = r == 0 ? tmx_broker_new(d.spool, &c, 1000, START_MS * 1000, &d.broker) : r;
+    r = r == 0 ? tmx_series_new(&d.series) : r;
     assert(r == 0);
     fake_init(&de, &federation, "DE");
     fake_init(&it, &federation, "IT");
@@ -88,6 +89,7 @@ static void prepare(void)
     turn("DE", &de, &frames);
     r = tmx_broker_link(d.broker, TMX_LIT("IT"), &v);
     assert(r == 0 && v.destination.queued == 1);
+    pace_take(&d);
     snprintf(path, sizeof(path), "/tmp/tmx-fuzz-control-%d", (int)getpid());
     atexit(tidy);
     r = tmx_control_new(path, &d.control);

@@ -290,7 +290,8 @@ def control():
         b"\n", b"", b"status", b"status \n", b"%\n", b"%4\n", b"%zz\n", b"%00\n", b"a b c d e f g h i\n", b"status\nmore",
         b"x" * 4097)], b"\x00log-entries 0 1\n", b"\xffqueue IT\n", *[b"\x05" + t for t in (
         b"log-checkpoint 0\n", b"log-checkpoint 480000\n", b"log-checkpoint x\n", b"log-anchor 1\n", b"log-anchor 99\n", b"anchor show\n",
-        b"anchor install 1\ntoken", b"anchor install 9999\ntoken", b"anchor install 1\n", b"anchor install x\ntoken")])
+        b"anchor install 1\ntoken", b"anchor install 9999\ntoken", b"anchor install 1\n", b"anchor install x\ntoken", b"history\n", b"history recent\n",
+        b"history of\n")])
     many("control", "state", *[b"\x05log-state " + t + b"\n" for t in (
         b"directory", b"prekey-sets", b"pairs", b"messages", b"deliveries", b"refused-ids", b"refusals", b"destinations",
         b"deliveries 77777777777777779977777777777777", b"messages ff", b"messages " + b"ff" * 64, b"messages " + b"ff" * 65,

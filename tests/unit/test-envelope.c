@@ -518,6 +518,16 @@ static void test_body_kind(void **state)
     assert_int_equal(tmx_body_kind(TMX_BYTES_NULL), 0);
 }
 
+static void test_entry_time(void **state)
+{
+    assert_int_equal(tmx_entry_time(TMX_LIT("\x08\x01\x10\x80\xbc\xf4\xd7\xa7\x33\x18\x01")), 1763000000000);
+    assert_int_equal(tmx_entry_time(TMX_LIT("\x08\x81\x02\x10\x05")), 5);
+    assert_int_equal(tmx_entry_time(TMX_LIT("\x08\x01\x18\x05")), 0);
+    assert_int_equal(tmx_entry_time(TMX_LIT("\x10\x05")), 0);
+    assert_int_equal(tmx_entry_time(TMX_LIT("\x08\x01\x10\x85")), 0);
+    assert_int_equal(tmx_entry_time(TMX_BYTES_NULL), 0);
+}
+
 static void test_identifiers_made(void **state)
 {
     static const uint8_t random[10] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
@@ -543,6 +553,7 @@ int main(void)
         cmocka_unit_test(test_header_good), cmocka_unit_test(test_header_bad), cmocka_unit_test(test_header_malformed),
         cmocka_unit_test(test_report),      cmocka_unit_test(test_prekeys),    cmocka_unit_test(test_entry),
         cmocka_unit_test(test_signed),      cmocka_unit_test(test_body_kind),  cmocka_unit_test(test_identifiers_made),
+        cmocka_unit_test(test_entry_time),
     };
     return cmocka_run_group_tests_name("envelope", tests, setup, teardown);
 }
