@@ -117,6 +117,7 @@ void tmx_fork_proof(const struct tmx_history *shorter, const struct tmx_history 
     const struct tmx_misbehaviour m = { .kind = TMX_MISBEHAVIOUR_FORK,
                                         .first = TMX_BYTES(shorter->note, shorter->note_size),
                                         .second = TMX_BYTES(longer->note, longer->note_size),
+                                        .has_root = c->consistency.n > 0,
                                         .root = c->first_root,
                                         .proof = proof_bytes(&c->consistency) };
 

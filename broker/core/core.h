@@ -293,6 +293,9 @@ bool deliver_close(struct tmx_broker *b, struct peer *p);   /* false: nothing mo
 void deliver_chunk(struct tmx_broker *b, struct peer *p, const Tmx__ChunkRequest *request);
 /* Room in this turn for another frame of payload. */
 bool outgoing_room(struct tmx_broker *b);
+/* Beside a proof from a power of two, which does not hold the root that it leads from: that root; empty from any other size.
+ * False: no room. */
+bool outgoing_root(struct tmx_broker *b, uint64_t size, ProtobufCBinaryData *ret_root);
 bool outgoing_head(struct tmx_broker *b, struct peer *p, Tmx__HeadUpdate *ret_head);
 /* A FeedItem frame in the out arena; false when there is no room or the leaf is not there. */
 /* seen_size: 0, or the head that a delivery's header has seen, which the item then proves, too. */

@@ -110,6 +110,23 @@ void send_again(struct tmx_broker *b, struct peer *p, uint64_t index)
     }
 }
 
+bool outgoing_root(struct tmx_broker *b, uint64_t size, ProtobufCBinaryData *ret_root)
+{
+    struct tmx_hash root;
+    struct tmx_bytes copy = TMX_BYTES_NULL;
+    if (size > 0 && (size & (size - 1)) == 0) {
+        if (!tmx_tree_root_at(b->tree, b, size, &root)) {
+            broker_fault(b, -EBADMSG);
+            return false;
+        }
+        if (!tmx_arena_copy(&b->out, TMX_BYTES_OF(root.b), &copy)) {
+            return false;
+        }
+    }
+    *ret_root = tmx_to_pb(copy);
+    return true;
+}
+
 bool outgoing_head(struct tmx_broker *b, struct peer *p, Tmx__HeadUpdate *ret_head)
 {
     if (p->head_size == b->signed_size) {
@@ -122,7 +139,8 @@ bool outgoing_head(struct tmx_broker *b, struct peer *p, Tmx__HeadUpdate *ret_he
         return false;
     }
     if (!tmx_arena_copy(&b->out, TMX_BYTES(proof.hash, proof.n * sizeof(proof.hash[0])), &hashes) ||
-        !tmx_arena_copy(&b->out, TMX_BYTES(b->checkpoint, b->checkpoint_size), &checkpoint)) {
+        !tmx_arena_copy(&b->out, TMX_BYTES(b->checkpoint, b->checkpoint_size), &checkpoint) ||
+        !outgoing_root(b, p->head_size, &ret_head->root)) {
         return false;
     }
     ret_head->checkpoint = tmx_to_pb(checkpoint);
@@ -143,10 +161,10 @@ bool outgoing_item(struct tmx_broker *b, uint64_t index, struct tmx_bytes attach
     }
     struct key k = key_u64(index);
     struct tmx_bytes entry;
-    if (!row_get(b, TMX_T_LOG, key_bytes(&k), &entry)) {
+    Tmx__FeedItem item = TMX__FEED_ITEM__INIT;
+    if (!outgoing_root(b, seen_size, &item.seen_root) || !row_get(b, TMX_T_LOG, key_bytes(&k), &entry)) {
         return false;
     }
-    Tmx__FeedItem item = TMX__FEED_ITEM__INIT;
     item.index = index;
     item.entry = tmx_to_pb(entry);
     item.path = tmx_to_pb(TMX_BYTES(proof.hash, proof.n * sizeof(proof.hash[0])));

@@ -35,10 +35,16 @@ static int witness_of(struct tmx_broker *b, const struct peer *p)
     return -1;
 }
 
+/* What the witness has cosigned, as far as it is of the head it is to be asked about. */
+static uint64_t asked_from(const struct tmx_broker *b, size_t witness)
+{
+    return b->witness_size[witness] < b->round.head.size ? b->witness_size[witness] : b->round.head.size;
+}
+
 bool witness_request(struct tmx_broker *b, size_t witness, struct tmx_writer *w)
 {
     struct witness_round *r = &b->round;
-    uint64_t old = b->witness_size[witness] < r->head.size ? b->witness_size[witness] : r->head.size;
+    uint64_t old = asked_from(b, witness);
     struct tmx_witness_request rq = { .old = old, .checkpoint = TMX_BYTES(r->note, r->signed_size) };
     if (r->head.size == 0) {
         return false;
@@ -60,7 +66,8 @@ static void ask(struct tmx_broker *b, struct peer *p, size_t witness)
     Tmx__Link link = TMX__LINK__INIT;
     link.body_case = TMX__LINK__BODY_WITNESS;
     link.witness = &request;
-    if (witness_request(b, witness, &w) && tmx_arena_copy(&b->out, tmx_written(&w), &frame)) {
+    if (witness_request(b, witness, &w) && tmx_arena_copy(&b->out, tmx_written(&w), &frame) &&
+        outgoing_root(b, asked_from(b, witness), &request.root)) {
         p->witness_asked = b->round.head.size;
         send_link(b, p, &link, &frame, 1);
     }
@@ -233,7 +240,8 @@ void witness_tell(struct tmx_broker *b, struct peer *p)
         return;
     }
     if (!tmx_arena_copy(&b->out, TMX_BYTES(proof.hash, proof.n * sizeof(proof.hash[0])), &hashes) ||
-        !tmx_arena_copy(&b->out, TMX_BYTES(b->cosigned.note, b->cosigned.note_size), &note)) {
+        !tmx_arena_copy(&b->out, TMX_BYTES(b->cosigned.note, b->cosigned.note_size), &note) ||
+        !outgoing_root(b, b->cosigned.head.size, &cosigned.root)) {
         return;
     }
     cosigned.tree_size = p->head_size;

@@ -1,24 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Proofs of misbehaviour: written, read, judged. Contract: tmx/misbehaviour.h; the text: LINK-6 and LOG-8.
+ * Proofs of misbehaviour: made of heads, and judged. Contract: tmx/misbehaviour.h; LINK-6, LINK-12 and LOG-8.
  */
 #include <string.h>
 
 #include <tmx/misbehaviour.h>
 #include <tmx/text.h>
 
-static const char *const reasons[] = {
-    [TMX_MISBEHAVIOUR_NOT_CONSISTENT] = "not-consistent",
-    [TMX_MISBEHAVIOUR_NOT_SIGNED] = "not-signed",
-    [TMX_MISBEHAVIOUR_NOT_INCLUDED] = "not-included",
-};
-
 static bool opens(struct tmx_bytes note, const struct tmx_verify_key *key, struct tmx_checkpoint *ret_head)
 {
     return note.size > 0 && tmx_checkpoint_verify(note, key, ret_head);
 }
 
+/* The root that the history behind a head has for its first `size` entries: the one that the proof holds, or, since from a
+ * power of two it holds none, the one beside it. False: the file does not show it. */
+static bool first_root(const struct tmx_misbehaviour *m, uint64_t size, const struct tmx_checkpoint *head,
+                       struct tmx_hash *ret_root)
+{
+    struct tmx_hash root;
+    bool held = tmx_merkle_consistency_root(size, head->size, &head->root, m->proof, &root);
+    bool beside = !held && m->has_root && 0 < size && size < head->size &&
+                  tmx_merkle_verify_consistency(size, &m->root, head->size, &head->root, m->proof);
+    if (held || beside) {
+        *ret_root = held ? root : m->root;
+    }
+    return held || beside;
+}
+
+void tmx_misbehaviour_root(struct tmx_misbehaviour *m, struct tmx_bytes root)
+{
+    m->has_root = root.size == TMX_HASH_SIZE;
+    if (m->has_root) {
+        memcpy(m->root.b, root.data, TMX_HASH_SIZE);
+    }
+}
+
 struct tmx_misbehaviour tmx_misbehaviour_heads(const struct tmx_verify_key *key, struct tmx_bytes held,
-                                               struct tmx_bytes shown, struct tmx_bytes proof)
+                                               struct tmx_bytes shown, struct tmx_bytes proof, struct tmx_bytes root)
 {
     struct tmx_misbehaviour m = { .kind = TMX_MISBEHAVIOUR_NOT_SIGNED, .first = held, .second = shown };
     struct tmx_checkpoint first, second;
@@ -27,6 +44,7 @@ struct tmx_misbehaviour tmx_misbehaviour_heads(const struct tmx_verify_key *key,
     }
     m.kind = TMX_MISBEHAVIOUR_NOT_CONSISTENT;
     m.proof = proof;
+    tmx_misbehaviour_root(&m, root);
     if (!opens(held, key, &first)) {
         m.first = TMX_BYTES_NULL;
         return m;
@@ -41,210 +59,12 @@ struct tmx_misbehaviour tmx_misbehaviour_heads(const struct tmx_verify_key *key,
     if (first.size == second.size && !tmx_hash_eq(&first.root, &second.root)) {
         m.kind = TMX_MISBEHAVIOUR_FORK;
         m.proof = TMX_BYTES_NULL;
-    } else if (tmx_merkle_consistency_root(first.size, second.size, &second.root, proof, &m.root) &&
-               !tmx_hash_eq(&m.root, &first.root)) {
+        m.has_root = false;
+    } else if (first_root(&m, first.size, &second, &m.root) && !tmx_hash_eq(&m.root, &first.root)) {
         m.kind = TMX_MISBEHAVIOUR_FORK;
+        m.has_root = true;
     }
     return m;
-}
-
-/* --- written -------------------------------------------------------------------------------------------------- */
-
-static struct tmx_bytes cut(struct tmx_bytes b, size_t max)
-{
-    return b.size > max ? tmx_bytes_slice(b, 0, max) : b;
-}
-
-/* "<name> <base64>", without base64 no line. */
-static void write_bytes(struct tmx_writer *w, const char *name, struct tmx_bytes b)
-{
-    char text[TMX_BASE64_SIZE(48)];
-    if (b.size == 0) {
-        return;
-    }
-    tmx_write_fmt(w, "%s ", name);
-    for (size_t at = 0; at < b.size; at += 48) {
-        tmx_base64(tmx_bytes_slice(b, at, b.size - at < 48 ? b.size - at : 48), text);
-        tmx_write_bytes(w, tmx_bytes_str(text));
-    }
-    tmx_write_u8(w, '\n');
-}
-
-static void write_head(struct tmx_writer *w, struct tmx_bytes note)
-{
-    if (note.size > 0) {
-        tmx_write_u8(w, '\n');
-        tmx_write_bytes(w, note);
-    }
-}
-
-static void write_fork(const struct tmx_misbehaviour *m, struct tmx_writer *w)
-{
-    char hash[TMX_BASE64_SIZE(TMX_HASH_SIZE)];
-    tmx_write_fmt(w, "tmx-fork@v1\n");
-    if (m->proof.size > 0) {
-        write_bytes(w, "root", TMX_BYTES_OF(m->root.b));
-    }
-    for (size_t at = 0; at + TMX_HASH_SIZE <= m->proof.size; at += TMX_HASH_SIZE) {
-        tmx_base64(tmx_bytes_slice(m->proof, at, TMX_HASH_SIZE), hash);
-        tmx_write_fmt(w, "%s\n", hash);
-    }
-    write_head(w, m->first);
-    write_head(w, m->second);
-}
-
-void tmx_misbehaviour_write(const struct tmx_misbehaviour *m, struct tmx_writer *w)
-{
-    if (m->kind == TMX_MISBEHAVIOUR_FORK) {
-        write_fork(m, w);
-        return;
-    }
-    tmx_write_fmt(w, "tmx-misbehaviour@v1\n%s\n", reasons[m->kind]);
-    switch ((unsigned)m->kind) {
-    case TMX_MISBEHAVIOUR_NOT_INCLUDED:
-        tmx_write_fmt(w, "index %llu\n", (unsigned long long)m->index);
-        write_bytes(w, "entry", cut(m->entry, TMX_MISBEHAVIOUR_ENTRY_MAX));
-        write_bytes(w, "path", cut(m->proof, TMX_MISBEHAVIOUR_PROOF_MAX));
-        write_head(w, m->first);
-        break;
-    case TMX_MISBEHAVIOUR_NOT_SIGNED:
-        write_bytes(w, "shown", cut(m->second, TMX_CHECKPOINT_MAX + 1));
-        write_head(w, m->first);
-        break;
-    default:
-        write_bytes(w, "proof", cut(m->proof, TMX_MISBEHAVIOUR_PROOF_MAX));
-        write_head(w, m->first);
-        write_head(w, m->second);
-        break;
-    }
-}
-
-/* --- read ----------------------------------------------------------------------------------------------------- */
-
-/* The line of that name, when it is next; its value, decoded. */
-static bool take_bytes(struct tmx_bytes *text, const char *name, uint8_t *data, size_t max, struct tmx_bytes *ret_bytes)
-{
-    struct tmx_bytes rest = *text, line;
-    const size_t n = strlen(name);
-    size_t size;
-    *ret_bytes = TMX_BYTES_NULL;
-    if (!tmx_take_line(&rest, &line) || line.size <= n + 1 || memcmp(line.data, name, n) != 0 || line.data[n] != ' ') {
-        return true;   /* none */
-    }
-    if (!tmx_unbase64(tmx_bytes_slice(line, n + 1, line.size - n - 1), data, max, &size)) {
-        return false;
-    }
-    *text = rest;
-    *ret_bytes = TMX_BYTES(data, size);
-    return true;
-}
-
-static bool take_hashes(struct tmx_bytes *text, uint8_t *data, struct tmx_bytes *ret_bytes)
-{
-    size_t used = 0, size;
-    struct tmx_bytes rest = *text, line;
-    while (tmx_take_line(&rest, &line) && line.size > 0) {
-        if (used + TMX_HASH_SIZE > TMX_MISBEHAVIOUR_PROOF_MAX || !tmx_unbase64(line, data + used, TMX_HASH_SIZE, &size) ||
-            size != TMX_HASH_SIZE) {
-            return false;
-        }
-        used += size;
-        *text = rest;
-    }
-    *ret_bytes = TMX_BYTES(data, used);
-    return true;
-}
-
-/* A blank line, and a note up to the blank line behind its signatures or the end. */
-static bool take_head(struct tmx_bytes *text, struct tmx_bytes *ret_note)
-{
-    struct tmx_bytes line, start;
-    *ret_note = TMX_BYTES_NULL;
-    if (text->size == 0) {
-        return true;   /* none */
-    }
-    if (!tmx_take_line(text, &line) || line.size > 0) {
-        return false;
-    }
-    start = *text;
-    for (unsigned blank = 0; text->size > 0;) {
-        struct tmx_bytes rest = *text;
-        if (!tmx_take_line(&rest, &line) || (blank += line.size == 0) == 2) {
-            break;
-        }
-        *text = rest;
-    }
-    *ret_note = TMX_BYTES(start.data, start.size - text->size);
-    return ret_note->size > 0 && ret_note->size <= TMX_NOTE_MAX;
-}
-
-static bool take_index(struct tmx_bytes *text, uint64_t *ret_index)
-{
-    struct tmx_bytes line;
-    return tmx_take_line(text, &line) && line.size > 6 && memcmp(line.data, "index ", 6) == 0 &&
-           tmx_parse_u64(tmx_bytes_slice(line, 6, line.size - 6), UINT64_MAX, ret_index);
-}
-
-static bool parse_fork(struct tmx_bytes text, struct tmx_misbehaviour_room *room, struct tmx_misbehaviour *m)
-{
-    struct tmx_bytes root;
-    m->kind = TMX_MISBEHAVIOUR_FORK;
-    if (!take_bytes(&text, "root", m->root.b, TMX_HASH_SIZE, &root) || !take_hashes(&text, room->proof, &m->proof) ||
-        root.size != (m->proof.size > 0 ? TMX_HASH_SIZE : 0)) {
-        return false;
-    }
-    return take_head(&text, &m->first) && take_head(&text, &m->second) && m->second.size > 0 && text.size == 0;
-}
-
-static bool parse_other(struct tmx_bytes text, struct tmx_misbehaviour_room *room, struct tmx_misbehaviour *m)
-{
-    struct tmx_bytes line;
-    if (!tmx_take_line(&text, &line)) {
-        return false;
-    }
-    unsigned kind = TMX_MISBEHAVIOUR_NOT_CONSISTENT;
-    while (kind < TMX_N(reasons) && !tmx_bytes_eq(line, tmx_bytes_str(reasons[kind]))) {
-        kind++;
-    }
-    if (kind == TMX_N(reasons)) {
-        return false;
-    }
-    m->kind = (enum tmx_misbehaviour_kind)kind;
-    bool ok;
-    if (m->kind == TMX_MISBEHAVIOUR_NOT_INCLUDED) {
-        ok = take_index(&text, &m->index) &&
-             take_bytes(&text, "entry", room->bytes, TMX_MISBEHAVIOUR_ENTRY_MAX, &m->entry) &&
-             take_bytes(&text, "path", room->proof, sizeof(room->proof), &m->proof) && take_head(&text, &m->first);
-    } else if (m->kind == TMX_MISBEHAVIOUR_NOT_SIGNED) {
-        ok = take_bytes(&text, "shown", room->bytes, TMX_CHECKPOINT_MAX + 1, &m->second) && take_head(&text, &m->first);
-    } else {
-        ok = take_bytes(&text, "proof", room->proof, sizeof(room->proof), &m->proof) && take_head(&text, &m->first) &&
-             take_head(&text, &m->second);
-        if (ok && m->second.size == 0) {
-            m->second = m->first;
-            m->first = TMX_BYTES_NULL;
-        }
-    }
-    return ok && text.size == 0;
-}
-
-bool tmx_misbehaviour_parse(struct tmx_bytes file, struct tmx_misbehaviour_room *room,
-                            struct tmx_misbehaviour *ret_misbehaviour)
-{
-    struct tmx_misbehaviour m = { .index = 0 };
-    struct tmx_bytes text = file, line;
-    if (file.size > TMX_MISBEHAVIOUR_MAX || !tmx_take_line(&text, &line)) {
-        return false;
-    }
-    bool fork = tmx_bytes_eq(line, TMX_LIT("tmx-fork@v1"));
-    if (!fork && !tmx_bytes_eq(line, TMX_LIT("tmx-misbehaviour@v1"))) {
-        return false;
-    }
-    if (!(fork ? parse_fork(text, room, &m) : parse_other(text, room, &m))) {
-        return false;
-    }
-    *ret_misbehaviour = m;
-    return true;
 }
 
 bool tmx_misbehaviour_origin(const struct tmx_misbehaviour *m, char ret_origin[TMX_KEYNAME_MAX + 1])
@@ -264,7 +84,7 @@ static enum tmx_misbehaviour_verdict judge_heads(const struct tmx_misbehaviour *
 {
     struct tmx_checkpoint first, second;
     const bool whole = m->kind == TMX_MISBEHAVIOUR_FORK;
-    struct tmx_hash root = m->root;
+    struct tmx_hash root;
     if (!opens(m->second, key, &second) || ((whole || m->first.size > 0) && !opens(m->first, key, &first))) {
         return TMX_VERDICT_UNSIGNED;
     }
@@ -277,11 +97,39 @@ static enum tmx_misbehaviour_verdict judge_heads(const struct tmx_misbehaviour *
     if (tmx_merkle_verify_consistency(first.size, &first.root, second.size, &second.root, m->proof)) {
         return TMX_VERDICT_FITS;
     }
-    if (whole ? tmx_merkle_verify_consistency(first.size, &root, second.size, &second.root, m->proof)
-              : tmx_merkle_consistency_root(first.size, second.size, &second.root, m->proof, &root)) {
+    if (whole ? m->has_root && tmx_merkle_verify_consistency(first.size, &m->root, second.size, &second.root, m->proof)
+              : first_root(m, first.size, &second, &root)) {
         return TMX_VERDICT_FORK;
     }
     return TMX_VERDICT_UNPROVED;
+}
+
+static bool is_included(const struct tmx_misbehaviour *m, const struct tmx_checkpoint *head)
+{
+    struct tmx_hash leaf = tmx_merkle_leaf(m->entry);
+    return m->index < head->size && tmx_merkle_verify_path(m->index, head->size, &leaf, m->path, &head->root);
+}
+
+bool tmx_misbehaviour_history(const struct tmx_misbehaviour *m, const struct tmx_verify_key *key, struct tmx_hash *ret_root)
+{
+    struct tmx_checkpoint head;
+    return opens(m->first, key, &head) && first_root(m, m->seen.size, &head, ret_root);
+}
+
+/* What a header in the log says that its sender has seen, beside the log that it is in (LOG-6). */
+static enum tmx_misbehaviour_verdict judge_seen(const struct tmx_misbehaviour *m, const struct tmx_checkpoint *head)
+{
+    struct tmx_hash root;
+    if (m->seen.size == 0 || !is_included(m, head)) {
+        return TMX_VERDICT_UNPROVED;
+    }
+    if (m->seen.size > m->index) {
+        return TMX_VERDICT_FORK_SEEN;   /* of more entries than there were before it */
+    }
+    if (tmx_merkle_verify_consistency(m->seen.size, &m->seen.root, head->size, &head->root, m->proof)) {
+        return TMX_VERDICT_FITS;
+    }
+    return first_root(m, m->seen.size, head, &root) ? TMX_VERDICT_FORK_SEEN : TMX_VERDICT_UNPROVED;
 }
 
 enum tmx_misbehaviour_verdict tmx_misbehaviour_judge(const struct tmx_misbehaviour *m, const struct tmx_verify_key *key)
@@ -290,14 +138,14 @@ enum tmx_misbehaviour_verdict tmx_misbehaviour_judge(const struct tmx_misbehavio
     if (m->kind == TMX_MISBEHAVIOUR_NOT_SIGNED) {
         return opens(m->second, key, &head) ? TMX_VERDICT_FITS : TMX_VERDICT_UNSIGNED;
     }
-    if (m->kind != TMX_MISBEHAVIOUR_NOT_INCLUDED) {
+    if (m->kind != TMX_MISBEHAVIOUR_NOT_INCLUDED && m->kind != TMX_MISBEHAVIOUR_NOT_AS_SEEN) {
         return judge_heads(m, key);
     }
     if (!opens(m->first, key, &head)) {
         return TMX_VERDICT_UNSIGNED;
     }
-    struct tmx_hash leaf = tmx_merkle_leaf(m->entry);
-    return m->index < head.size && tmx_merkle_verify_path(m->index, head.size, &leaf, m->proof, &head.root)
-               ? TMX_VERDICT_FITS
-               : TMX_VERDICT_UNPROVED;
+    if (m->kind == TMX_MISBEHAVIOUR_NOT_AS_SEEN) {
+        return judge_seen(m, &head);
+    }
+    return is_included(m, &head) ? TMX_VERDICT_FITS : TMX_VERDICT_UNPROVED;
 }

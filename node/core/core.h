@@ -179,6 +179,7 @@ struct tmx_node {
     struct tmx_merkle_memo proven;         /* by the inclusion verified last */
     uint64_t seen_size;                    /* of the seen head of a delivery that was shown to be of this log last; 0 = none */
     struct tmx_hash seen_root;
+    struct tmx_proof seen_proof;           /* that it was; the items behind it in a frame have none of their own */
     bool state_dirty, head_kept;
     struct node_session session;
     struct node_window submits, reports;
@@ -394,13 +395,14 @@ bool node_acceptance_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], Tmx
                           Tmx__LogEntry **ret_entry, Tmx__Header **ret_header);
 
 /* misbehaviour.c: a file of it is kept, and the broker not used any more. */
-/* LINK-6: a head that came beside the one held (empty: none), and the consistency proof that came with it. */
-void node_heads_distrust(struct tmx_node *n, struct tmx_bytes held, struct tmx_bytes shown, struct tmx_bytes proof);
+/* LINK-6: a head that came beside the one held (empty: none), the consistency proof and the root that came with it. */
+void node_heads_distrust(struct tmx_node *n, struct tmx_bytes held, struct tmx_bytes shown, struct tmx_bytes proof,
+                         struct tmx_bytes root);
 /* LINK-7: an entry whose path does not lead to that head. */
 void node_item_distrust(struct tmx_node *n, struct tmx_bytes head, uint64_t index, struct tmx_bytes entry,
                         struct tmx_bytes path);
-/* LINK-12: an entry whose sender has seen another log. No file: the head it has seen is signed at its sender only. */
-void node_seen_distrust(struct tmx_node *n, struct tmx_bytes entry);
+/* LINK-12: a delivery whose sender has seen another log. */
+void node_seen_distrust(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__Head *seen);
 
 /* feed.c */
 void node_feed_item(struct tmx_node *n, const Tmx__FeedItem *item);
@@ -422,7 +424,7 @@ void node_upgrade_reset(struct tmx_node *n);   /* a new session */
 
 /* witness.c */
 int node_witness_start(struct tmx_node *n);
-void node_witness_in(struct tmx_node *n, struct tmx_bytes body);
+void node_witness_in(struct tmx_node *n, const Tmx__WitnessRequest *request, struct tmx_bytes body);
 void node_cosigned_in(struct tmx_node *n, const Tmx__CosignedHead *cosigned, struct tmx_bytes note);
 
 /* reports.c: reports this node makes, and their leaves. */

@@ -7,7 +7,8 @@
 
 static enum node_head_verdict wrong(struct tmx_node *n, const Tmx__HeadUpdate *update)
 {
-    node_heads_distrust(n, tmx_node_checkpoint(n), tmx_pb(update->checkpoint), tmx_pb(update->consistency));
+    node_heads_distrust(n, tmx_node_checkpoint(n), tmx_pb(update->checkpoint), tmx_pb(update->consistency),
+                        tmx_pb(update->root));
     return NODE_HEAD_WRONG;
 }
 
@@ -63,6 +64,9 @@ bool node_seen_verify(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__
     }
     n->seen_size = seen->size;
     n->seen_root = root;
+    n->seen_proof.n = item->seen.len / TMX_HASH_SIZE;
+    assert(n->seen_proof.n <= TMX_N(n->seen_proof.hash));   /* it was found to be one of the trees there are */
+    memcpy(n->seen_proof.hash, item->seen.data, item->seen.len);
     return true;
 }
 

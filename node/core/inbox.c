@@ -563,7 +563,7 @@ void node_deliver_item(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx
     }
     n->session.received_bytes += a.header->container_bytes;
     if (!node_seen_verify(n, item, a.header->seen)) {
-        node_seen_distrust(n, tmx_pb(item->entry));
+        node_seen_distrust(n, item, a.header->seen);
         return;
     }
     arrive(n, &a);

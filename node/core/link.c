@@ -327,7 +327,7 @@ static void body_in(struct tmx_node *n, const Tmx__Link *link, const struct tmx_
         node_upgrade_in(n, link->proofs, payload);
         break;
     case TMX__LINK__BODY_WITNESS:
-        node_witness_in(n, payload[0]);
+        node_witness_in(n, link->witness, payload[0]);
         break;
     case TMX__LINK__BODY_COSIGNED:
         cosigned_in(n, link->cosigned, payload[0]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What does not fit ends the trust in this broker (LINK-6, LINK-7): it is kept as a file for others, the shell puts it beside
+ * What does not fit ends the trust in this broker (LINK-6, LINK-7, LINK-12): it is kept as a file for others, the shell puts it beside
  * the spool, and nothing of the broker is used until an operator acted.
  */
 #include <stdlib.h>
@@ -23,19 +23,14 @@ static void keep(struct tmx_node *n, const struct tmx_misbehaviour *m)
     free(row);
 }
 
-static void give_up(struct tmx_node *n)
-{
-    n->state.distrust = true;
-    n->state_dirty = true;
-    node_link_lost(n, "link.distrust", false);
-}
-
 static void distrust(struct tmx_node *n, const char *event, const struct tmx_misbehaviour *m)
 {
     node_alarm(n, event, NULL, NULL, TMX_CODE_BAD_HEAD, TMX_BYTES_NULL);
     keep(n, m);
     n->misbehaved = true;
-    give_up(n);
+    n->state.distrust = true;
+    n->state_dirty = true;
+    node_link_lost(n, "link.distrust", false);
 }
 
 /* A note has a bound; what is longer is no note, and stays too long for one. */
@@ -54,12 +49,13 @@ static const struct tmx_verify_key *key_of(const struct tmx_node *n, struct tmx_
     return key != NULL ? key : tmx_directory_log_key(n->directory, tmx_bytes_str(n->state.head.shard));
 }
 
-void node_heads_distrust(struct tmx_node *n, struct tmx_bytes held, struct tmx_bytes shown, struct tmx_bytes proof)
+void node_heads_distrust(struct tmx_node *n, struct tmx_bytes held, struct tmx_bytes shown, struct tmx_bytes proof,
+                         struct tmx_bytes root)
 {
     const struct tmx_verify_key *key = key_of(n, shown);
     struct tmx_misbehaviour m = { .kind = TMX_MISBEHAVIOUR_NOT_SIGNED, .first = as_note(held), .second = as_note(shown) };
     if (key != NULL) {
-        m = tmx_misbehaviour_heads(key, m.first, m.second, proof);
+        m = tmx_misbehaviour_heads(key, m.first, m.second, proof, root);
     }
     distrust(n, "log.head-wrong", &m);
 }
@@ -68,15 +64,28 @@ void node_item_distrust(struct tmx_node *n, struct tmx_bytes head, uint64_t inde
                         struct tmx_bytes path)
 {
     struct tmx_misbehaviour m = {
-        .kind = TMX_MISBEHAVIOUR_NOT_INCLUDED, .first = as_note(head), .proof = path, .index = index, .entry = entry
+        .kind = TMX_MISBEHAVIOUR_NOT_INCLUDED, .first = as_note(head), .index = index, .entry = entry, .path = path
     };
     distrust(n, "log.inclusion-wrong", &m);
 }
 
-void node_seen_distrust(struct tmx_node *n, struct tmx_bytes entry)
+void node_seen_distrust(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__Head *seen)
 {
-    node_alarm(n, "log.seen-wrong", NULL, NULL, TMX_CODE_BAD_HEAD, entry);
-    give_up(n);
+    struct tmx_misbehaviour m = { .kind = TMX_MISBEHAVIOUR_NOT_AS_SEEN,
+                                  .first = tmx_node_checkpoint(n),
+                                  .index = item->index,
+                                  .entry = tmx_pb(item->entry),
+                                  .path = tmx_pb(item->path),
+                                  .proof = tmx_pb(item->seen) };
+    struct tmx_hash root;
+    tmx_misbehaviour_root(&m, tmx_pb(item->seen_root));
+    if (m.proof.size == 0 && seen->size == n->seen_size) {   /* the item before it has shown the root of so many entries */
+        m.proof = TMX_BYTES(n->seen_proof.hash, n->seen_proof.n * TMX_HASH_SIZE);
+        tmx_misbehaviour_root(&m, TMX_BYTES_OF(n->seen_root.b));
+    } else if (tmx_merkle_consistency_root(seen->size, n->state.head.size, &n->state.head.root, m.proof, &root)) {
+        tmx_misbehaviour_root(&m, TMX_BYTES_OF(root.b));
+    }
+    distrust(n, "log.seen-wrong", &m);
 }
 
 bool tmx_node_misbehaviour(struct tmx_node *n, uint64_t from, struct tmx_node_misbehaviour_view *ret_view)

@@ -86,7 +86,7 @@ static bool contradicts_head(const struct tmx_node *n, const struct tmx_checkpoi
            !tmx_hash_eq(&c->root, &n->state.head.root);
 }
 
-void node_witness_in(struct tmx_node *n, struct tmx_bytes body)
+void node_witness_in(struct tmx_node *n, const Tmx__WitnessRequest *request, struct tmx_bytes body)
 {
     struct tmx_witness_request rq;
     struct tmx_bytes text, lines, before;
@@ -111,11 +111,12 @@ void node_witness_in(struct tmx_node *n, struct tmx_bytes body)
     bool twice = status == TMX_WITNESS_CONFLICT && c.size == memory.size && !tmx_hash_eq(&c.root, &memory.root);
     /* Proof kept, the broker is not used any more (WIT-3). Two heads of one size say it all, whatever came with them. */
     if ((status == TMX_WITNESS_OK || status == TMX_WITNESS_INCONSISTENT) && contradicts_head(n, &c)) {
-        node_heads_distrust(n, tmx_node_checkpoint(n), rq.checkpoint, TMX_BYTES_NULL);
+        node_heads_distrust(n, tmx_node_checkpoint(n), rq.checkpoint, TMX_BYTES_NULL, TMX_BYTES_NULL);
         return;
     }
     if (status == TMX_WITNESS_INCONSISTENT || twice) {
-        node_heads_distrust(n, before, rq.checkpoint, TMX_BYTES(rq.proof.hash, rq.proof.n * TMX_HASH_SIZE));
+        node_heads_distrust(n, before, rq.checkpoint, TMX_BYTES(rq.proof.hash, rq.proof.n * TMX_HASH_SIZE),
+                            tmx_pb(request->root));
         return;
     }
     if (status == TMX_WITNESS_OK) {
@@ -143,7 +144,7 @@ void node_cosigned_in(struct tmx_node *n, const Tmx__CosignedHead *cosigned, str
     }
     if (c.size > n->state.head.size ||
         !tmx_merkle_verify_consistency(c.size, &c.root, n->state.head.size, &n->state.head.root, tmx_pb(cosigned->consistency))) {
-        node_heads_distrust(n, tmx_node_checkpoint(n), note, tmx_pb(cosigned->consistency));
+        node_heads_distrust(n, tmx_node_checkpoint(n), note, tmx_pb(cosigned->consistency), tmx_pb(cosigned->root));
         return;
     }
     if (policy == NULL || !tmx_policy_check(policy, note, &q) || !q.reached) {

@@ -71,6 +71,7 @@ struct world {
         size_t n_notices;
     } node[NODES];
     tamper_fn *tamper;
+    tamper_fn *overhear;             /* what a node says to a broker; its result counts for nothing */
     unsigned victim;                 /* for the tamper function */
     struct fake_node *puppet;        /* of the first broker, which takes it for a member; NULL: none */
     uint64_t entropy;
@@ -127,8 +128,10 @@ void history_free(struct history *h);
 /* Its head of that size, signed with the key of the log. */
 struct tmx_bytes history_head(struct world *w, struct history *h, uint64_t size);
 struct tmx_bytes history_proof(struct world *w, struct history *h, uint64_t from, uint64_t to);
+/* What goes beside a proof from a power of two: the root of so many entries. */
+struct tmx_bytes history_root(struct world *w, struct history *h, uint64_t size);
 /* As an export for auditors. */
 void leave_export(struct world *w, struct history *h, const char *name, const char *expected);
 
-/* lies.c: it takes whatever head it is shown for one of its own. */
+/* lies.c: it takes whatever head it is shown for one of its own, by a node's hello or in a message. */
 extern bool lies_about_heads;

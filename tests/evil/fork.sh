@@ -33,7 +33,7 @@ mkdir "$root/backup"
 cp -a "$FED/broker/spool" "$FED/broker/marker" "$root/backup/"
 fed_start_broker || exit 1
 n=0
-until [ $n -ge 2 ] && (($(size) & ($(size) - 1))); do   # a proof from a power of two does not hold the root it leads from
+until [ $n -ge 2 ]; do
     n=$((n + 1))
     send DE CH "first-$n"
     collect CH 10 --ack

@@ -12,6 +12,7 @@
 
 #include "evil.h"
 #include "export_dir.h"
+#include "seen.h"
 #include "writer.h"
 
 const char *const change_names[CHANGES] = { "nothing", "drop", "alter", "reorder", "back-date" };
@@ -109,6 +110,17 @@ struct tmx_bytes history_proof(struct world *w, struct history *h, uint64_t from
     return copy;
 }
 
+struct tmx_bytes history_root(struct world *w, struct history *h, uint64_t size)
+{
+    struct tmx_hash root;
+    struct tmx_bytes copy = TMX_BYTES_NULL;
+    if ((size & (size - 1)) == 0) {
+        assert_true(tmx_tree_root_at(h->tree, NULL, size, &root));
+        assert_true(tmx_arena_copy(&w->arena, TMX_BYTES_OF(root.b), &copy));
+    }
+    return copy;
+}
+
 /* --- left for others */
 
 static int out_folder(void)
@@ -152,7 +164,9 @@ static int judge(struct world *w, struct tmx_bytes file)
 {
     static struct tmx_misbehaviour_room room;
     struct tmx_misbehaviour m;
+    struct tmx_seen_claim claim;
     assert_true(tmx_misbehaviour_parse(file, &room, &m));
+    assert_int_equal(tmx_seen_claim(&m, tmx_node_directory(w->node[CH].node), &claim), 0);
     return (int)tmx_misbehaviour_judge(&m, log_key(w));
 }
 
@@ -164,7 +178,7 @@ int verdict_of(struct world *w, unsigned node)
 
 void leave_proof(struct world *w, unsigned node, const char *name)
 {
-    static const char *const verdicts[] = { "fork", "unproved", "unsigned", "fits" };
+    static const char *const verdicts[] = { "fork", "fork-seen", "unproved", "unsigned", "fits" };
     struct tmx_node_misbehaviour_view v;
     int fd = out_folder();
     assert_true(newest(w, node, &v));

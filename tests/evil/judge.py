@@ -16,6 +16,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'python'))
 
 from tmxspec import proofs  # noqa: E402
+from tmxspec.directory import Authority, Directory  # noqa: E402
 from tmxspec.note import read_vkey  # noqa: E402
 
 AUDIT, TESTS = sys.argv[1], sys.argv[2:]
@@ -29,9 +30,13 @@ def audit(folder, *words):
 
 
 def judge_proof(folder, path, expected, origin, key):
-    assert proofs.judge(path.read_text(), origin, key) == expected, (path, expected)
+    directory = Directory((folder / 'directory').read_bytes(), Authority.read((folder / 'authority').read_text()))
+    assert proofs.judge(path.read_text(), origin, key, directory) == expected, (path, expected)
     code, said = audit(folder, 'verify-misbehaviour', path, '--directory', folder / 'directory')
-    assert said['verdict'] == expected and code == (0 if expected == 'fork' else 1), (path, said)
+    assert said['verdict'] == expected and code == (0 if expected in ('fork', 'fork-seen') else 1), (path, said)
+    if expected == 'fork-seen':
+        shown, seen = proofs.read_seen(path.read_text(), origin, key, directory), said['seen']
+        assert shown == tuple(seen[name] for name in ('sender', 'index', 'size')) and seen['history'] != seen['root'], (path, said)
     if expected == 'fork':
         assert path.read_text().startswith('tmx-fork@v1\n') and proofs.read_fork(path.read_text(), origin, key)
 
@@ -66,7 +71,7 @@ def main():
             counts[expected] = counts.get(expected, 0) + 1
         for change in ('drop', 'alter', 'reorder', 'back-date'):
             judge_fork(folder, folder / f'export-{change}', origin, key)
-        assert counts['fork'] >= 16 and counts['unproved'] >= 5 and counts['faulty'] >= 6, counts
+        assert counts['fork'] >= 17 and counts['fork-seen'] == 2 and counts['unproved'] >= 5 and counts['faulty'] >= 6, counts
         print(' '.join(f'{verdict}: {n}' for verdict, n in sorted(counts.items())))
 
 

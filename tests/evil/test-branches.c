@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Two brokers with one log key: a fork, two members shown different heads, a spool put back from a backup or cut short by a
- * crash. Who notices, how soon, that no quorum cosigns both branches, and the proof. LINK-5, LINK-6, LOG-4, LOG-8, WIT-3
+ * crash. Who notices, how soon, that no quorum cosigns both branches, and the proof. LINK-5, LINK-6, LINK-12, LOG-4, LOG-8,
+ * WIT-3
  */
 #include <stdio.h>
 
@@ -26,12 +27,23 @@ static void branch(struct world *w)
     link_to(w, IT, SECOND);
 }
 
-/* So that the second head's proof holds the root of the first, that head has no power of two of leaves. */
-static void grow_past_power_of_two(struct world *w, unsigned b, unsigned from, unsigned to)
+/* Until its head has a power of two of leaves, or none: from that a proof does not hold the root it leads from. */
+static void grow(struct world *w, unsigned b, unsigned from, unsigned to, bool power)
 {
     char text[32];
-    for (unsigned i = 0; (size_of(w, b) & (size_of(w, b) - 1)) == 0; i++) {
+    for (unsigned i = 0; ((size_of(w, b) & (size_of(w, b) - 1)) == 0) != power; i++) {
         snprintf(text, sizeof(text), "filler %u", i);
+        submit(w, from, to, text);
+        run(w, 1000);
+    }
+}
+
+/* Until it is longer than that. */
+static void outgrow(struct world *w, unsigned b, unsigned from, unsigned to, uint64_t size)
+{
+    char text[32];
+    for (unsigned i = 0; size_of(w, b) <= size; i++) {
+        snprintf(text, sizeof(text), "longer %u", i);
         submit(w, from, to, text);
         run(w, 1000);
     }
@@ -39,26 +51,23 @@ static void grow_past_power_of_two(struct world *w, unsigned b, unsigned from, u
 
 /* The members are split: each branch is consistent in itself, nobody sees it from its own side. Only one branch has a quorum;
  * the first head that crosses over is noticed. */
-static void test_fork(void **state)
+static void fork_of_members(bool power)
 {
-    struct world *w = *state;
+    void *state;
+    world_setup(&state);
+    struct world *w = state;
     uint64_t common = size_of(w, FIRST);
     branch(w);
     const uint8_t *to_ch = submit(w, DE, CH, "on the first"), *to_de = submit(w, IT, DE, "on the second");
     run(w, 90000);
-    grow_past_power_of_two(w, SECOND, IT, DE);
+    grow(w, SECOND, IT, DE, power);
     assert_true(state_is(w, DE, to_ch, "delivered") && state_is(w, IT, to_de, "accepted"));
     assert_true(size_of(w, SECOND) > common);
     assert_int_equal(cosigned_by(w, FIRST), size_of(w, FIRST));   /* two of three */
     assert_int_equal(cosigned_by(w, SECOND), common);             /* one of three: nothing since the fork */
     assert_int_equal(state_of(w, IT).cosigned_size, common);
     assert_int_equal(w->node[IT].distrusted_ms, 0);
-    for (unsigned i = 0; size_of(w, FIRST) <= size_of(w, SECOND); i++) {
-        char text[32];
-        snprintf(text, sizeof(text), "longer %u", i);
-        submit(w, DE, CH, text);
-        run(w, 1000);
-    }
+    outgrow(w, FIRST, DE, CH, size_of(w, SECOND));
     lies_about_heads = true;
     uint64_t start_ms = w->now_ms;
     link_to(w, IT, FIRST);
@@ -67,7 +76,85 @@ static void test_fork(void **state)
     assert_int_equal(verdict_of(w, IT), TMX_VERDICT_FORK);
     assert_int_equal(handed(w, DE, "on the second"), 0);
     assert_int_equal(w->node[CH].distrusted_ms + w->node[DE].distrusted_ms, 0);
-    leave_proof(w, IT, "fork");
+    leave_proof(w, IT, power ? "fork-from-power-of-two" : "fork");
+    world_teardown(&state);
+}
+
+static void test_fork(void **state)
+{
+    fork_of_members(false);
+    fork_of_members(true);
+}
+
+/* What DE says last to its broker about a message, as the evil one carries it to the other branch. */
+static struct tmx_bytes across[2];
+
+static bool overhears(struct world *w, unsigned node, Tmx__Link *link, struct tmx_bytes *payload, size_t *n)
+{
+    static uint8_t copies[2][8192];
+    if (node == DE && link->body_case == TMX__LINK__BODY_SUBMIT) {
+        assert_int_equal(*n, 2);
+        for (size_t i = 0; i < 2; i++) {
+            assert_true(payload[i].size <= sizeof(copies[i]));
+            memcpy(copies[i], payload[i].data, payload[i].size);
+            across[i] = TMX_BYTES(copies[i], payload[i].size);
+        }
+    }
+    return true;
+}
+
+/* The first message that crosses over: DE is shown one history, and what it signs there is delivered to IT in the other. IT
+ * takes nothing of it, and what DE signed that it was shown is the proof. LINK-12 */
+static void first_message_across(bool power)
+{
+    static struct fake_node puppet;
+    struct fake_frames f;
+    void *state;
+    world_setup(&state);
+    struct world *w = state;
+    copy_spool(w);
+    broker_start(w, SECOND);
+    link_to(w, DE, SECOND);
+    submit(w, DE, CH, "on the second");
+    run(w, 10000);
+    grow(w, SECOND, DE, CH, power);
+    uint64_t seen = state_of(w, DE).head_size;
+    assert_int_equal(seen, size_of(w, SECOND));
+    w->overhear = overhears;
+    submit(w, DE, IT, "across");
+    run(w, 1000);
+    link_to(w, DE, BROKERS);
+    outgrow(w, FIRST, CH, IT, seen);
+    const size_t before = w->n_handed;
+    lies_about_heads = true;
+    w->puppet = &puppet;
+    fake_init(&puppet, &w->federation, "DE");
+    puppet.wall_ms = START_MS + w->now_ms;
+    fake_hello(&puppet, &f);
+    puppet_says(w, DE, &f);
+    Tmx__Submit body = TMX__SUBMIT__INIT;
+    Tmx__Link link = TMX__LINK__INIT;
+    body.items = 1;
+    link.body_case = TMX__LINK__BODY_SUBMIT;
+    link.submit = &body;
+    fake_link(&puppet, &link, across, 2, &f);
+    uint64_t start_ms = w->now_ms;
+    puppet_says(w, DE, &f);
+    run(w, 1000);
+    assert_in_range(w->node[IT].distrusted_ms, start_ms, start_ms + 50);   /* at once */
+    assert_true(noticed(w, IT, "log.seen-wrong"));
+    assert_int_equal(verdict_of(w, IT), TMX_VERDICT_FORK_SEEN);
+    assert_int_equal(w->n_handed, before);
+    assert_int_equal(w->node[CH].distrusted_ms + w->node[DE].distrusted_ms, 0);
+    leave_proof(w, IT, power ? "seen-power-of-two" : "seen");
+    fake_deinit(&puppet);
+    world_teardown(&state);
+}
+
+static void test_message_across(void **state)
+{
+    first_message_across(false);
+    first_message_across(true);
 }
 
 /* An honest broker that is shown the other branch stops; so does one that is shown a head beyond its own. LINK-5 */
@@ -166,7 +253,6 @@ static void test_backup(void **state)
     copy_spool(w);
     submit(w, CH, DE, "since the backup");
     run(w, 3000);
-    grow_past_power_of_two(w, FIRST, CH, DE);
     submit(w, CH, DE, "and more");
     run(w, 3000);
     roll_back(w, "rolled-back");
@@ -177,7 +263,6 @@ static void test_truncated(void **state)
 {
     struct world *w = *state;
     link_to(w, IT, BROKERS);
-    grow_past_power_of_two(w, FIRST, CH, DE);
     run(w, 3000);
     copy_spool(w);
     roll_back(w, "truncated");
@@ -205,7 +290,8 @@ static void test_truncated_honest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_fork, world_setup, world_teardown),
+        cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_message_across),
         cmocka_unit_test_setup_teardown(test_honest_broker_stops, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_equivocation, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_backup, world_setup, world_teardown),

@@ -58,6 +58,7 @@ static bool by_head(struct world *w, unsigned node, Tmx__Link *link, struct tmx_
         history_make(w, FIRST, size, change, target, &h);
         u->checkpoint = tmx_to_pb(history_head(w, &h, size));
         u->consistency = tmx_to_pb(history_proof(w, &h, u->from, size));
+        u->root = tmx_to_pb(history_root(w, &h, u->from));
         history_free(&h);
     }
     return true;
@@ -76,6 +77,7 @@ static bool by_witness(struct world *w, unsigned node, Tmx__Link *link, struct t
                 tmx_checkpoint_parse(text, &c));
     history_make(w, FIRST, c.size, change, target, &h);
     struct tmx_bytes proof = history_proof(w, &h, rq.old, c.size);
+    link->witness->root = tmx_to_pb(history_root(w, &h, rq.old));
     rq.checkpoint = history_head(w, &h, c.size);
     rq.proof.n = proof.size / TMX_HASH_SIZE;
     memcpy(rq.proof.hash, proof.data, proof.size);

@@ -188,6 +188,14 @@ static void node_says(struct world *w, unsigned i, const struct tmx_node_output 
         snprintf(w->node[i].notices[w->node[i].n_notices++], sizeof(w->node[i].notices[0]), "%s", out->notices[k].event);
     }
     const uint8_t route[2] = { (uint8_t)i, w->node[i].epoch };
+    for (size_t k = 0; k < out->n_sends && w->overhear != NULL; k++) {
+        Tmx__Link *link;
+        size_t n = out->sends[k].n_frames - 1;
+        struct tmx_bytes frames[TMX_FRAMES_MAX];
+        memcpy(frames, out->sends[k].frames, out->sends[k].n_frames * sizeof(frames[0]));
+        assert_int_equal(tmx_codec_unpack(&tmx__link__descriptor, frames[0], TMX_CONTROL_MAX, &w->arena, &link), TMX_CODEC_OK);
+        w->overhear(w, i, link, frames + 1, &n);
+    }
     for (size_t k = 0; k < out->n_sends && w->node[i].linked < BROKERS; k++) {
         if (w->broker[w->node[i].linked].broker != NULL) {
             queue_put(&w->broker[w->node[i].linked].in, i, route, out->sends[k].frames, out->sends[k].n_frames);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A real log and its proofs convince verifiers that this project did not write the cryptography of, and that share no code:
 # one in Go on golang.org/x/mod (verify.go), one of sha256sum, openssl, signify and protoc (verify.sh). What is bent
-# convinces neither of them, and tmx-audit neither; each says why. An earlier head is that of an earlier export. LOG-1, LOG-5, LOG-7, LOG-8, LOG-10, BAT-1, BAT-4
+# convinces neither of them, and tmx-audit neither; each says why. An earlier head is that of an earlier export. LINK-12, LOG-1, LOG-5, LOG-7, LOG-8, LOG-10, BAT-1, BAT-4
 # usage: independent.sh SOURCE BUILD
 set -uo pipefail
 MEMBERS=(CH DE IT)
@@ -148,9 +148,18 @@ by_audit "$root/many.vkeys" "$root/many" && fail "a bent tile convinces tmx-audi
 # --- forks that nodes proved, of two sizes and of one
 mkdir "$root/evil"
 TMX_EVIL_OUT=$root/evil "$FED_BUILD/tests/evil/test-branches" >"$root/said" 2>&1 || { cat "$root/said"; fail "no fork was proved"; }
-for fork in fork rolled-back truncated equivocation; do
+for fork in fork fork-from-power-of-two rolled-back truncated equivocation; do
     convinced "the proof of $fork" by_go "$root/evil/vkeys" -fork "$root/evil/$fork"
 done
+"$AUTHORITY" show "$root/evil/directory" --vkeys --authority "$root/evil/authority" >"$root/evil.vkeys" || exit 1
+for seen in seen seen-power-of-two; do   # what a member signed that it was shown, in a message across a fork. LINK-12
+    convinced "the proof of $seen" by_go "$root/evil.vkeys" -seen "$root/evil/$seen"
+    sed '/^root /d' "$root/evil/$seen" >"$root/evil/bent"
+    refused "$seen without a root" 'not shown what the log has' by_go "$root/evil.vkeys" -seen "$root/evil/bent"
+    sed 's/^index .*/index 3/' "$root/evil/$seen" >"$root/evil/bent"
+    refused "$seen of another entry" 'not in the log' by_go "$root/evil.vkeys" -seen "$root/evil/bent"
+done
+refused "what was seen by the log's key alone" 'did not sign it' by_go "$root/evil/vkeys" -seen "$root/evil/seen"
 refused "a fork by the keys of another log" 'no verifiable signatures|no keys|unknown' by_go "$root/vkeys" -fork "$root/evil/fork"
 sed '2s/^root ..../root AAAA/' "$root/evil/fork" >"$root/evil/bent"
 refused "a bent root" 'not proved to be in the longer' by_go "$root/evil/vkeys" -fork "$root/evil/bent"

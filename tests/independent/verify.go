@@ -7,6 +7,8 @@
 //	                                   continues an older head
 //	verify VKEYS -proof FILE           an entry under a signed head (c2sp.org/tlog-proof)
 //	verify VKEYS -fork FILE            that the log signed two histories (tmx-fork@v1, LOG-8)
+//	verify VKEYS -seen FILE            that it took in a message whose sender signed that it was shown another
+//	                                   history (tmx-misbehaviour@v1 not-as-seen, LINK-12)
 //
 // VKEYS holds the keys of logs and members, a line each (tmx-authority show --vkeys). tlog.TileHashReader is not used:
 // before x/mod 0.40.0 it takes forged tiles.
@@ -318,15 +320,55 @@ func checkFork(path string, keys map[string][]note.Verifier) {
 	fmt.Printf("%s: two histories, heads of %d and %d\n", a.origin, a.size, b.size)
 }
 
+func takeHashes(data []byte) (hashes []tlog.Hash) {
+	check(len(data)%tlog.HashSize == 0, "half a hash")
+	for ; len(data) > 0; data = data[tlog.HashSize:] {
+		hashes = append(hashes, *(*tlog.Hash)(data))
+	}
+	return hashes
+}
+
+// LogEntry.kind of a message that the log took in, .body, Header.sender and .seen; Head.shard, .size and .root.
+func checkSeen(path string, keys map[string][]note.Verifier) {
+	body, signed, found := strings.Cut(string(must(os.ReadFile(path))), "\n\n")
+	lines, field := strings.Split(body, "\n"), map[string]string{}
+	check(found && len(lines) > 2 && lines[0] == "tmx-misbehaviour@v1" && lines[1] == "not-as-seen", "not what somebody has seen")
+	for _, line := range lines[2:] {
+		name, value, _ := strings.Cut(line, " ")
+		field[name] = value
+	}
+	data := func(name string) []byte { return must(base64.StdEncoding.DecodeString(field[name])) }
+	h, index, leaf := openHead([]byte(signed), keys), must(strconv.ParseInt(field["index"], 10, 64)), data("entry")
+	federation, shard, _ := strings.Cut(h.origin, "/log/")
+	check(tlog.CheckRecord(takeHashes(data("path")), h.size, h.root, index, tlog.RecordHash(leaf)) == nil, "the entry is not in the log")
+	entry := decode(leaf)
+	check(entry.number[1] == 4 || entry.number[1] == 13, "no message that the log took in")
+	checkSignature(int(index), entry, federation, keys)
+	header := decode(entry.bytes[5])
+	seen := decode(header.bytes[15])
+	size, root := int64(seen.number[2]), takeHashes(seen.bytes[3])
+	check(header.number[1] == 257 && bytes.Equal(header.bytes[4], entry.bytes[4]) && string(seen.bytes[1]) == shard && len(root) == 1,
+		"its sender has seen no head of this log")
+	if size <= index {
+		history := takeHashes(data("root"))
+		check(len(history) == 1 && tlog.CheckTree(takeHashes(data("proof")), h.size, h.root, size, history[0]) == nil,
+			"it is not shown what the log has instead")
+		check(history[0] != root[0], "the log has what the sender has seen")
+	}
+	fmt.Printf("%s: entry %d of %d, whose sender %s has seen another head of %d\n", h.origin, index, h.size, header.bytes[4], size)
+}
+
 func main() {
 	log.SetFlags(0)
-	check(len(os.Args) == 3 || len(os.Args) == 4, "usage: verify VKEYS EXPORT [CHECKPOINT] | verify VKEYS -proof|-fork FILE")
+	check(len(os.Args) == 3 || len(os.Args) == 4, "usage: verify VKEYS EXPORT [CHECKPOINT] | verify VKEYS -proof|-fork|-seen FILE")
 	keys := readKeys(os.Args[1])
 	switch {
 	case os.Args[2] == "-proof" && len(os.Args) == 4:
 		checkProof(os.Args[3], keys)
 	case os.Args[2] == "-fork" && len(os.Args) == 4:
 		checkFork(os.Args[3], keys)
+	case os.Args[2] == "-seen" && len(os.Args) == 4:
+		checkSeen(os.Args[3], keys)
 	case len(os.Args) == 4:
 		checkExport(os.Args[2], os.Args[3], keys)
 	default:

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "fake_broker.h"
+#include "seen.h"
 
 static ProtobufCBinaryData pb(const void *data, size_t size)
 {
@@ -167,9 +168,11 @@ int verdict_of(struct world *w)
     static struct tmx_misbehaviour_room room;
     struct tmx_node_misbehaviour_view v = { .number = 0 };
     struct tmx_misbehaviour m;
+    struct tmx_seen_claim claim;
     int verdict = -1;
     while (tmx_node_misbehaviour(w->node, v.number + 1, &v)) {
         assert_true(tmx_misbehaviour_parse(v.file, &room, &m));
+        assert_int_equal(tmx_seen_claim(&m, tmx_node_directory(w->node), &claim), 0);
         verdict = (int)tmx_misbehaviour_judge(&m, tmx_directory_log_key(tmx_node_directory(w->node),
                                                                         tmx_bytes_str(w->federation.shard)));
     }
@@ -518,7 +521,8 @@ void link_up(struct world *w)
     welcome(w);
 }
 
-static struct tmx_bytes item_frame(struct world *w, uint64_t index, struct tmx_bytes attachment, struct tmx_bytes seen)
+static struct tmx_bytes item_frame(struct world *w, uint64_t index, struct tmx_bytes attachment, struct tmx_bytes seen,
+                                   struct tmx_bytes seen_root)
 {
     struct tmx_proof proof;
     Tmx__FeedItem item = TMX__FEED_ITEM__INIT;
@@ -531,23 +535,30 @@ static struct tmx_bytes item_frame(struct world *w, uint64_t index, struct tmx_b
     item.path = pb(proof.hash, proof.n * 32);
     item.attachment = tmx_to_pb(attachment);
     item.seen = tmx_to_pb(seen);
+    item.seen_root = tmx_to_pb(seen_root);
     return world_pack(w, &item);
 }
 
-/* The proof that the header of this acceptance has seen a head of this log (LINK-12). */
-static struct tmx_bytes seen_proof(struct world *w, uint64_t index)
+/* The proof that the header of this acceptance has seen a head of this log (LINK-12); beside it the root, from a power of two. */
+static struct tmx_bytes seen_proof(struct world *w, uint64_t index, struct tmx_bytes *ret_root)
 {
     Tmx__LogEntry *e;
     Tmx__Header *h;
     struct tmx_proof proof;
+    struct tmx_hash root;
     struct tmx_bytes copy;
-    if (tmx_entry_parse(w->entries[index], &w->arena, &e) != TMX_CODE_OK ||
+    *ret_root = TMX_BYTES_NULL;
+    if (w->bend == BEND_SEEN_LEFT_OUT || tmx_entry_parse(w->entries[index], &w->arena, &e) != TMX_CODE_OK ||
         tmx_header_parse(tmx_pb(e->body), &w->arena, &h) != TMX_CODE_OK || h->seen == NULL) {
         return TMX_BYTES_NULL;
     }
     assert_true(tmx_tree_consistency(w->tree, NULL, h->seen->size, &proof));
     if (w->bend == BEND_SEEN) {
         proof.hash[proof.n - 1].b[0] ^= 1;
+    }
+    if ((h->seen->size & (h->seen->size - 1)) == 0) {
+        assert_true(tmx_tree_root_at(w->tree, NULL, h->seen->size, &root));
+        assert_true(tmx_arena_copy(&w->arena, TMX_BYTES_OF(root.b), ret_root));
     }
     assert_true(tmx_arena_copy(&w->arena, TMX_BYTES(proof.hash, proof.n * 32), &copy));
     return copy;
@@ -560,7 +571,7 @@ void feed(struct world *w, const uint64_t *indexes, size_t n, struct tmx_bytes a
     Tmx__Link link = TMX__LINK__INIT;
     struct tmx_bytes items[TMX_LINK_ITEMS_MAX];
     for (size_t i = 0; i < n; i++) {
-        items[i] = item_frame(w, indexes[i], attachment, TMX_BYTES_NULL);
+        items[i] = item_frame(w, indexes[i], attachment, TMX_BYTES_NULL, TMX_BYTES_NULL);
         w->feed_next = indexes[i] + 1 > w->feed_next ? indexes[i] + 1 : w->feed_next;
     }
     body.items = (uint32_t)n;
@@ -589,18 +600,29 @@ void feed_all(struct world *w)
     }
 }
 
-void deliver(struct world *w, uint64_t index, struct tmx_bytes container)
+void deliver_both(struct world *w, const uint64_t *indexes, const struct tmx_bytes *containers, size_t n)
 {
     Tmx__HeadUpdate update;
     Tmx__Deliver body = TMX__DELIVER__INIT;
     Tmx__Link link = TMX__LINK__INIT;
-    struct tmx_bytes frames[2] = { item_frame(w, index, TMX_BYTES_NULL, seen_proof(w, index)), container };
-    body.items = 1;
+    struct tmx_bytes frames[4], root = TMX_BYTES_NULL, seen = TMX_BYTES_NULL;
+    assert_true(n <= 2);
+    for (size_t i = 0; i < n; i++) {
+        seen = i == 0 ? seen_proof(w, indexes[i], &root) : TMX_BYTES_NULL;
+        frames[2 * i] = item_frame(w, indexes[i], TMX_BYTES_NULL, seen, i == 0 ? root : TMX_BYTES_NULL);
+        frames[2 * i + 1] = containers[i];
+    }
+    body.items = (uint32_t)n;
     body.head = head_update(w, &update);
     body.tree_size = tmx_tree_size(w->tree);
     link.body_case = TMX__LINK__BODY_DELIVER;
     link.deliver = &body;
-    say(w, &link, frames, 2);
+    say(w, &link, frames, 2 * n);
+}
+
+void deliver(struct world *w, uint64_t index, struct tmx_bytes container)
+{
+    deliver_both(w, &index, &container, 1);
 }
 
 void limits(struct world *w, uint64_t max_seq)

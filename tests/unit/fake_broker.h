@@ -24,7 +24,7 @@
 #define DAY_MS 86400000ull
 #define MRN "26DE1234567890ABJ4"
 
-enum bend { BEND_NOT, BEND_PATH, BEND_SIGNATURE, BEND_CONSISTENCY, BEND_SEEN };
+enum bend { BEND_NOT, BEND_PATH, BEND_SIGNATURE, BEND_CONSISTENCY, BEND_SEEN, BEND_SEEN_LEFT_OUT };
 
 struct said {                       /* an item the node sent, copied into the world's arena */
     struct tmx_bytes item;          /* Signed */
@@ -95,6 +95,8 @@ void welcome(struct world *w);
 void feed(struct world *w, const uint64_t *indexes, size_t n, struct tmx_bytes attachment);
 void feed_one(struct world *w, uint64_t index);
 void deliver(struct world *w, uint64_t index, struct tmx_bytes container);
+/* One or two in one frame; what the second has seen is not proved again. */
+void deliver_both(struct world *w, const uint64_t *indexes, const struct tmx_bytes *containers, size_t n);
 void limits(struct world *w, uint64_t max_seq);
 void bye(struct world *w, unsigned code);
 void pong(struct world *w);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Proofs of misbehaviour: what is written is read again and judged by the log's key alone; what fits is called that, and a
- * file with anything else in it is none. LINK-6, LOG-8
+ * file with anything else in it is none. LINK-6, LINK-12, LOG-8
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -101,7 +101,15 @@ static enum tmx_misbehaviour_verdict judge(const struct tmx_misbehaviour *m)
 
 static enum tmx_misbehaviour_verdict judge_heads(struct tmx_bytes held, struct tmx_bytes shown, struct tmx_bytes proof)
 {
-    struct tmx_misbehaviour m = tmx_misbehaviour_heads(&key, held, shown, proof);
+    struct tmx_misbehaviour m = tmx_misbehaviour_heads(&key, held, shown, proof, TMX_BYTES_NULL);
+    return judge(&m);
+}
+
+/* The same with a root beside the proof. */
+static enum tmx_misbehaviour_verdict judge_beside(struct tmx_bytes held, struct tmx_bytes shown, struct tmx_bytes proof,
+                                                  const struct tmx_hash *root)
+{
+    struct tmx_misbehaviour m = tmx_misbehaviour_heads(&key, held, shown, proof, TMX_BYTES(root, sizeof(*root)));
     return judge(&m);
 }
 
@@ -111,7 +119,7 @@ static bool begins(const char *text)
 }
 
 /* Heads of one size; of two sizes, with the proof that leads from the root of the other history: in both orders, since it
- * may be the held head that is longer. A proof from a power of two does not hold that root. LOG-8 */
+ * may be the held head that is longer. A proof from a power of two does not hold that root: then it comes beside it. LOG-8 */
 static void test_forks(void **state)
 {
     assert_int_equal(judge_heads(honest.note[7], forked.note[7], TMX_BYTES_NULL), TMX_VERDICT_FORK);
@@ -125,6 +133,10 @@ static void test_forks(void **state)
             assert_int_equal(judge_heads(honest.note[a], forked.note[b], consistent(&forked, a, b)), expected);
             assert_true(begins(power ? "tmx-misbehaviour@v1\nnot-consistent\nproof " : "tmx-fork@v1\nroot "));
             assert_int_equal(judge_heads(honest.note[b], forked.note[a], consistent(&honest, a, b)), expected);
+            assert_int_equal(judge_beside(honest.note[a], forked.note[b], consistent(&forked, a, b), &forked.root[a]),
+                             TMX_VERDICT_FORK);
+            assert_true(begins("tmx-fork@v1\nroot "));
+            assert_int_equal(judge_beside(honest.note[a], forked.note[b], consistent(&forked, a, b), &honest.root[a]), expected);
         }
     }
 }
@@ -154,6 +166,7 @@ static void test_fits(void **state)
     assert_int_equal(judge(&m), TMX_VERDICT_FITS);
     m.second = honest.note[9];
     m.proof = consistent(&honest, 7, 9);
+    m.has_root = true;
     m.root = honest.root[7];
     assert_int_equal(judge(&m), TMX_VERDICT_FITS);
 }
@@ -162,7 +175,7 @@ static void test_fits(void **state)
 static void test_false_forks(void **state)
 {
     struct tmx_misbehaviour m = { .kind = TMX_MISBEHAVIOUR_FORK, .first = honest.note[7], .second = honest.note[9],
-                                  .root = forked.root[7], .proof = consistent(&honest, 7, 9) };
+                                  .has_root = true, .root = forked.root[7], .proof = consistent(&honest, 7, 9) };
     assert_int_equal(judge(&m), TMX_VERDICT_FITS);   /* whatever root is claimed */
     m.proof.size -= TMX_HASH_SIZE;
     assert_int_equal(judge(&m), TMX_VERDICT_UNPROVED);
@@ -202,7 +215,7 @@ static void test_not_included(void **state)
     assert_true(tmx_tree_path_at(honest.tree, NULL, 5, 9, &path));
     struct tmx_misbehaviour m = { .kind = TMX_MISBEHAVIOUR_NOT_INCLUDED, .first = honest.note[9], .index = 5,
                                   .entry = entry_of(5, true, entry),
-                                  .proof = TMX_BYTES(path.hash, path.n * TMX_HASH_SIZE) };
+                                  .path = TMX_BYTES(path.hash, path.n * TMX_HASH_SIZE) };
     assert_int_equal(judge(&m), TMX_VERDICT_UNPROVED);
     assert_true(begins("tmx-misbehaviour@v1\nnot-included\nindex 5\nentry "));
     m.entry = entry_of(5, false, entry);
@@ -211,10 +224,57 @@ static void test_not_included(void **state)
     assert_int_equal(judge(&m), TMX_VERDICT_UNPROVED);
     m.index = 5;
     m.entry = TMX_BYTES_OF(huge);
-    m.proof = TMX_BYTES_OF(huge);
+    m.path = TMX_BYTES_OF(huge);
     assert_int_equal(judge(&m), TMX_VERDICT_UNPROVED);   /* cut, and still too long for either */
-    m.entry = m.proof = TMX_BYTES_NULL;
+    m.entry = m.path = TMX_BYTES_NULL;
     assert_int_equal(judge(&m), TMX_VERDICT_UNPROVED);
+}
+
+/* Of the honest log at 9: entry `index`, whose sender has seen `seen` entries with that root, and the proof from there. */
+static enum tmx_misbehaviour_verdict judge_seen(uint64_t index, uint64_t seen, const struct tmx_hash *root, struct tmx_bytes proof,
+                                                const struct tmx_hash *beside)
+{
+    static struct tmx_misbehaviour_room room;
+    struct tmx_misbehaviour read;
+    struct tmx_proof path;
+    uint8_t entry[2];
+    assert_true(tmx_tree_path_at(honest.tree, NULL, index, 9, &path));
+    struct tmx_misbehaviour m = { .kind = TMX_MISBEHAVIOUR_NOT_AS_SEEN, .first = honest.note[9], .index = index,
+                                  .entry = entry_of((unsigned)index, false, entry),
+                                  .path = TMX_BYTES(path.hash, path.n * TMX_HASH_SIZE), .proof = proof };
+    tmx_misbehaviour_root(&m, beside == NULL ? TMX_BYTES_NULL : TMX_BYTES_OF(beside->b));
+    assert_int_equal(judge(&m), TMX_VERDICT_UNPROVED);   /* as long as nobody says what the sender signed */
+    assert_true(begins("tmx-misbehaviour@v1\nnot-as-seen\nindex "));
+    assert_true(tmx_misbehaviour_parse(TMX_BYTES(file, file_size), &room, &read));
+    read.seen.size = seen;
+    read.seen.root = *root;
+    struct tmx_hash history;
+    bool shown = tmx_misbehaviour_history(&read, &key, &history);
+    enum tmx_misbehaviour_verdict v = tmx_misbehaviour_judge(&read, &key);
+    assert_true(!shown || tmx_hash_eq(&history, &honest.root[seen]));
+    assert_true(v != TMX_VERDICT_FORK_SEEN || seen > index || shown);
+    assert_int_equal(tmx_misbehaviour_judge(&read, &other_key), TMX_VERDICT_UNSIGNED);
+    read.index ^= 1;
+    assert_int_equal(tmx_misbehaviour_judge(&read, &key), TMX_VERDICT_UNPROVED);   /* not in the log there */
+    return v;
+}
+
+/* LINK-12: the sender has seen what the log has, something else, or more than there was. */
+static void test_seen(void **state)
+{
+    struct tmx_bytes proof = consistent(&honest, 6, 9);
+    assert_int_equal(judge_seen(8, 6, &honest.root[6], proof, NULL), TMX_VERDICT_FITS);
+    assert_int_equal(judge_seen(8, 6, &forked.root[6], proof, NULL), TMX_VERDICT_FORK_SEEN);
+    assert_int_equal(judge_seen(8, 6, &forked.root[6], proof, &forked.root[6]), TMX_VERDICT_FORK_SEEN);
+    proof.size -= TMX_HASH_SIZE;
+    assert_int_equal(judge_seen(8, 6, &forked.root[6], proof, &honest.root[6]), TMX_VERDICT_UNPROVED);
+    proof = consistent(&honest, 8, 9);
+    assert_int_equal(judge_seen(8, 8, &honest.root[8], proof, NULL), TMX_VERDICT_FITS);
+    assert_int_equal(judge_seen(8, 8, &forked.root[8], proof, NULL), TMX_VERDICT_UNPROVED);
+    assert_int_equal(judge_seen(8, 8, &forked.root[8], proof, &honest.root[8]), TMX_VERDICT_FORK_SEEN);
+    assert_int_equal(judge_seen(8, 8, &forked.root[8], proof, &forked.root[8]), TMX_VERDICT_UNPROVED);
+    assert_int_equal(judge_seen(5, 6, &honest.root[6], TMX_BYTES_NULL, NULL), TMX_VERDICT_FORK_SEEN);   /* itself, and more */
+    assert_int_equal(judge_seen(5, 20, &honest.root[20], TMX_BYTES_NULL, NULL), TMX_VERDICT_FORK_SEEN);
 }
 
 static bool parses(const char *text)
@@ -255,7 +315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forks),        cmocka_unit_test(test_unproved),   cmocka_unit_test(test_fits),
         cmocka_unit_test(test_false_forks),  cmocka_unit_test(test_not_signed), cmocka_unit_test(test_not_included),
-        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_seen),         cmocka_unit_test(test_malformed),
     };
     return cmocka_run_group_tests_name("misbehaviour", tests, setup, teardown);
 }

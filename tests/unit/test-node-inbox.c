@@ -104,32 +104,85 @@ static void test_missing_pardoned(void **state)
     assert_true(noticed(w, "delivery.missing"));
 }
 
-/* LINK-12: the sender was shown another log than this node, or the broker cannot prove that it was not. */
+/* A delivery of CH's, which has seen a head of a power of two of leaves, or of another size. */
+static struct world *seen_world(void **ret_fresh, bool power)
+{
+    world_setup(ret_fresh);
+    struct world *w = *ret_fresh;
+    while (((tmx_tree_size(w->tree) & (tmx_tree_size(w->tree) - 1)) == 0) != power) {
+        deliver_message(w, compose(w, false, 0));
+    }
+    ch_sees(w, false);
+    deliver_message(w, compose(w, false, 0));
+    w->n_reports = 0;
+    return w;
+}
+
+/* LINK-12: the sender was shown another log than this node, or the broker cannot prove that it was not. What CH signed that it
+ * has seen goes into a file, which proves that the log took it in, if what came shows what the log has instead. */
 static void test_seen_head(void **state)
 {
-    for (unsigned i = 0; i < 3; i++) {
+    static const struct {
+        bool other, same_size;   /* another root than the log has; for the size that the delivery before it has proved */
+        enum bend bend;
+        int verdict;
+    } cases[] = {
+        { false, false, BEND_NOT, -1 },
+        { false, true, BEND_SEEN, -1 },              /* the same head needs no proof again */
+        { false, true, BEND_SEEN_LEFT_OUT, -1 },
+        { false, false, BEND_SEEN, TMX_VERDICT_UNPROVED },
+        { false, false, BEND_SEEN_LEFT_OUT, TMX_VERDICT_UNPROVED },
+        { true, false, BEND_NOT, TMX_VERDICT_FORK_SEEN },
+        { true, false, BEND_SEEN, TMX_VERDICT_UNPROVED },
+        { true, true, BEND_NOT, TMX_VERDICT_FORK_SEEN },
+    };
+    for (unsigned i = 0; i < 2 * TMX_N(cases); i++) {
         void *fresh;
-        world_setup(&fresh);
-        struct world *w = fresh;
-        ch_sees(w, false);
-        deliver_message(w, compose(w, false, 0));
-        assert_int_equal(w->n_reports, 1);
-        w->bend = i == 0 ? BEND_SEEN : BEND_NOT;
-        deliver_message(w, compose(w, false, 0));   /* the same head needs no proof again */
-        assert_int_equal(w->n_reports, 2);
-        ch_sees(w, i == 1);
-        struct fake_message *m = compose(w, false, 0);
+        struct world *w = seen_world(&fresh, i % 2 == 1);
+        struct fake_message *m;
+        if (!cases[i / 2].same_size) {
+            ch_sees(w, cases[i / 2].other);
+        } else {
+            w->ch.head.root.b[0] ^= cases[i / 2].other ? 1 : 0;
+        }
+        w->bend = cases[i / 2].bend;
+        m = compose(w, false, 0);
         w->ch.head.size = 0;
         deliver_message(w, m);
-        if (i == 2) {
-            assert_int_equal(w->n_reports, 3);
-        } else {
-            assert_true(noticed(w, "log.seen-wrong"));
-            assert_true(state_of(w).distrust);
-            assert_int_equal(state_of(w).alarm_rows, 1);
-            assert_int_equal(w->n_reports, 2);
-            assert_null(message(w, m->id));
+        assert_int_equal(verdict_of(w), cases[i / 2].verdict);
+        assert_true(noticed(w, "log.seen-wrong") == (cases[i / 2].verdict >= 0));
+        assert_true(state_of(w).distrust == (cases[i / 2].verdict >= 0));
+        assert_int_equal(state_of(w).alarm_rows, cases[i / 2].verdict >= 0 ? 1 : 0);
+        assert_int_equal(w->n_reports, cases[i / 2].verdict >= 0 ? 0 : 1);
+        assert_true((message(w, m->id) == NULL) == (cases[i / 2].verdict >= 0));
+        world_teardown(&fresh);
+    }
+    (void)state;
+}
+
+/* LINK-12: two deliveries in one frame have seen heads of one size: the second has no proof of its own, and the first one's shows
+ * what the log has. */
+static void test_seen_heads_of_one_frame(void **state)
+{
+    void *fresh;
+    for (unsigned power = 0; power < 2; power++) {
+        struct world *w = seen_world(&fresh, power == 1);
+        struct fake_message *m[2];
+        struct tmx_bytes containers[2];
+        uint64_t indexes[2];
+        ch_sees(w, false);
+        m[0] = compose(w, false, 0);
+        w->ch.head.root.b[0] ^= 1;
+        m[1] = compose(w, false, 0);
+        w->ch.head.size = 0;
+        for (unsigned i = 0; i < 2; i++) {
+            indexes[i] = leaf_body(w, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE, fake_sign(&w->ch, &m[i]->header), "CH", 0, 0, 0);
+            containers[i] = TMX_BYTES(m[i]->container, m[i]->container_size);
         }
+        deliver_both(w, indexes, containers, 2);
+        assert_non_null(message(w, m[0]->id));
+        assert_null(message(w, m[1]->id));
+        assert_int_equal(verdict_of(w), TMX_VERDICT_FORK_SEEN);
         world_teardown(&fresh);
     }
     (void)state;
@@ -589,6 +642,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_arrival, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_refused_report, world_setup, world_teardown),
         cmocka_unit_test(test_seen_head),
+        cmocka_unit_test(test_seen_heads_of_one_frame),
         cmocka_unit_test_setup_teardown(test_missing_number, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_missing_pardoned, world_setup, world_teardown),
         cmocka_unit_test(test_bad_deliveries),

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Proofs for others: that an entry is in a log (LOG-7), that a log signed two histories (LOG-8); what did not fit (LINK-6)."""
+"""Proofs for others: that an entry is in a log (LOG-7), that a log signed two histories (LOG-8); what did not fit (LINK-6,
+LINK-12)."""
 import base64
 
+from .body import read_header
+from .canonical import Malformed, audit, parse
 from .merkle import consistent, hashes as whole_hashes, leaf_hash, node_hash, path_root
 from .note import open_note, read_checkpoint
 
@@ -66,24 +69,74 @@ def first_root(size, longer, longer_root, hashes):
     return root if consistent(size, root, longer, longer_root, hashes) else None
 
 
-def judge(text, origin, key):
-    """What a proof of misbehaviour is worth: 'fork', 'unproved', 'unsigned' or 'fits'. ValueError: it is none."""
-    if text.startswith('tmx-fork@v1\n'):
-        return 'fork' if read_fork(text, origin, key) else 'unproved'
+def history_root(size, longer, longer_root, hashes, beside):
+    """The same with the root that is said to be beside the proof, where the proof itself does not hold it."""
+    held = first_root(size, longer, longer_root, hashes)
+    return held or (beside if beside and size < longer and consistent(size, beside, longer, longer_root, hashes) else None)
+
+
+def signed_header(data, origin, directory):
+    """The header of a message that the log took in, when its sender signed it and had seen a head of that log."""
+    try:
+        entry = parse(audit.LogEntry, data)
+        header = read_header(entry.body)
+    except Malformed:
+        return None
+    good = (entry.kind in (audit.ENTRY_ACCEPTANCE, audit.ENTRY_RESUBMISSION) and entry.member == header.sender and
+            header.HasField('seen') and directory.origin(header.seen.shard) == origin and
+            directory.signed_by(header.sender, entry.body, entry.signature))
+    return header if good else None
+
+
+def judge_seen(fields, head, origin, directory):
+    """The verdict on what a sender has seen, beside the log that its message is in (LINK-12); and that header."""
+    (size, root), index = head, int(fields['index'])
+    data, path, proof = (base64.b64decode(fields.get(name, ''), validate=True) for name in ('entry', 'path', 'proof'))
+    header = signed_header(data, origin, directory)
+    if not header or path_root(index, size, leaf_hash(data), whole_hashes(path)) != root:
+        return 'unproved', header
+    seen, beside = header.seen, base64.b64decode(fields.get('root', ''), validate=True)
+    if seen.size > index:
+        return 'fork-seen', header
+    if consistent(seen.size, seen.root, size, root, whole_hashes(proof)):
+        return 'fits', header
+    return 'fork-seen' if history_root(seen.size, size, root, whole_hashes(proof), beside) else 'unproved', header
+
+
+def take_apart(text, origin, key):
+    """Reason, fields and heads of a file; a head that the log did not sign is None."""
     body, *notes = text.split('\n\n')
     name, reason, *lines = body.rstrip('\n').split('\n')
-    if name != 'tmx-misbehaviour@v1' or reason not in ('not-consistent', 'not-signed', 'not-included'):
+    if name != 'tmx-misbehaviour@v1' or reason not in ('not-consistent', 'not-signed', 'not-included', 'not-as-seen'):
         raise ValueError('no proof of misbehaviour')
-    fields = {k: v for k, v in (line.split(' ') for line in lines)}
     heads = []
     for head, signatures in zip(notes[::2], notes[1::2]):
         opened = open_note(f'{head}\n\n{signatures.rstrip()}\n', origin, key)
         heads.append(opened and read_checkpoint(opened, origin))
+    return reason, {k: v for k, v in (line.split(' ') for line in lines)}, heads
+
+
+def read_seen(text, origin, key, directory):
+    """(sender, index of its message, size of the head that it signed it had seen) when the log has another history."""
+    reason, fields, heads = take_apart(text, origin, key)
+    if reason != 'not-as-seen' or not all(heads):
+        return None
+    verdict, header = judge_seen(fields, heads[0], origin, directory)
+    return (header.sender.decode(), int(fields['index']), header.seen.size) if verdict == 'fork-seen' else None
+
+
+def judge(text, origin, key, directory):
+    """What a proof of misbehaviour is worth: 'fork', 'fork-seen', 'unproved', 'unsigned' or 'fits'. ValueError: it is none."""
+    if text.startswith('tmx-fork@v1\n'):
+        return 'fork' if read_fork(text, origin, key) else 'unproved'
+    reason, fields, heads = take_apart(text, origin, key)
     if reason == 'not-signed':
         shown = base64.b64decode(fields.get('shown', ''), validate=True).decode(errors='replace')
         return 'fits' if open_note(shown, origin, key) else 'unsigned'
     if not all(heads):
         return 'unsigned'
+    if reason == 'not-as-seen':
+        return judge_seen(fields, heads[0], origin, directory)[0]
     hashes = whole_hashes(base64.b64decode(fields.get('proof' if reason == 'not-consistent' else 'path', ''), validate=True))
     if reason == 'not-included':
         (size, root), index = heads[0], int(fields['index'])
@@ -94,4 +147,5 @@ def judge(text, origin, key):
         return 'fits' if root == longer_root else 'fork'
     if consistent(size, root, longer, longer_root, hashes):
         return 'fits'
-    return 'fork' if first_root(size, longer, longer_root, hashes) else 'unproved'
+    beside = base64.b64decode(fields.get('root', ''), validate=True)
+    return 'fork' if history_root(size, longer, longer_root, hashes, beside) else 'unproved'
