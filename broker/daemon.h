@@ -7,6 +7,7 @@
  *   setup_shard.c  new-shard                        serve_log.c  an archived log, for auditors
  *   spool.c     opening the one its marker knows    archive.c  what a spool nobody serves says
  *   pace.c      how fast, how long, how full
+ *   check.c     what is wrong with a configuration
  */
 #pragma once
 
@@ -31,6 +32,8 @@ struct settings {
 /* Prints what is wrong and returns an exit code, 0 = fine. */
 int settings_load(const char *path, struct settings *ret_settings);
 void settings_print(void);
+const struct tmx_config_schema *settings_schema(void);
+const char *settings_gate_program(const struct tmx_config *c);
 void settings_free(struct settings *s);
 
 struct broker_keys {
@@ -109,6 +112,9 @@ struct daemon {
         uint8_t name[TMX_POLICY_NAME_MAX], body[TMX_WITNESS_REPLY_MAX];
     } witness;
 };
+
+/* check.c: prints what is wrong with the configuration and what it names; an exit status. */
+int check_config(const char *path);
 
 int daemon_run(struct daemon *d);
 

@@ -27,11 +27,13 @@ static const char doc[] =
     "Exit status: 0 stopped in good order, 1 failed, 64 usage, 74 storage error (do not\n"
     "restart by itself), 78 configuration.\n";
 
-enum { OPT_CHECK = 256, OPT_PRINT, OPT_CHECKPOINT, OPT_ARCHIVE, OPT_UNCOSIGNED, OPT_SPOOL, OPT_RUN };
+enum { OPT_CHECK = 256, OPT_CHECK_ALL, OPT_SHOW, OPT_PRINT, OPT_CHECKPOINT, OPT_ARCHIVE, OPT_UNCOSIGNED, OPT_SPOOL, OPT_RUN };
 
 static const struct argp_option options[] = {
     { "config", 'c', "FILE", 0, "Configuration (default /etc/tmx/tmx-broker.conf)", 0 },
-    { "check-config", OPT_CHECK, NULL, 0, "Check the configuration and exit", 0 },
+    { "check", OPT_CHECK_ALL, NULL, 0, "Check the configuration and all it names, and exit: 0 good, 1 warnings, 2 critical", 0 },
+    { "check-config", OPT_CHECK, NULL, 0, "Check the configuration alone and exit", 0 },
+    { "show-config", OPT_SHOW, NULL, 0, "Print the configuration in effect and where each value is from, and exit", 0 },
     { "print-config", OPT_PRINT, NULL, 0, "Print a commented sample configuration and exit", 0 },
     { "checkpoint", OPT_CHECKPOINT, "FILE", 0, "restore: last known checkpoint of the old shard", 0 },
     { "archive", OPT_ARCHIVE, "DIR", 0, "new-shard: where the old spool goes (default: beside it, with the shard's name)", 0 },
@@ -43,7 +45,7 @@ static const struct argp_option options[] = {
 
 struct arguments {
     const char *config, *command, *checkpoint, *archive, *spool, *run;
-    bool check, uncosigned;
+    bool check, check_all, show, uncosigned;
 };
 
 static bool is_command(const char *arg)
@@ -66,6 +68,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_CHECK:
         a->check = true;
+        return 0;
+    case OPT_CHECK_ALL:
+        a->check_all = true;
+        return 0;
+    case OPT_SHOW:
+        a->show = true;
         return 0;
     case OPT_PRINT:
         settings_print();
@@ -164,8 +172,14 @@ int main(int argc, char **argv)
     if (strcmp(a.command, "serve-log") == 0) {
         return serve_log(a.spool, a.run, d.signals);
     }
+    if (a.check_all) {
+        return check_config(a.config);
+    }
     int code = settings_load(a.config, &d.settings);
-    if (code != 0 || a.check) {
+    if (code == 0 && a.show) {
+        tmx_config_show(d.settings.config, a.config, stdout);
+    }
+    if (code != 0 || a.check || a.show) {
         return code;
     }
     if (strcmp(a.command, "init") == 0) {

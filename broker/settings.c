@@ -44,6 +44,11 @@ static const struct tmx_config_key keys[] = {
 
 static const struct tmx_config_schema schema = { sections, TMX_N(sections), keys, TMX_N(keys) };
 
+const struct tmx_config_schema *settings_schema(void)
+{
+    return &schema;
+}
+
 void settings_print(void)
 {
     tmx_config_print(&schema, stdout);
@@ -60,6 +65,12 @@ static const char *gate_default(void)
     }
     memcpy(slash, "/gate/tmx-gate", sizeof("/gate/tmx-gate"));
     return access(path, X_OK) == 0 ? path : TMX_GATE_PROGRAM;
+}
+
+const char *settings_gate_program(const struct tmx_config *c)
+{
+    const char *path = tmx_config_string(c, "broker", "gate_program");
+    return path != NULL ? path : gate_default();
 }
 
 int settings_load(const char *path, struct settings *ret_settings)
@@ -80,15 +91,12 @@ int settings_load(const char *path, struct settings *ret_settings)
                           .spool = tmx_config_string(c, "broker", "spool"),
                           .marker = tmx_config_string(c, "broker", "marker"),
                           .run = tmx_config_string(c, "broker", "run"),
-                          .gate_program = tmx_config_string(c, "broker", "gate_program"),
                           .capacity_bytes = tmx_config_u64(c, "broker", "capacity"),
                           .gate_memory_bytes = tmx_config_u64(c, "broker", "gate_memory"),
                           .queue_max = tmx_config_u64(c, "broker", "queue_max"),
                           .high_water_percent = tmx_config_u64(c, "broker", "high_water"),
                           .retention_ms = tmx_config_u64(c, "broker", "retention") };
-    if (s.gate_program == NULL) {
-        s.gate_program = gate_default();
-    }
+    s.gate_program = settings_gate_program(c);
     if (access(s.gate_program, X_OK) != 0) {
         fprintf(stderr, "tmx-broker: no program %s: set gate_program in %s\n", s.gate_program, path);
         tmx_config_free(c);

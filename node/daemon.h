@@ -5,6 +5,7 @@
  *   settings.c  the configuration file              daemon.c   the loop: wait, drain, turn, send
  *   setup.c     init and restore               proofs.c   files of what did not fit the log
  *   pace.c      how fast, how long, how full
+ *   check.c     what is wrong with a configuration
  */
 #pragma once
 
@@ -30,6 +31,7 @@ struct settings {
 /* Each prints what is wrong and returns an exit code, 0 = fine. */
 int settings_load(const char *path, struct settings *ret_settings);
 void settings_print(void);
+const struct tmx_config_schema *settings_schema(void);
 void settings_free(struct settings *s);
 int settings_catalogue(const struct settings *s, struct tmx_catalogue **ret_catalogue);
 
@@ -49,6 +51,9 @@ struct node_applications {
     struct tmx_admit admits[TMX_NODE_APPLICATIONS_MAX];
 };
 int settings_applications(const struct settings *s, struct node_applications *ret_applications);
+
+/* check.c: prints what is wrong with the configuration and what it names; an exit status. */
+int check_config(const char *path);
 
 int setup_init(const struct settings *s);
 int setup_restore(const struct settings *s);

@@ -25,18 +25,20 @@ static const char doc[] =
     "Exit status: 0 stopped in good order, 1 failed, 64 usage, 74 storage error (do not\n"
     "restart by itself), 78 configuration.\n";
 
-enum { OPT_CHECK = 256, OPT_PRINT };
+enum { OPT_CHECK = 256, OPT_CHECK_ALL, OPT_SHOW, OPT_PRINT };
 
 static const struct argp_option options[] = {
     { "config", 'c', "FILE", 0, "Configuration (default /etc/tmx/tmx-node.conf)", 0 },
-    { "check-config", OPT_CHECK, NULL, 0, "Check the configuration and exit", 0 },
+    { "check", OPT_CHECK_ALL, NULL, 0, "Check the configuration and all it names, and exit: 0 good, 1 warnings, 2 critical", 0 },
+    { "check-config", OPT_CHECK, NULL, 0, "Check the configuration alone and exit", 0 },
+    { "show-config", OPT_SHOW, NULL, 0, "Print the configuration in effect and where each value is from, and exit", 0 },
     { "print-config", OPT_PRINT, NULL, 0, "Print a commented sample configuration and exit", 0 },
     { 0 },
 };
 
 struct arguments {
     const char *config, *command;
-    bool check;
+    bool check, check_all, show;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -48,6 +50,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_CHECK:
         a->check = true;
+        return 0;
+    case OPT_CHECK_ALL:
+        a->check_all = true;
+        return 0;
+    case OPT_SHOW:
+        a->show = true;
         return 0;
     case OPT_PRINT:
         settings_print();
@@ -165,8 +173,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "tmx-node: cannot start\n");
         return 1;
     }
+    if (a.check_all) {
+        return check_config(a.config);
+    }
     int code = settings_load(a.config, &d.settings);
-    if (code != 0 || a.check) {
+    if (code == 0 && a.show) {
+        tmx_config_show(d.settings.config, a.config, stdout);
+    }
+    if (code != 0 || a.check || a.show) {
         return code;
     }
     if (strcmp(a.command, "init") == 0) {

@@ -53,6 +53,11 @@ static const struct tmx_config_key keys[] = {
 
 static const struct tmx_config_schema schema = { sections, TMX_N(sections), keys, TMX_N(keys) };
 
+const struct tmx_config_schema *settings_schema(void)
+{
+    return &schema;
+}
+
 void settings_print(void)
 {
     tmx_config_print(&schema, stdout);

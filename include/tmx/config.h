@@ -69,6 +69,10 @@ int tmx_config_load(const char *path, const struct tmx_config_schema *schema, st
 /* The same from memory: `path` is for messages and relative paths only. */
 int tmx_config_parse(const char *path, const char *text, size_t size, const struct tmx_config_schema *schema,
                      struct tmx_config_errors *ret_errors, struct tmx_config **ret_config) TMX_MUST_CHECK;
+/* As tmx_config_load, but for one who looks for everything that is wrong: TMX_CONFIG_E_INVALID comes with a configuration of
+ * what is right in the file, where required keys may be unset; NULL when it cannot be read at all. */
+int tmx_config_look(const char *path, const struct tmx_config_schema *schema, struct tmx_config_errors *ret_errors,
+                    struct tmx_config **ret_config) TMX_MUST_CHECK;
 struct tmx_config *tmx_config_free(struct tmx_config *c);
 
 /* Values. `section` is the heading: "broker" or "application NTA". A section, key or type the schema does not know is
@@ -81,9 +85,15 @@ const char *const *tmx_config_list(const struct tmx_config *c, const char *secti
 /* in the file or by default */
 bool tmx_config_is_set(const struct tmx_config *c, const char *section, const char *key);
 
+/* Where in the file it is set; 0: it is not. */
+unsigned tmx_config_line(const struct tmx_config *c, const char *section, const char *key);
+
 /* The i-th named section of this kind in the order of the file, NULL past the last: its heading ("application NTA") for
  * the functions above, and its name ("NTA"). */
 const char *tmx_config_named(const struct tmx_config *c, const char *kind, size_t i, const char **ret_name);
 
+/* What is in effect, as a file that says the same when it is read: before each key a comment with where that is from,
+ * "FILE:LINE" or "default". Paths are absolute. */
+void tmx_config_show(const struct tmx_config *c, const char *path, FILE *out);
 /* The documentation of the schema as a commented sample file. */
 void tmx_config_print(const struct tmx_config_schema *schema, FILE *out);

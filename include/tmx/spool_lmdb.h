@@ -26,6 +26,11 @@ int tmx_spool_lmdb_create(const char *path, uint64_t capacity, uint64_t generati
 int tmx_spool_lmdb_open(const char *path, uint64_t capacity, const char *role, struct tmx_spool **ret_spool,
                         char *ret_error, size_t error_size) TMX_MUST_CHECK;
 
+/* Looks at a spool that nobody owns as open does, without owning it or writing anything: its errors, and -EBUSY when a process
+ * owns it, which is then left alone. What the journal has more than the rows is not looked at. */
+int tmx_spool_lmdb_check(const char *path, uint64_t capacity, const char *role, char *ret_error, size_t error_size)
+    TMX_MUST_CHECK;
+
 /* Renames the folder of a spool that nobody has open, durably; nothing is replaced: -EEXIST. */
 int tmx_spool_lmdb_move(const char *from, const char *to) TMX_MUST_CHECK;
 /* The same for one that will not be written any more: the room it had reserved beyond its file is given back. */

@@ -338,6 +338,9 @@ static void complete(struct parser *p)
             if (strcmp(key->section, s->kind->name) != 0 || s->values[k].line > 0) {
                 continue;
             }
+            if (key->required && p->broken) {
+                continue;   /* what is missing means nothing */
+            }
             if (key->required) {
                 complain(p, s->line, "[%s] needs '%s': %s", s->heading, key->name, key->help);
             } else if (key->fallback != NULL) {
@@ -365,13 +368,28 @@ static void parse(struct parser *p)
         complain(p, p->line, "neither KEY = VALUE nor [SECTION] nor a comment");
         p->broken = true;
     }
-    if (p->fault == 0 && !p->broken) {
+    if (p->fault == 0) {
         complete(p);
     }
 }
 
-int tmx_config_parse(const char *path, const char *text, size_t size, const struct tmx_config_schema *schema,
-                     struct tmx_config_errors *ret_errors, struct tmx_config **ret_config)
+/* Every plain section is there: whoever asks for a value of one gets an answer. */
+static bool is_whole(const struct tmx_config *c)
+{
+    for (size_t i = 0; i < c->schema->n_sections; i++) {
+        bool there = c->schema->sections[i].named;
+        for (size_t k = 0; k < c->n_parts; k++) {
+            there = there || c->parts[k].kind == &c->schema->sections[i];
+        }
+        if (!there) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int tmx_config_read(const char *path, const char *text, size_t size, const struct tmx_config_schema *schema,
+                    struct tmx_config_errors *ret_errors, struct tmx_config **ret_config)
 {
     struct parser p = { .errors = ret_errors, .path = path, .at = text, .left = size };
     const char *slash = strrchr(path, '/');
@@ -391,11 +409,25 @@ int tmx_config_parse(const char *path, const char *text, size_t size, const stru
         parse(&p);
         r = p.fault != 0 ? p.fault : ret_errors->n > 0 ? TMX_CONFIG_E_INVALID : 0;
     }
+    if (r < 0 || !is_whole(p.config)) {
+        p.config = tmx_config_free(p.config);
+    }
+    if (p.config != NULL) {
+        *ret_config = p.config;
+    }
+    return r;
+}
+
+int tmx_config_parse(const char *path, const char *text, size_t size, const struct tmx_config_schema *schema,
+                     struct tmx_config_errors *ret_errors, struct tmx_config **ret_config)
+{
+    struct tmx_config *c = NULL;
+    int r = tmx_config_read(path, text, size, schema, ret_errors, &c);
     if (r != 0) {
-        tmx_config_free(p.config);
+        tmx_config_free(c);
         return r;
     }
-    *ret_config = p.config;
+    *ret_config = c;
     return 0;
 }
 

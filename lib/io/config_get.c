@@ -29,8 +29,8 @@ static int read_text(const char *path, char *ret_text, size_t size, size_t *ret_
     return r;
 }
 
-int tmx_config_load(const char *path, const struct tmx_config_schema *schema, struct tmx_config_errors *ret_errors,
-                    struct tmx_config **ret_config)
+static int load(const char *path, const struct tmx_config_schema *schema, struct tmx_config_errors *ret_errors,
+                struct tmx_config **ret_config)
 {
     char *text = malloc(TMX_CONFIG_SIZE_MAX + 1);
     if (text == NULL) {
@@ -39,7 +39,7 @@ int tmx_config_load(const char *path, const struct tmx_config_schema *schema, st
     size_t size = 0;
     int r = read_text(path, text, TMX_CONFIG_SIZE_MAX + 1, &size);
     if (r == 0) {
-        r = tmx_config_parse(path, text, size, schema, ret_errors, ret_config);
+        r = tmx_config_read(path, text, size, schema, ret_errors, ret_config);
     } else {
         const char *why = strerrordesc_np(-r);
         (void)snprintf(ret_errors->text, sizeof(ret_errors->text), "%.1024s: %s\n", path,
@@ -50,6 +50,26 @@ int tmx_config_load(const char *path, const struct tmx_config_schema *schema, st
     }
     free(text);
     return r;
+}
+
+int tmx_config_look(const char *path, const struct tmx_config_schema *schema, struct tmx_config_errors *ret_errors,
+                    struct tmx_config **ret_config)
+{
+    *ret_config = NULL;
+    return load(path, schema, ret_errors, ret_config);
+}
+
+int tmx_config_load(const char *path, const struct tmx_config_schema *schema, struct tmx_config_errors *ret_errors,
+                    struct tmx_config **ret_config)
+{
+    struct tmx_config *c;
+    int r = tmx_config_look(path, schema, ret_errors, &c);
+    if (r != 0) {
+        tmx_config_free(c);
+        return r;
+    }
+    *ret_config = c;
+    return 0;
 }
 
 static const struct tmx_config_value *find(const struct tmx_config *c, const char *section, const char *key,
@@ -103,6 +123,12 @@ bool tmx_config_is_set(const struct tmx_config *c, const char *section, const ch
 {
     enum tmx_config_type type;
     return find(c, section, key, &type)->set;
+}
+
+unsigned tmx_config_line(const struct tmx_config *c, const char *section, const char *key)
+{
+    enum tmx_config_type type;
+    return find(c, section, key, &type)->line;
 }
 
 const char *tmx_config_named(const struct tmx_config *c, const char *kind, size_t i, const char **ret_name)

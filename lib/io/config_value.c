@@ -180,6 +180,13 @@ static void write_quantity(struct tmx_writer *w, enum tmx_config_type type, uint
                   unit != NULL ? unit->name : "");
 }
 
+void tmx_config_quantity(enum tmx_config_type type, uint64_t number, char ret_text[TMX_CONFIG_QUANTITY_SIZE])
+{
+    struct tmx_writer w = tmx_writer_init(ret_text, TMX_CONFIG_QUANTITY_SIZE - 1);
+    write_quantity(&w, type, number);
+    ret_text[w.used] = '\0';
+}
+
 static void write_bounds(struct tmx_writer *w, const struct tmx_config_key *key)
 {
     if (key->min > 0 && max_of(key) < UINT64_MAX) {

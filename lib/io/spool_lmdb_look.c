@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The spool on LMDB: looking at one before it is opened. LMDB trusts its file, so a child process looks first.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -202,4 +204,35 @@ int tmx_env_look(const struct tmx_spool_subject *subject, char error[TMX_SPOOL_E
         memcpy(error, f.error, TMX_SPOOL_ERROR_MAX);
     }
     return f.r;
+}
+
+/* 0: nobody owns it; -EBUSY. The lock is let go at once: an owner that starts waits longer than that. */
+static int owned(const char *path)
+{
+    char name[TMX_PATH_MAX];
+    int r = tmx_join_path(name, path, "/owner.lock");
+    int fd = r < 0 ? r : open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return r < 0 ? r : errno == ENOENT ? 0 : -errno;   /* nobody ever opened it */
+    }
+    r = flock(fd, LOCK_SH | LOCK_NB) == 0 ? 0 : errno == EWOULDBLOCK ? -EBUSY : -errno;
+    close(fd);
+    return r;
+}
+
+int tmx_spool_lmdb_check(const char *path, uint64_t capacity, const char *role, char *ret_error, size_t error_size)
+{
+    const struct tmx_spool_subject subject = { path, capacity, role };
+    char name[TMX_PATH_MAX], error[TMX_SPOOL_ERROR_MAX];
+    int r = tmx_join_path(name, path, "/data.mdb");
+    if (r == 0 && access(name, R_OK) < 0) {
+        r = -errno;
+    }
+    r = r == 0 ? owned(path) : r;
+    (void)snprintf(error, sizeof(error), "%s", r == -EBUSY ? "owned by another process that runs" : strerror(-r));
+    r = r == 0 ? tmx_env_look(&subject, error) : r;
+    if (r < 0) {
+        (void)snprintf(ret_error, error_size, "spool %s: %s", path, error);
+    }
+    return r;
 }

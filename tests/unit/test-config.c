@@ -416,12 +416,68 @@ static void test_print(void **state)
     free(text);
 }
 
+/* What is in effect, and where it is from, reads back as the same: a value of every type, set and by default. */
+static void test_show(void **state)
+{
+    static const char text[] = "[broker]\nendpoint = tcp://*:1\nkey = k\nretention = 90 min\nwitness = yes\n"
+                               "[application NTA]\nkey = abc#def;\nverbs = submit,collect\n";
+    static const char shown[] = "[broker]\n# B:2\nendpoint = tcp://*:1\n# default\nspool = /etc/tmx/spool\n"
+                                "# B:3\nkey = /etc/tmx/k\n# default\ncapacity = 64 GiB\n# B:4\nretention = 90 min\n"
+                                "# default\nwindow = 512\n# B:5\nwitness = yes\n"
+                                "\n[application NTA]\n# B:7\nkey = abc#def;\n# B:8\nverbs = submit collect\n# unset\n#types =\n"
+                                "\n[log]\n# default\nlevel = info\n";
+    struct tmx_config *c = good(text);
+    for (unsigned round = 0; round < 2; round++) {
+        char *out = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&out, &size);
+        assert_non_null(f);
+        tmx_config_show(c, "B", f);
+        fclose(f);
+        tmx_config_free(c);
+        if (round == 0) {
+            assert_string_equal(out, shown);
+        }
+        c = good(out);
+        free(out);
+    }
+    assert_string_equal(tmx_config_string(c, "broker", "key"), "/etc/tmx/k");
+    assert_true(tmx_config_u64(c, "broker", "retention") == 90ull * 60000);
+    assert_int_equal(tmx_config_line(c, "broker", "endpoint"), 3);
+    tmx_config_free(c);
+}
+
+/* Who looks for everything that is wrong gets what is right as well, unless there is nothing. */
+static void test_look(void **state)
+{
+    static const char text[] = "[broker]\nspol = x\ncapacity = much\nwindow = 7\n[nonsense]\n";
+    char path[] = "/tmp/test-config-XXXXXX";
+    int fd = mkstemp(path);
+    struct tmx_config *c = NULL;
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+    close(fd);
+    assert_int_equal(tmx_config_load(path, &schema, &errors, &c), TMX_CONFIG_E_INVALID);
+    assert_null(c);
+    assert_int_equal(tmx_config_look(path, &schema, &errors, &c), TMX_CONFIG_E_INVALID);
+    assert_int_equal(errors.n, 3);
+    assert_non_null(c);
+    assert_true(tmx_config_u64(c, "broker", "window") == 7);
+    assert_false(tmx_config_is_set(c, "broker", "capacity"));
+    assert_null(tmx_config_string(c, "broker", "endpoint"));
+    assert_string_equal(tmx_config_string(c, "log", "level"), "info");
+    tmx_config_free(c);
+    unlink(path);
+    assert_int_equal(tmx_config_look(path, &schema, &errors, &c), TMX_CONFIG_E_INVALID);
+    assert_null(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults), cmocka_unit_test(test_values), cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_errors),   cmocka_unit_test(test_bounds), cmocka_unit_test(test_files),
-        cmocka_unit_test(test_print),
+        cmocka_unit_test(test_print),    cmocka_unit_test(test_show),   cmocka_unit_test(test_look),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
