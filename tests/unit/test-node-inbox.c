@@ -160,6 +160,24 @@ static void test_seen_head(void **state)
     (void)state;
 }
 
+/* LINK-12: what the broker says that CH has seen, without CH's signature, is worth nothing; it is not taken either. */
+static void test_seen_by_nobody(void **state)
+{
+    void *fresh;
+    struct world *w = seen_world(&fresh, false);
+    struct fake_message *m;
+    ch_sees(w, true);
+    m = compose(w, false, 0);
+    w->ch.head.size = 0;
+    const struct tmx_bytes item = fake_sign(&w->it, &m->header);
+    deliver(w, leaf_body(w, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE, item, "CH", 0, 0, 0), TMX_BYTES(m->container, m->container_size));
+    assert_true(state_of(w).distrust);
+    assert_null(message(w, m->id));
+    assert_int_equal(verdict_of(w), TMX_VERDICT_UNPROVED);
+    world_teardown(&fresh);
+    (void)state;
+}
+
 /* LINK-12: two deliveries in one frame have seen heads of one size: the second has no proof of its own, and the first one's shows
  * what the log has. */
 static void test_seen_heads_of_one_frame(void **state)
@@ -642,6 +660,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_arrival, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_refused_report, world_setup, world_teardown),
         cmocka_unit_test(test_seen_head),
+        cmocka_unit_test(test_seen_by_nobody),
         cmocka_unit_test(test_seen_heads_of_one_frame),
         cmocka_unit_test_setup_teardown(test_missing_number, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_missing_pardoned, world_setup, world_teardown),
