@@ -44,6 +44,7 @@ struct tmx_check *tmx_check_free(struct tmx_check *c)
         free(*(uint8_t **)value);
     }
     tmx_audit_table_deinit(&c->own_tiles);
+    free(c->loose);
     tmx_audit_directories_free(c->directories);
     tmx_tree_free(c->tree);
     tmx_audit_free(c->audit);
@@ -159,31 +160,6 @@ static void check_pruned(struct tmx_check *c)
     tmx_audit_begin_at(c->audit, c->pruned);
 }
 
-/* Entries that are pruned, by their hashes; *ret_whole: all of them are there. */
-static int check_leaves(struct tmx_check *c, bool *ret_whole)
-{
-    struct tmx_hash leaves[TMX_TILE_WIDTH];
-
-    *ret_whole = true;
-    for (uint64_t n = 0; n < c->pruned / TMX_TILE_WIDTH; n++) {
-        const int r = tmx_pruned_leaves(c->fd, n, leaves);
-
-        if (r < 0) {
-            tmx_audit_fault(c->audit, AUDIT_TILE, AUDIT_NO_INDEX, "tile %llu of level 0, all there is of entries that are pruned: %s; "
-                            "nothing after it was checked", (unsigned long long)n, r == -EBADMSG ? "no full tile" : strerror(-r));
-            *ret_whole = false;
-            return 0;
-        }
-        for (size_t i = 0; i < TMX_TILE_WIDTH; i++) {
-            tmx_tree_append(c->tree, &leaves[i], tmx_check_full_tile, c);
-        }
-        if (c->failed < 0) {
-            return c->failed;
-        }
-    }
-    return 0;
-}
-
 /* All entries up to the head's size, or up to the first bundle that is not whole. */
 static int check_entries(struct tmx_check *c, unsigned jobs)
 {
@@ -193,7 +169,10 @@ static int check_entries(struct tmx_check *c, unsigned jobs)
     int r;
 
     check_pruned(c);
-    r = check_leaves(c, &whole);
+    r = tmx_check_leaves(c, &whole);
+    if (r == 0 && whole) {
+        r = tmx_check_kept(c);
+    }
     if (r < 0 || !whole) {
         return r;
     }

@@ -32,10 +32,12 @@ uint64_t tmx_check_pruned(const struct tmx_check *c);
 /* What the export holds of earlier heads. */
 struct tmx_check_heads {
     uint64_t hourly; /* checkpoints, one an hour */
+    uint64_t unjudged; /* of them, of which the entries do not say by which directory: they are pruned. Nothing of the next three */
     uint64_t quorum; /* of them, cosigned by the quorum of the policy in force then */
     unsigned least;  /* witnesses of one of them */
     unsigned most;
-    uint64_t anchors;  /* time-stamp tokens that are those of their entries */
+    uint64_t anchors;  /* time-stamp tokens that are those of their entries, or whose entries are pruned: */
+    uint64_t loose;    /* so many */
     bool stamps;       /* they were verified; then: */
     uint64_t stamped;  /* how many do */
     uint64_t first_ms; /* the earliest and the latest time they state */

@@ -27,13 +27,17 @@ static void check_cosigned(struct tmx_check *c, const char *path, uint64_t size,
     const struct tmx_policy *policy = d == NULL ? NULL : tmx_directory_policy(d);
     struct tmx_quorum q = { .witnesses = 0 };
 
+    c->heads.hourly++;
+    if (serial == 0 && size <= c->pruned) {
+        c->heads.unjudged++;
+        return;
+    }
     if (policy != NULL && !tmx_policy_check(policy, note, &q)) {
         FAULT(c, AUDIT_CHECKPOINT, "%s: a cosignature does not verify", path);
     }
-    c->heads.least = c->heads.hourly == 0 || q.witnesses < c->heads.least ? q.witnesses : c->heads.least;
+    c->heads.least = c->heads.hourly - c->heads.unjudged == 1 || q.witnesses < c->heads.least ? q.witnesses : c->heads.least;
     c->heads.most = q.witnesses > c->heads.most ? q.witnesses : c->heads.most;
     c->heads.quorum += q.reached ? 1 : 0;
-    c->heads.hourly++;
 }
 
 static void check_checkpoint(struct tmx_check *c, const char *path, uint64_t size, struct tmx_bytes note)
@@ -81,7 +85,7 @@ static int check_checkpoint_file(void *ctx, int dir_fd, const char *path)
 
 /* --- anchors -------------------------------------------------------------------------------------------------- */
 
-/* The token of an entry, when it is the one that was logged; the caller frees it. */
+/* The token of an entry, when it is the one that was logged (index AUDIT_NO_INDEX: nothing here says which); the caller frees it. */
 static bool read_token(const struct tmx_check *c, const struct tmx_audit_anchor *a, uint8_t **ret_token, size_t *ret_size,
                        const char **ret_why)
 {
@@ -96,7 +100,7 @@ static bool read_token(const struct tmx_check *c, const struct tmx_audit_anchor 
         return false;
     }
     tmx_digest(TMX_BYTES(*ret_token, *ret_size), digest);
-    if (memcmp(digest, a->digest, sizeof digest) != 0) {
+    if (a->index != AUDIT_NO_INDEX && memcmp(digest, a->digest, sizeof digest) != 0) {
         free(*ret_token);
         *ret_why = "not the token that was logged";
         return false;
@@ -151,6 +155,33 @@ static bool is_anchored(const struct tmx_check *c, uint64_t size)
     return false;
 }
 
+/* Heads are anchored in their order: a token may be of an entry that is pruned and did not stay when its head is shorter than all
+ * that are anchored by entries which are here. */
+static bool may_be_pruned(const struct tmx_check *c, uint64_t size)
+{
+    size_t n;
+    const struct tmx_audit_anchor *anchors = tmx_audit_anchors(c->audit, &n);
+
+    return size < c->pruned && (n == 0 || size < anchors[0].size);
+}
+
+static int add_loose(struct tmx_check *c, uint64_t size)
+{
+    if (c->heads.loose == c->room_loose) {
+        const size_t room = c->room_loose == 0 ? 64 : 2 * c->room_loose;
+        uint64_t *loose = realloc(c->loose, room * sizeof loose[0]);
+
+        if (loose == NULL) {
+            return -ENOMEM;
+        }
+        c->loose = loose;
+        c->room_loose = room;
+    }
+    c->loose[c->heads.loose++] = size;
+    c->heads.anchors++;
+    return 0;
+}
+
 static int check_anchor_file(void *ctx, int dir_fd, const char *path)
 {
     struct tmx_check *c = ctx;
@@ -158,6 +189,9 @@ static int check_anchor_file(void *ctx, int dir_fd, const char *path)
 
     if (tmx_export_is_folder(path)) {
         return 0;
+    }
+    if (tmx_export_old_parse(EXPORT_ANCHORS, path, &size) && may_be_pruned(c, size)) {
+        return add_loose(c, size);
     }
     if (!tmx_export_old_parse(EXPORT_ANCHORS, path, &size) || !is_anchored(c, size)) {
         FAULT(c, AUDIT_ANCHOR, "%s: no entry of the log is about it", path);
@@ -199,28 +233,39 @@ static bool head_text(struct tmx_check *c, uint64_t size, struct tmx_writer *w)
     return true;
 }
 
+static void check_stamp(struct tmx_check *c, const struct tmx_audit_anchor *a, tmx_check_stamp_fn *fn, void *ctx)
+{
+    uint8_t text[TMX_CHECKPOINT_MAX];
+    struct tmx_writer w = TMX_WRITER_OF(text);
+    const char *why = "the root of its head cannot be computed";
+    uint64_t time_ms;
+    uint8_t *token;
+    size_t size;
+
+    if (!read_token(c, a, &token, &size, &why)) {
+        if (a->index == AUDIT_NO_INDEX) {
+            anchor_fault(c, a, why);
+        }
+        return; /* otherwise said already */
+    }
+    if (head_text(c, a->size, &w) && fn(ctx, tmx_written(&w), TMX_BYTES(token, size), &time_ms, &why)) {
+        note_stamp(&c->heads, time_ms);
+    } else {
+        anchor_fault(c, a, why);
+    }
+    free(token);
+}
+
 void tmx_check_stamps(struct tmx_check *c, tmx_check_stamp_fn *fn, void *ctx)
 {
     size_t n;
     const struct tmx_audit_anchor *anchors = tmx_audit_anchors(c->audit, &n);
 
     c->heads.stamps = true;
+    for (size_t i = 0; i < c->heads.loose; i++) {
+        check_stamp(c, &(struct tmx_audit_anchor){ .size = c->loose[i], .index = AUDIT_NO_INDEX }, fn, ctx);
+    }
     for (size_t i = 0; i < n; i++) {
-        uint8_t text[TMX_CHECKPOINT_MAX];
-        struct tmx_writer w = TMX_WRITER_OF(text);
-        const char *why = "the root of its head cannot be computed";
-        uint64_t time_ms;
-        uint8_t *token;
-        size_t size;
-
-        if (!read_token(c, &anchors[i], &token, &size, &why)) {
-            continue; /* said already */
-        }
-        if (head_text(c, anchors[i].size, &w) && fn(ctx, tmx_written(&w), TMX_BYTES(token, size), &time_ms, &why)) {
-            note_stamp(&c->heads, time_ms);
-        } else {
-            anchor_fault(c, &anchors[i], why);
-        }
-        free(token);
+        check_stamp(c, &anchors[i], fn, ctx);
     }
 }

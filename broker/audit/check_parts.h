@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What check.c, check_tiles.c and check_heads.c share.
+ * What check.c, check_tiles.c, check_kept.c and check_heads.c share.
  */
 #pragma once
 
@@ -18,6 +18,8 @@ struct tmx_check {
     unsigned witnesses;               /* of the newest directory's policy */
     struct tmx_quorum quorum;         /* of them, who cosigned the head */
     struct tmx_check_heads heads;
+    uint64_t *loose;                  /* sizes of heads whose token is here, and whose entry is pruned */
+    size_t room_loose;
     struct tmx_audit_directories *directories;
     /* Tiles the export lacks or has wrong, as they must be: later checks then speak of the entries alone. */
     struct tmx_audit_table own_tiles; /* (level, n) -> uint8_t * */
@@ -31,6 +33,9 @@ void tmx_check_full_tile(void *ctx, unsigned level, uint64_t n, const uint8_t ti
 bool tmx_check_read_tile(void *ctx, unsigned level, uint64_t n, uint8_t ret_tile[TMX_TILE_SIZE]);
 /* The partial tiles, once all entries are in the tree. */
 void tmx_check_edge(struct tmx_check *c);
+/* Entries that are pruned, by their hashes; *ret_whole: all of them are there. And those of them that stayed. */
+int tmx_check_leaves(struct tmx_check *c, bool *ret_whole) TMX_MUST_CHECK;
+int tmx_check_kept(struct tmx_check *c) TMX_MUST_CHECK;
 /* The folders of earlier heads, once all entries are in the tree. */
 int tmx_check_old_heads(struct tmx_check *c) TMX_MUST_CHECK;
 /* tmx_export_file_fn: every file under tile/ has a place in a log of this size. */

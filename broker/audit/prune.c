@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Pruning: verify, choose, say it in min-index, list what stays, take the rest away. Each step can be done again, so one that
+ * Pruning: verify, choose, keep what says of the rest, say it in min-index, list what stays, take the rest away. Each step can be done again, so one that
  * breaks off anywhere is finished by the next.
  */
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 #include "entries.h"
 #include "export_dir.h"
 #include "export_parts.h"
+#include "kept.h"
 #include "prune.h"
 #include "pruned.h"
 #include "sums.h"
@@ -114,6 +115,20 @@ static int choose(struct tmx_export_job *j, const struct tmx_prune_order *order,
 
 /* --- all of it ------------------------------------------------------------------------------------------------ */
 
+/* What stays of the bundles that go, before it is said that they do. */
+static int keep(struct tmx_export_job *j, const struct tmx_audit *a, uint64_t index)
+{
+    const struct tmx_history h = { .path = j->order->dir, .fd = j->fd, .head = j->head, .pruned = j->pruned };
+    struct tmx_entries *entries = NULL;
+    int r = index > j->pruned ? tmx_entries_new(&h, &entries) : 0;
+
+    if (entries != NULL) {
+        r = tmx_kept_write(j->fd, a, entries, j->pruned, index);
+    }
+    tmx_entries_free(entries);
+    return r < 0 ? tmx_export_fail(j, r, "cannot write " KEPT_FILE) : 0;
+}
+
 static int write_all(struct tmx_export_job *j, struct tmx_bytes note, uint64_t index)
 {
     int r = index > j->pruned ? tmx_pruned_write(j->fd, index) : 0;
@@ -149,6 +164,9 @@ static int prune(struct tmx_export_job *j, const struct tmx_prune_order *order, 
     r = check_faults(j, tmx_check_audit(c));
     if (r == 0) {
         r = choose(j, order, tmx_check_audit(c), result);
+    }
+    if (r == 0) {
+        r = keep(j, tmx_check_audit(c), result->index);
     }
     tmx_check_free(c);
     if (r < 0) {

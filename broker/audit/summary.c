@@ -83,7 +83,11 @@ static void print_old_heads(const struct tmx_check *c, FILE *out)
         if (h->least != h->most) {
             fprintf(out, " to %u", h->most);
         }
-        fprintf(out, " witnesses, %" PRIu64 " with a quorum\n", h->quorum);
+        fprintf(out, " witnesses, %" PRIu64 " with a quorum", h->quorum);
+        if (h->unjudged > 0) {
+            fprintf(out, "; of %" PRIu64 " it is pruned which directory was in force", h->unjudged);
+        }
+        fprintf(out, "\n");
     }
     if (h->anchors == 0) {
         return;
@@ -91,6 +95,9 @@ static void print_old_heads(const struct tmx_check *c, FILE *out)
     tmx_time_text(h->first_ms, first);
     tmx_time_text(h->last_ms, last);
     fprintf(out, "anchors     %" PRIu64 ", ", h->anchors);
+    if (h->loose > 0) {
+        fprintf(out, "of %" PRIu64 " the entry was pruned, ", h->loose);
+    }
     if (!h->stamps) {
         fprintf(out, "but no token was verified: --tsa says by whose certificates\n");
     } else if (h->stamped == 0) {
@@ -177,14 +184,14 @@ static json_t *members_json(const struct tmx_audit *a)
 
 static json_t *hourly_json(const struct tmx_check_heads *h)
 {
-    return json_pack("{s:I, s:I, s:I, s:I}", "checkpoints", (json_int_t)h->hourly, "least", (json_int_t)h->least, "most",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "checkpoints", (json_int_t)h->hourly, "unjudged", (json_int_t)h->unjudged, "least", (json_int_t)h->least, "most",
                      (json_int_t)h->most, "quorum", (json_int_t)h->quorum);
 }
 
 /* "verified" is null where nobody looked. */
 static json_t *anchors_json(const struct tmx_check_heads *h)
 {
-    return json_pack("{s:I, s:o, s:I, s:I}", "tokens", (json_int_t)h->anchors, "verified",
+    return json_pack("{s:I, s:I, s:o, s:I, s:I}", "tokens", (json_int_t)h->anchors, "pruned", (json_int_t)h->loose, "verified",
                      h->stamps ? json_integer((json_int_t)h->stamped) : json_null(), "first_ms", (json_int_t)h->first_ms,
                      "last_ms", (json_int_t)h->last_ms);
 }

@@ -125,7 +125,7 @@ static bool find_known(struct writing *w, const char *path)
 static bool is_half(const char *path)
 {
     static const char *const ours[] = { "tile/", "directories/", "checkpoints/", "anchors/", "proto/",
-                                        "policy.", "checkpoint.", "min-index.", SUMS_FILE "." };
+                                        "policy.", "checkpoint.", "kept.", "min-index.", SUMS_FILE "." };
     const size_t size = strlen(path);
 
     for (size_t i = 0; i < TMX_N(ours); i++) {

@@ -183,6 +183,36 @@ const struct tmx_audit_anchor *tmx_audit_anchors(const struct tmx_audit *a, size
     return a->anchors;
 }
 
+bool tmx_audit_next_kept(const struct tmx_audit *a, uint64_t from, uint64_t *ret_index)
+{
+    uint64_t index = UINT64_MAX;
+
+    for (size_t i = 0; i < a->n_reigns; i++) {
+        index = a->reigns[i].index >= from && a->reigns[i].index < index ? a->reigns[i].index : index;
+    }
+    for (size_t i = 0; i < a->n_anchors; i++) {
+        index = a->anchors[i].index >= from && a->anchors[i].index < index ? a->anchors[i].index : index;
+    }
+    *ret_index = index;
+    return index != UINT64_MAX;
+}
+
+int tmx_audit_kept(struct tmx_audit *a, uint64_t index, struct tmx_bytes entry)
+{
+    struct tmx_audit_step s = { .a = a, .index = index };
+    Tmx__LogEntry *e;
+
+    assert(a->summary.entries == 0 && index < a->begin);
+    tmx_arena_reset(&a->arena);
+    if (tmx_entry_parse(entry, &a->arena, &e) != TMX_CODE_OK ||
+        (e->kind != TMX__ENTRY_KIND__ENTRY_DIRECTORY && e->kind != TMX__ENTRY_KIND__ENTRY_ANCHOR)) {
+        tmx_audit_step_fault(&s, AUDIT_FORMAT, "no entry of a kind that is kept");
+        return 0;
+    }
+    s.e = e;
+    return tmx_audit_kind(&s);
+}
+
 static void check_time(const struct tmx_audit_step *s)
 {
     struct tmx_audit_summary *sum = &s->a->summary;

@@ -102,6 +102,9 @@ struct tmx_audit *tmx_audit_free(struct tmx_audit *a);
 /* Before the first entry: it is the one at `index`, and of those before it nothing is known. What only they could tell is
  * taken as it first appears. LOG-10 */
 void tmx_audit_begin_at(struct tmx_audit *a, uint64_t index);
+/* Before the first entry: one that stayed of those before it, at `index`, ascending; of a kind that tells of which directory was in
+ * force or which head is anchored. It must be proved to be in the log. -ENOMEM. */
+int tmx_audit_kept(struct tmx_audit *a, uint64_t index, struct tmx_bytes entry) TMX_MUST_CHECK;
 /* The next entry, prepared by a preparer with the same directories. -ENOMEM. */
 int tmx_audit_next(struct tmx_audit *a, struct tmx_bytes entry, const struct tmx_audit_prepared *prepared)
     TMX_MUST_CHECK;
@@ -114,6 +117,8 @@ const struct tmx_audit_summary *tmx_audit_result(const struct tmx_audit *a);
 bool tmx_audit_ok(const struct tmx_audit *a);
 /* The serial of the directory in force after the first `size` entries; 0: the log does not say. */
 uint64_t tmx_audit_directory_at(const struct tmx_audit *a, uint64_t size);
+/* The first entry from `from` on that stays when it is pruned; false: there is none. LOG-10 */
+bool tmx_audit_next_kept(const struct tmx_audit *a, uint64_t from, uint64_t *ret_index);
 /* A head that an entry anchors in time. LOG-9 */
 struct tmx_audit_anchor {
     uint64_t size;

@@ -167,16 +167,31 @@ awk 'BEGIN { RS = ""; ORS = "\n\n" } NR <= 3' "$root/evil/equivocation" >"$root/
 awk 'BEGIN { RS = "" } NR == 2 || NR == 3' ORS='\n\n' "$root/evil/equivocation" | sed '$d' >>"$root/evil/half"
 refused "one head twice" 'of one history' by_go "$root/evil/vkeys" -fork "$root/evil/half"
 # --- without its first entries: their hashes lead to the same head, and nothing else does. LOG-10
-"$FED_BUILD/tests/bench/audit-log" "$root/pruned" 600 7 || fail "no log of many entries"
+"$FED_BUILD/tests/bench/audit-log" "$root/pruned" 520 7 || fail "no log of many entries"
 vkeys "$root/pruned" "$root/pruned.authority" >"$root/pruned.vkeys"
-rm "$root/pruned/tile/entries/000"
-echo 256 >"$root/pruned/min-index"
-convinced "a pruned log" by_go "$root/pruned.vkeys" "$root/pruned"
-grep -q 'entries before 256 are pruned' "$root/said" || fail "nothing is said of what is pruned"
+"$AUDIT" prune "$root/pruned" --before 256 --authority "$root/pruned.authority" >"$root/said" 2>&1 || { cat "$root/said"; fail "nothing is pruned"; }
+for verifier in by_go by_shell; do
+    convinced "a pruned log" $verifier "$root/pruned.vkeys" "$root/pruned"
+    grep -q 'entries before 256 are pruned' "$root/said" || fail "nothing is said of what is pruned"
+done
 authority=$root/pruned.authority convinced "a pruned log" by_audit "$root/pruned.vkeys" "$root/pruned"
+[ -s "$root/pruned/kept" ] || fail "nothing is kept of what is pruned"
+pruned_refused() {   # pruned_refused REASON
+    for verifier in by_go by_shell; do refused "a pruned log" "$1" $verifier "$root/pruned.vkeys" "$root/pruned"; done
+}
 echo 512 >"$root/pruned/min-index"
-refused "a pruned log" 'no index before' by_go "$root/pruned.vkeys" "$root/pruned"
+pruned_refused 'no index before'
 echo 256 >"$root/pruned/min-index"
+cp "$root/pruned/kept" "$root/kept"
+bend "$root/pruned/kept" 30
+pruned_refused 'kept: entry 1 is another'
+authority=$root/pruned.authority by_audit "$root/pruned.vkeys" "$root/pruned" && fail "another entry than was pruned convinces tmx-audit"
+truncate -s -1 "$root/pruned/kept"
+pruned_refused 'kept ends early'
+cp "$root/kept" "$root/pruned/kept"
+cp "$root/pruned/tile/entries/001" "$root/pruned/tile/entries/000"
+pruned_refused 'bundle 0 is there, though it is pruned'
+rm "$root/pruned/tile/entries/000"
 bend "$root/pruned/tile/0/000" 99
 refused "a pruned log" 'do not give the signed root' by_go "$root/pruned.vkeys" "$root/pruned"
 authority=$root/pruned.authority by_audit "$root/pruned.vkeys" "$root/pruned" && fail "a bent hash convinces tmx-audit"

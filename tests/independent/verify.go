@@ -134,6 +134,22 @@ func readPruned(folder string, first int64) (leaves []tlog.Hash) {
 	return leaves
 }
 
+// What stayed of the entries that are pruned: each is the one that the hashes speak of.
+func checkKept(folder string, leaves []tlog.Hash) {
+	data, err := os.ReadFile(filepath.Join(folder, "kept"))
+	if os.IsNotExist(err) {
+		return
+	}
+	check(err == nil, "kept: %v", err)
+	for last := int64(-1); len(data) > 0; {
+		check(len(data) >= 10 && len(data)-10 >= int(binary.BigEndian.Uint16(data[8:])), "kept ends early")
+		index, end := int64(binary.BigEndian.Uint64(data)), 10+int(binary.BigEndian.Uint16(data[8:]))
+		check(index > last, "kept does not ascend")
+		check(index >= int64(len(leaves)) || tlog.RecordHash(data[10:end]) == leaves[index], "kept: entry %d is another", index)
+		last, data = index, data[end:]
+	}
+}
+
 func readEntries(folder string, first, size int64) (entries [][]byte) {
 	for n := first / tileWidth; n*tileWidth < size; n++ {
 		data := must(os.ReadFile(filepath.Join(folder, tile("entries", n, width(size, n)))))
@@ -248,6 +264,7 @@ func checkExport(folder string, older string, keys map[string][]note.Verifier) {
 	h := openHead(must(os.ReadFile(filepath.Join(folder, "checkpoint"))), keys)
 	first := readMinIndex(folder, h.size)
 	leaves, entries, stored, signatures := readPruned(folder, first), readEntries(folder, first, h.size), []tlog.Hash{}, 0
+	checkKept(folder, leaves)
 	for _, entry := range entries {
 		leaves = append(leaves, tlog.RecordHash(entry))
 	}

@@ -101,11 +101,40 @@ bundle() {   # bundle FOLDER NUMBER WIDTH
 # The hashes of what lies in a folder, in order: the array `hashes`.
 hash_folder() { mapfile -t hashes < <(cd "$1" && sha256sum -- * | cut -c -64 | sed 's/../\\x&/g'); }
 
-# read_entries FOLDER: every entry with a zero before it, as $work/leaves/<index>, and their leaf hashes.
+# read_pruned FOLDER: the index of the first entry that is there, and the leaf hashes of those before it; of what stayed of them
+# in the file kept, that its hashes are these. LOG-10
+read_pruned() {
+    local n all at index length
+    first=0 pruned=()
+    [ -e "$1/min-index" ] || return 0
+    first=$(<"$1/min-index")
+    [[ $first =~ ^[1-9][0-9]*$ && $((first % 256)) -eq 0 && $((first + 256)) -le $size ]] && [ "$(wc -c <"$1/min-index")" -eq $((${#first} + 1)) ] ||
+        fail "no index before which this log can be pruned: $first"
+    for ((n = 0; n * 256 < first; n++)); do
+        [ ! -e "$(bundle "$1/tile/entries" $n 256)" ] || fail "bundle $n is there, though it is pruned"
+        all=$(bytes_of "$(bundle "$1/tile/0" $n 256)")
+        [ ${#all} -eq 32768 ] || fail "tile 0/$n is none"
+        mapfile -t -O $((n * 256)) pruned < <(fold -w 128 <<<"$all")
+    done
+    [ -e "$1/kept" ] || return 0
+    all=$(bytes_of "$1/kept")
+    for ((at = 0; at < ${#all}; at += length * 4)); do
+        [ $((at + 40)) -le ${#all} ] || fail "kept ends early"
+        index=${all:at:32} length=${all:at+32:8}
+        index=$((16#${index//\\x/})) length=$((16#${length//\\x/}))
+        at=$((at + 40))
+        [ $((at + length * 4)) -le ${#all} ] || fail "kept ends early"
+        [ $index -ge $first ] || [ "$(sha256 "\\x00${all:at:length*4}")" = "${pruned[index]}" ] || fail "kept: entry $index is another"
+    done
+}
+
+# read_entries FOLDER: every entry that is there with a zero before it, as $work/leaves/<index>, and the leaf hashes of all.
 read_entries() {
-    local n width all at length index=0
+    local n width all at length index
+    read_pruned "$1"
+    index=$first
     mkdir "$work/leaves"
-    for ((n = 0; n * 256 < size; n++)); do
+    for ((n = first / 256; n * 256 < size; n++)); do
         width=$((size - n * 256 < 256 ? size - n * 256 : 256))
         all=$(bytes_of "$(bundle "$1/tile/entries" $n $width)") || fail "bundle $n cannot be read"
         for ((at = 0; at < ${#all}; at += length * 4)); do
@@ -118,6 +147,7 @@ read_entries() {
         [ $index -eq $((n * 256 + width)) ] || fail "bundle $n has not $width entries"
     done
     hash_folder "$work/leaves"
+    hashes=("${pruned[@]}" "${hashes[@]}")
 }
 
 check_tiles() {
@@ -216,12 +246,13 @@ check_export() {
     tree_root
     [ "${hashes[0]}" = "$root" ] || fail "the entries do not give the signed root"
     hours=$(check_hours "$1") || exit 1
-    step=$((size / $2 > 0 ? size / $2 : 1))
-    for ((i = 0; i < size; i += step)); do
+    step=$(((size - first) / $2 > 0 ? (size - first) / $2 : 1))
+    for ((i = first; i < size; i += step)); do
         if check_signature $i; then signatures=$((signatures + 1)); fi
     done
     [ $signatures -gt 0 ] || fail "no entry that was looked at is signed"
     echo "$origin: $size entries, $signatures signatures, $hours earlier heads"
+    [ "$first" -eq 0 ] || echo "entries before $first are pruned: only their place was checked"
 }
 
 check_proof() {

@@ -164,17 +164,24 @@ static void test_seen_head(void **state)
 static void test_seen_by_nobody(void **state)
 {
     void *fresh;
-    struct world *w = seen_world(&fresh, false);
-    struct fake_message *m;
-    ch_sees(w, true);
-    m = compose(w, false, 0);
-    w->ch.head.size = 0;
-    const struct tmx_bytes item = fake_sign(&w->it, &m->header);
-    deliver(w, leaf_body(w, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE, item, "CH", 0, 0, 0), TMX_BYTES(m->container, m->container_size));
-    assert_true(state_of(w).distrust);
-    assert_null(message(w, m->id));
-    assert_int_equal(verdict_of(w), TMX_VERDICT_UNPROVED);
-    world_teardown(&fresh);
+    for (unsigned i = 0; i < 2; i++) {
+        struct world *w = seen_world(&fresh, false);
+        struct fake_message *m;
+        uint8_t item[2048];
+        ch_sees(w, true);
+        m = compose(w, false, 0);
+        w->ch.head.size = 0;
+        const struct tmx_bytes made = fake_sign(i == 0 ? &w->it : &w->ch, &m->header);
+        assert_true(made.size <= sizeof(item));
+        memcpy(item, made.data, made.size);
+        item[made.size - 1] ^= i == 0 ? 0 : 1;   /* the end of the signature */
+        deliver(w, leaf_body(w, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE, TMX_BYTES(item, made.size), "CH", 0, 0, 0),
+                TMX_BYTES(m->container, m->container_size));
+        assert_true(state_of(w).distrust);
+        assert_null(message(w, m->id));
+        assert_int_equal(verdict_of(w), TMX_VERDICT_UNPROVED);
+        world_teardown(&fresh);
+    }
     (void)state;
 }
 
