@@ -65,6 +65,12 @@ static json_t *log_of(const struct daemon *d)
     if (v.witnesses > 0) {
         tmx_answer_cosigned(log, v.witnesses, v.size, &v.quorum, tmx_clock_wall_ms());
     }
+    struct tmx_broker_anchored_view anchored;
+    tmx_broker_anchored(d->broker, &anchored);
+    if (anchored.size > 0) {
+        json_object_set_new(log, "anchor", json_pack("{sI sI}", "size", (json_int_t)anchored.size, "age_ms",
+                                                     (json_int_t)tmx_answer_age(tmx_clock_wall_ms(), anchored.at_ms)));
+    }
     return log;
 }
 

@@ -32,6 +32,44 @@ struct tmx_bytes tmx_broker_anchor_head(const struct tmx_broker *b)
     return text;
 }
 
+/* The first anchored head of `size` entries or more, and the index of its leaf. */
+static bool anchored_from(struct tmx_broker *b, uint64_t size, uint64_t *ret_size, uint64_t *ret_index)
+{
+    struct key k = key_u64(size);
+    struct tmx_bytes found, value;
+    if (!row_seek(b, TMX_T_ANCHOR, key_bytes(&k), 0, &found, &value)) {
+        return false;
+    }
+    *ret_size = value_u64(found);
+    *ret_index = value_u64(tmx_bytes_slice(value, 0, 8));
+    return true;
+}
+
+void tmx_broker_anchored(struct tmx_broker *b, struct tmx_broker_anchored_view *ret_view)
+{
+    uint64_t size = 0, index = 0, end = b->signed_size + 1;
+    struct tmx_bytes leaf;
+    Tmx__LogEntry *entry;
+    *ret_view = (struct tmx_broker_anchored_view){ .size = 0 };
+    for (uint64_t from = 1; from < end;) {   /* the last one, by halves */
+        uint64_t middle = from + (end - from) / 2;
+        if (anchored_from(b, middle, &size, &index)) {
+            from = size + 1;
+        } else {
+            end = middle;
+        }
+    }
+    if (size == 0) {
+        return;
+    }
+    struct key k = key_u64(index);
+    tmx_arena_reset(&b->scratch);
+    ret_view->size = size;
+    if (row_get(b, TMX_T_LOG, key_bytes(&k), &leaf) && tmx_entry_parse(leaf, &b->scratch, &entry) == TMX_CODE_OK) {
+        ret_view->at_ms = entry->time_ms;
+    }
+}
+
 /* Heads are anchored in their order: so an export goes on where an earlier one ended. */
 static enum tmx_broker_anchor judge(struct tmx_broker *b, uint64_t size, struct tmx_bytes token)
 {

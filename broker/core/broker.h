@@ -158,6 +158,11 @@ void tmx_broker_cosigned(const struct tmx_broker *b, struct tmx_broker_cosigned_
 /* What a time anchor is made over: the three lines of the newest head that the quorum has cosigned, or of the newest one
  * where nobody has to. Empty: none is cosigned yet. Valid until the next turn. */
 struct tmx_bytes tmx_broker_anchor_head(const struct tmx_broker *b);
+struct tmx_broker_anchored_view {
+    uint64_t size;                         /* of the newest head that has a token; 0 = none has */
+    uint64_t at_ms;                        /* when that was logged */
+};
+void tmx_broker_anchored(struct tmx_broker *b, struct tmx_broker_anchored_view *ret_view);
 /* The body with which a witness that has no link is to be asked (c2sp.org/tlog-witness, add-checkpoint) about the head that
  * the linked ones are asked about; *ret_size is that head's. What comes back is a WITNESS event; by then the linked ones may
  * have been asked about another head, and it is too late. `w` holds TMX_WITNESS_REQUEST_MAX. OK, UNKNOWN or NOTHING. */

@@ -70,6 +70,10 @@ static void show_log(const json_t *log)
     }
     printf("\n           root %s\n", text_of(log, "root"));
     show_cosigned(log);
+    const json_t *anchor = json_object_get(log, "anchor");
+    if (anchor != NULL) {
+        printf("           anchored up to entry %s, %s ago\n", number_of(anchor, "size"), duration_of(anchor, "age_ms"));
+    }
 }
 
 static void show_parts(const json_t *s)

@@ -21,6 +21,7 @@
  *                    "log": {"origin", "size", "root" (hex), "checkpoint_age_ms"?,
  *                            "cosigned": {"witnesses", "by", "size", "quorum", "age_ms"?, "upgrading"?}?},   a node's: its verified head,
  *                                                                            and whether evidence is being led there
+ *                            "anchor"? (broker): {"size": of the newest head that has a time-stamp token, "age_ms": of it}
  *                    "spool": {"used_bytes", "capacity_bytes", "percent", "generation", "turns", "full_in_ms"?},
  *                    "directory": {"serial", "expires_at_ms"},
  *                    "gates"? (broker): [{"member", "endpoint", "state": "up" | "starting" | "waiting" | "ending",

@@ -38,6 +38,7 @@ trouble["gates"][2]["restarts"] = 1
 trouble["destinations"][1].update(link="down", queued=982451, queued_bytes=45 << 30, oldest_ms=3 * DAY, in_flight=0,
                                   last_error="no-credit", last_seen_ms=3 * DAY)
 del trouble["log"]["checkpoint_age_ms"]
+trouble["log"]["anchor"] = {"size": 1234000, "age_ms": 2 * DAY}
 
 node = {
     "role": "node", "member": "DE", "federation": "eu.transit", "version": "0.1.0", "pid": 99, "at_ms": NOW,

@@ -73,6 +73,7 @@ fed_ctl broker anchor show >first.head
 anchor --command "$stamps | tee reply" || fail "no anchor: $(cat "$root/said")"
 grep -qx "the head of $size entries is anchored" "$root/said" || fail "tmx-anchor says something else: $(cat "$root/said")"
 grep -q 'event=log.anchored' "$FED/broker/log" || fail "the broker does not log it"
+fed_ctl broker status | grep -qE "^ +anchored up to entry $size, [0-9.]+ m?s ago$" || fail "the status does not show it: $(fed_ctl broker status)"
 openssl ts -reply -in reply -token_out -out first.tst 2>/dev/null
 refused 1 'that head has its token already' fed_ctl broker anchor install "$size" first.tst
 refused 1 'a later head has its token already' fed_ctl broker anchor install $((size - 1)) first.tst

@@ -175,6 +175,14 @@ static uint64_t head_to_stamp(struct world *w)
     return text.size > 0 && tmx_checkpoint_parse(text, &head) ? head.size : 0;
 }
 
+static uint64_t anchored(struct world *w)
+{
+    struct tmx_broker_anchored_view v;
+    tmx_broker_anchored(w->broker, &v);
+    assert_int_equal(v.at_ms, v.size > 0 ? w->wall_ms : 0);
+    return v.size;
+}
+
 /* LOG-9: row and leaf of one transaction; of heads that were released, in their order; in nobody's feed. */
 static void test_anchored(void **state)
 {
@@ -190,12 +198,16 @@ static void test_anchored(void **state)
     assert_int_equal(anchor(w, size, TMX_BYTES_NULL), TMX_ANCHOR_E_TOKEN);
     assert_int_equal(anchor(w, size, TMX_BYTES_OF(large)), TMX_ANCHOR_E_TOKEN);
     assert_int_equal(tmx_broker_log_size(w->broker), size);
+    assert_int_equal(anchored(w), 0);
     assert_int_equal(anchor(w, size - 1, TMX_BYTES(large, TMX_ANCHOR_TOKEN_MAX)), TMX_ANCHOR_OK);
+    assert_int_equal(anchored(w), size - 1);
     assert_true(noticed(w, "log.anchored"));
     assert_int_equal(anchor(w, size - 1, TMX_LIT("token")), TMX_ANCHOR_E_ANCHORED);
     assert_int_equal(anchor(w, size - 2, TMX_LIT("token")), TMX_ANCHOR_E_LATER);
     restart(w);
+    assert_int_equal(anchored(w), size - 1);
     assert_int_equal(anchor(w, size, TMX_LIT("token")), TMX_ANCHOR_OK);
+    assert_int_equal(anchored(w), size);
     tmx_write_u64(&k, size);
     assert_int_equal(tmx_spool_get(w->spool, TMX_T_ANCHOR, TMX_BYTES_OF(key), &row), TMX_SPOOL_OK);
     struct tmx_reader r = tmx_reader_init(row);
