@@ -12,6 +12,7 @@
 #include "daemon.h"
 
 #define UNCOSIGNED_WARN_MS 600000u
+#define PREKEYS_WARN_MS (3 * 86400000ull)   /* of 30 days; a node publishes new ones each day */
 
 static const char *link_name(const struct tmx_broker_link_view *v)
 {
@@ -20,39 +21,62 @@ static const char *link_name(const struct tmx_broker_link_view *v)
 
 /* Status */
 
+/* Whom deliveries wait for too long, and who will soon be written to with its last-resort key. */
+static void member_problems(struct daemon *d, json_t *list, const Tmx__Member *m)
+{
+    struct tmx_ages_view ages;
+    char code[TMX_MEMBER_MAX + 1], see[32];
+    tmx_printable(tmx_pb(m->code), code, sizeof(code));
+    snprintf(see, sizeof(see), "tmxctl queue %s", code);
+    if (tmx_broker_ages(d->broker, tmx_pb(m->code), &ages) && ages.late > 0) {
+        tmx_answer_problem_see(list, "warning", see, "%s: %ju wait longer than %ju min", code, (uintmax_t)ages.late,
+                               (uintmax_t)(d->settings.late_ms / 60000));
+    }
+    uint64_t until_ms = tmx_broker_prekeys_until(d->broker, tmx_pb(m->code)), now_ms = tmx_clock_wall_ms();
+    if (m->status == TMX__MEMBER_STATUS__MEMBER_ACTIVE && until_ms != 0 && until_ms < now_ms + PREKEYS_WARN_MS) {
+        tmx_answer_problem_see(list, "warning", "tmxctl peers", "%s: its prekeys end %s: its node has not published new ones", code,
+                               until_ms < now_ms ? "already" : "within 3 days");
+    }
+}
+
 static json_t *problems_of(struct daemon *d)
 {
     json_t *list = json_array();
     struct tmx_broker_state_view v;
     tmx_broker_state(d->broker, &v);
     if (v.halted) {
-        tmx_answer_problem(list, "critical",
-                           "a node showed a signed head beyond this log: nothing is signed any more. "
-                           "Find what was lost, then tmx-broker restore in a new shard");
+        tmx_answer_problem_see(list, "critical", "journalctl -u tmx-broker -p warning",
+                               "a node showed a signed head beyond this log: nothing is signed any more. "
+                               "Find what was lost, then tmx-broker restore in a new shard");
     }
     if (v.disk_full) {
-        tmx_answer_problem(list, "critical", "the spool is above its high-water mark, or full with what is promised: admission has stopped");
+        tmx_answer_problem_see(list, "critical", "tmxctl queue",
+                               "the spool is above its high-water mark, or full with what is promised: admission has stopped");
     }
+    tmx_answer_key_problem(list, d->settings.keys, "log.key");
     struct tmx_broker_cosigned_view cosigned;
     tmx_broker_cosigned(d->broker, &cosigned);
     if (cosigned.waiting_ms > UNCOSIGNED_WARN_MS) {
-        tmx_answer_problem(list, "warning",
-                           "the head of the log has not been cosigned by the quorum of witnesses for over 10 minutes: "
-                           "tmxctl peers shows which nodes are away");
+        tmx_answer_problem_see(list, "warning", "tmxctl peers",
+                               "the head of the log has not been cosigned by the quorum of witnesses for over 10 minutes");
     }
     tmx_answer_marker_problem(list, d->marker_unwritten);
     if (v.clock_doubt) {
-        tmx_answer_problem(list, "critical",
-                           "the clock jumped or disagrees with the members: admission and expiry have stopped");
+        tmx_answer_problem_see(list, "critical", "timedatectl",
+                               "the clock jumped or disagrees with the members: admission and expiry have stopped");
     }
     tmx_answer_directory_problems(list, tmx_broker_directory(d->broker), v.directory_expired, tmx_clock_wall_ms());
+    tmx_answer_spool_problem(list, d->spool, d->series);
     for (size_t i = 0; i < d->gates.n; i++) {
         const struct tmx_gate_status *s = tmx_gate_link_status(d->gates.gate[i].link);
         if (s->state != TMX_GATE_UP && s->failed[0] != '\0') {
-            char text[128];
-            snprintf(text, sizeof(text), "the gate of %s is not up", d->gates.gate[i].member);
-            tmx_answer_problem(list, "warning", text);
+            tmx_answer_problem_see(list, "warning", "journalctl -u tmx-broker -g gate.down", "the gate of %s is not up",
+                                   d->gates.gate[i].member);
         }
+    }
+    const Tmx__Directory *pb = tmx_directory_pb(tmx_broker_directory(d->broker));
+    for (size_t i = 0; i < pb->n_members; i++) {
+        member_problems(d, list, pb->members[i]);
     }
     return list;
 }
@@ -106,6 +130,13 @@ static json_t *destination_of(struct daemon *d, const Tmx__Member *m)
                           (json_int_t)v.destination.queued_bytes, "in_flight", (json_int_t)v.in_flight);
     json_object_set_new(j, "arrived", json_integer((json_int_t)v.destination.arrived));
     json_object_set_new(j, "terminal", json_integer((json_int_t)v.destination.terminal));
+    struct tmx_ages_view ages;
+    if (tmx_broker_ages(d->broker, tmx_pb(m->code), &ages)) {
+        tmx_answer_ages(j, &ages);
+    }
+    if (v.next_retry_ms != 0) {
+        json_object_set_new(j, "next_retry_ms", json_integer((json_int_t)v.next_retry_ms));
+    }
     if (v.oldest_ms != 0) {
         json_object_set_new(j, "oldest_ms", json_integer((json_int_t)tmx_answer_age(tmx_clock_wall_ms(), v.oldest_ms)));
     }
@@ -117,6 +148,24 @@ static json_t *destination_of(struct daemon *d, const Tmx__Member *m)
                             json_integer((json_int_t)tmx_answer_age(tmx_clock_mono_ms(), v.last_frame_ms)));
     }
     return j;
+}
+
+/* What ends when: {"prekeys": the member whose last dated key ends first}. */
+static json_t *keys_of(struct daemon *d)
+{
+    const Tmx__Directory *pb = tmx_directory_pb(tmx_broker_directory(d->broker));
+    uint64_t first_ms = UINT64_MAX;
+    const Tmx__Member *first = NULL;
+    for (size_t i = 0; i < pb->n_members; i++) {
+        uint64_t until_ms = tmx_broker_prekeys_until(d->broker, tmx_pb(pb->members[i]->code));
+        if (until_ms != 0 && until_ms < first_ms && pb->members[i]->status == TMX__MEMBER_STATUS__MEMBER_ACTIVE) {
+            first_ms = until_ms;
+            first = pb->members[i];
+        }
+    }
+    return first == NULL ? json_object()
+                         : json_pack("{sI so}", "prekeys_until_at_ms", (json_int_t)first_ms, "prekeys_of",
+                                     tmx_answer_text(tmx_pb(first->code)));
 }
 
 static json_t *destinations_of(struct daemon *d)
@@ -146,6 +195,8 @@ json_t *control_status(struct daemon *d)
     json_object_set_new(status, "log", log_of(d));
     json_object_set_new(status, "spool", tmx_answer_spool(d->spool));
     json_object_set_new(status, "gates", gates_of(d));
+    json_object_set_new(status, "keys", keys_of(d));
+    json_object_set_new(status, "late_after_ms", json_integer((json_int_t)d->settings.late_ms));
     json_object_set_new(status, "destinations", destinations_of(d));
     json_object_set_new(status, "counters", counters_of(&v));
     pace_add(d, status);
@@ -168,6 +219,10 @@ static json_t *peers(struct daemon *d)
                               tmx_answer_text(tmx_pb(m->name)), "status", tmx_answer_member_status(m->status), "link",
                               link_name(&v), "session", (json_int_t)v.session, "feed_next", (json_int_t)v.feed_next,
                               "feed_acked", (json_int_t)v.feed_acked);
+        uint64_t until_ms = tmx_broker_prekeys_until(d->broker, tmx_pb(m->code));
+        if (until_ms != 0) {
+            json_object_set_new(j, "prekeys_until_at_ms", json_integer((json_int_t)until_ms));
+        }
         if (v.ever) {
             json_object_set_new(j, "last_seen_ms",
                                 json_integer((json_int_t)tmx_answer_age(tmx_clock_mono_ms(), v.last_frame_ms)));

@@ -26,7 +26,7 @@
 struct settings {
     struct tmx_config *config;
     const char *path, *directory, *authority, *keys, *shard, *spool, *marker, *run, *gate_program;
-    uint64_t capacity_bytes, gate_memory_bytes, queue_max, high_water_percent, retention_ms;
+    uint64_t capacity_bytes, gate_memory_bytes, queue_max, high_water_percent, retention_ms, late_ms;
 };
 
 /* Prints what is wrong and returns an exit code, 0 = fine. */

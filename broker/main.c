@@ -113,7 +113,8 @@ static int serve(struct daemon *d)
 {
     struct broker_keys keys;
     struct tmx_broker_config c = { .shard = d->settings.shard, .queue_max = d->settings.queue_max,
-                                   .retention_ms = d->settings.retention_ms };
+                                   .retention_ms = d->settings.retention_ms,
+                                   .late_ms = d->settings.late_ms };
     int code = settings_keys(&d->settings, &keys, &c.authority);
     code = code != 0 ? code : spool_open(&d->settings, &d->spool);
     if (code != 0) {

@@ -11,6 +11,7 @@
 
 #include "daemon.h"
 
+#define LATE_MAX_MS 86400000u
 #define RETENTION_MAX_MS (UINT64_C(100) * 366 * 24 * 3600 * 1000)   /* leaf time and this stay far from the end of numbers */
 
 static const char *const levels[] = { TMX_LOG_LEVELS, NULL };
@@ -37,6 +38,8 @@ static const struct tmx_config_key keys[] = {
       "Messages queued for a destination at which senders get no further window for it." },
     { "broker", "high_water", TMX_CONFIG_NUMBER, false, "80", 5, 90, NULL,
       "Percent of the spool's capacity at which admission stops; deliveries, reports and the log go on." },
+    { "broker", "late", TMX_CONFIG_DURATION, false, "20 min", 1000, LATE_MAX_MS, NULL,
+      "A delivery that has waited so long for its recipient's node is late: status and checks warn of it." },
     { "broker", "retention", TMX_CONFIG_DURATION, false, "0 s", 0, RETENTION_MAX_MS, NULL,
       "How long a sealed container is kept after the last outcome of its message; above the high-water mark the oldest go earlier." },
     { "broker", "log_level", TMX_CONFIG_STRING, false, "info", 0, 0, levels, "Lines above this level are not written." },
@@ -95,6 +98,7 @@ int settings_load(const char *path, struct settings *ret_settings)
                           .gate_memory_bytes = tmx_config_u64(c, "broker", "gate_memory"),
                           .queue_max = tmx_config_u64(c, "broker", "queue_max"),
                           .high_water_percent = tmx_config_u64(c, "broker", "high_water"),
+                          .late_ms = tmx_config_u64(c, "broker", "late"),
                           .retention_ms = tmx_config_u64(c, "broker", "retention") };
     s.gate_program = settings_gate_program(c);
     if (access(s.gate_program, X_OK) != 0) {

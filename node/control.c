@@ -30,7 +30,7 @@ static void distrust_problem(struct daemon *d, json_t *list)
                  "the broker showed what does not fit its log: nothing of it is used. The proof is %s; what it is worth: "
                  "tmx-audit verify-misbehaviour %s --authority FILE; when the matter is cleared: tmxctl trust", path, path);
     }
-    tmx_answer_problem(list, "critical", text);
+    tmx_answer_problem_see(list, "critical", "tmxctl misbehaviour", "%s", text);
 }
 
 static json_t *misbehaviour(struct daemon *d)
@@ -48,34 +48,40 @@ static json_t *misbehaviour(struct daemon *d)
 static json_t *problems_of(struct daemon *d, const struct tmx_node_state_view *v)
 {
     json_t *list = json_array();
+    char journal[64];
+    snprintf(journal, sizeof(journal), "journalctl -u tmx-node@%s -p notice", d->settings.member);
     if (v->distrust) {
         distrust_problem(d, list);
     }
+    tmx_answer_key_problem(list, d->settings.keys, "signing.key");
     tmx_answer_directory_problems(list, tmx_node_directory(d->node), v->directory_expired, tmx_clock_wall_ms());
     if (v->directory_behind) {
-        tmx_answer_problem(list, "critical",
-                           "a later directory is in force: nothing signed after it is used until it is here");
+        tmx_answer_problem_see(list, "critical", "tmxctl directory show",
+                               "a later directory is in force: nothing signed after it is used until it is here");
     }
     if (d->submit_room.full) {
-        tmx_answer_problem(list, "critical",
-                           "the spool is above its high-water mark, or full with what is promised: submissions are refused");
+        tmx_answer_problem_see(list, "critical", "tmxctl queue",
+                               "the spool is above its high-water mark, or full with what is promised: submissions are refused");
     }
     if (d->arrive_room.full) {
-        tmx_answer_problem(list, "critical", "the spool has no room for deliveries: they wait at the broker");
+        tmx_answer_problem_see(list, "critical", "tmx list",
+                               "the spool has no room for deliveries: they wait at the broker");
     }
+    tmx_answer_spool_problem(list, d->spool, d->series);
     tmx_answer_marker_problem(list, d->marker_unwritten);
     if (v->clock_doubt) {
-        tmx_answer_problem(list, "critical", "the clock jumped or differs from the broker's: nothing expires");
+        tmx_answer_problem_see(list, "critical", "timedatectl", "the clock jumped or differs from the broker's: nothing expires");
     }
     if (v->rebuilding) {
-        tmx_answer_problem(list, "warning",
-                           "this node was put back to an earlier state and reads the log again: nothing is signed yet");
+        tmx_answer_problem_see(list, "warning", journal,
+                               "this node was put back to an earlier state and reads the log again: nothing is signed yet");
     }
     if (!v->linked) {
-        tmx_answer_problem(list, "warning", "no link to the broker: submissions wait here");
+        tmx_answer_problem_see(list, "warning", journal,
+                               "no link to the broker: submissions wait here");
     }
     if (v->alarm_rows > 0) {
-        tmx_answer_problem(list, "warning", "alarms were raised: see the log of tmx-node");
+        tmx_answer_problem_see(list, "warning", journal, "alarms were raised: see the log of tmx-node");
     }
     return list;
 }
@@ -150,6 +156,8 @@ json_t *control_status(struct daemon *d)
     json_object_set_new(status, "link", link_of(d, &v));
     json_object_set_new(status, "destinations", members(d, false));
     json_object_set_new(status, "inbox", inbox_of(&v));
+    json_object_set_new(status, "keys", json_pack("{sI so}", "prekeys_until_at_ms", (json_int_t)v.prekeys_until_ms, "prekeys_of",
+                                                  json_string(d->settings.member)));
     json_object_set_new(status, "counters", counters_of(&v));
     pace_add(d, status);
     return status;

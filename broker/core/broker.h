@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <tmx/ages.h>
 #include <tmx/directory.h>
 #include <tmx/note.h>
 #include <tmx/projection.h>
@@ -24,6 +25,7 @@ struct tmx_broker_config {
     struct tmx_authority authority;        /* pinned */
     uint64_t generation;                   /* of the spool */
     uint64_t queue_max;                    /* messages per destination before its send window stops growing */
+    uint64_t late_ms;                      /* a delivery that is queued for longer is late; at most a day */
     uint64_t retention_ms;                 /* containers are kept so long after the last outcome; 0: they go with it */
     struct tmx_bytes directory;            /* the directory file a new spool starts with; later ones come as events */
     struct tmx_bytes previous_checkpoint;  /* a new shard after a loss: last known head of the old one; or empty */
@@ -137,9 +139,15 @@ struct tmx_broker_link_view {
     unsigned last_code;                    /* last refusal or deferral of this member */
     struct tmx_row_destination destination;
     uint64_t oldest_ms;                    /* leaf time of the oldest queued message; 0 = none */
+    uint64_t next_retry_ms;                /* in how long something in flight is sent again; 0 = nothing is */
 };
 /* `member` need not be listed: then everything is zero. */
 int tmx_broker_link(struct tmx_broker *b, struct tmx_bytes member, struct tmx_broker_link_view *ret_view) TMX_MUST_CHECK;
+
+/* How old what is queued for a member is. False: it is not known, where a process has just begun with a long queue. */
+bool tmx_broker_ages(const struct tmx_broker *b, struct tmx_bytes member, struct tmx_ages_view *ret_view) TMX_MUST_CHECK;
+/* Wall: the end of the last dated prekey that a member published; 0 = none. */
+uint64_t tmx_broker_prekeys_until(struct tmx_broker *b, struct tmx_bytes member);
 
 struct tmx_broker_flow_view {
     uint64_t queued, arrived, in_flight;   /* deliveries to all members */

@@ -10,6 +10,7 @@
  *   status.c     views for operators                   putoff.c     order of resubmissions
  *   witness.c    heads cosigned by witnesses        outside.c    … by those that have no link
  *   retention.c  containers after the last outcome  anchor.c     time-stamp tokens over heads
+ *   ages.c       how old what is queued is
  */
 #pragma once
 
@@ -27,6 +28,12 @@
 #define FEEDS_IN_FLIGHT 64u
 #define PUT_OFF_MAX 4096u      /* twice what a node has in flight, to two recipients each */
 #define AGAIN_MAX 4096u
+
+/* Keys are built in a small writer. */
+struct key {
+    uint8_t data[TMX_KEY_MAX];
+    size_t size;
+};
 
 /* A delivery in flight to a member: volatile; after a restart or a new session everything is queued again. */
 struct flight {
@@ -87,6 +94,8 @@ struct peer {
     uint64_t witness_asked;            /* size of the head it was asked to cosign; 0 = nothing */
     uint64_t proofs_ms;                /* when a ProofRequest of it was answered last */
     uint64_t cosigned_told;            /* size of the cosigned head it was told last in this session */
+    struct tmx_ages ages;              /* of what is queued for it */
+    bool ages_unknown;                 /* of some of it: it came into the directory again while that was queued */
     unsigned last_code;
     uint64_t refusals, refusals_ms;    /* more leaves it may cause by what is refused; when that was counted */
     bool refusals_told;                /* that it causes more than that, since it last did not */
@@ -140,6 +149,12 @@ struct tmx_broker {
     struct peer peers[TMX_MEMBERS_MAX];
     struct tmx_broker_state_view counters;
     struct tmx_broker_latencies latencies;
+    struct {
+        uint64_t from_index;           /* acceptances from it on are of this process */
+        struct key cursor;             /* rows of DUE below it are counted */
+        bool read;                     /* all are */
+    } ages;
+    uint64_t time_index, time_ms;      /* ledger_time: what was asked last */
     size_t n_sends;
     struct tmx_broker_send *sends;     /* TMX_BROKER_SENDS_MAX */
     size_t n_notices;
@@ -167,11 +182,6 @@ void row_update(struct tmx_broker *b, uint8_t table, struct tmx_bytes key, struc
 void row_put(struct tmx_broker *b, uint8_t table, struct tmx_bytes key, struct tmx_bytes value);
 void row_delete(struct tmx_broker *b, uint8_t table, struct tmx_bytes key);
 void broker_fault(struct tmx_broker *b, int error);
-/* Keys are built in a small writer. */
-struct key {
-    uint8_t data[TMX_KEY_MAX];
-    size_t size;
-};
 struct key key_u64(uint64_t v);
 struct key key_member(const uint8_t member[TMX_MEMBER_KEY]);
 struct key key_members(const uint8_t a[TMX_MEMBER_KEY], const uint8_t b[TMX_MEMBER_KEY]);
@@ -267,6 +277,16 @@ struct flight *flight_find(struct peer *p, uint64_t index);
 struct flight *flight_add(struct tmx_broker *b, struct peer *p, uint64_t index);
 void flight_remove(struct peer *p, uint64_t index);
 void flight_clear(struct peer *p);
+
+/* ages.c. `log_size`: of the log that the process found. */
+void ages_start(struct tmx_broker *b, uint64_t log_size);
+void ages_member(struct tmx_broker *b, struct peer *p);   /* a slot was made for it */
+void ages_enter(struct tmx_broker *b, const uint8_t member[TMX_MEMBER_KEY], const struct tmx_row_delivery *d);
+void ages_leave(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY],
+                const struct tmx_row_delivery *d);
+void ages_run(struct tmx_broker *b);
+/* False: they are not known yet. */
+bool ages_look(const struct tmx_broker *b, const struct peer *p, struct tmx_ages_view *ret_view);
 
 /* retention.c. The message has its last outcome. */
 void retention_ended(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_message *m);

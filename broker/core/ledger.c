@@ -72,7 +72,11 @@ uint64_t ledger_time(struct tmx_broker *b, uint64_t index)
 {
     struct key k = key_u64(index);
     struct tmx_bytes entry;
-    return row_get(b, TMX_T_LOG, key_bytes(&k), &entry) ? tmx_entry_time(entry) : 0;
+    if (b->time_ms == 0 || b->time_index != index) {
+        b->time_index = index;
+        b->time_ms = row_get(b, TMX_T_LOG, key_bytes(&k), &entry) ? tmx_entry_time(entry) : 0;
+    }
+    return b->time_ms;
 }
 
 void ledger_feed(struct tmx_broker *b, const uint8_t member[TMX_MEMBER_KEY], uint64_t index, enum tmx_feed_kind kind)

@@ -125,6 +125,7 @@ void queue_enqueue(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const ui
     at.queued_bytes += d->container_bytes;
     at.accepted++;
     destination_write(b, member, &at);
+    ages_enter(b, member, d);
 }
 
 static void lane_open(struct tmx_broker *b, const uint8_t member[TMX_MEMBER_KEY], const struct tmx_row_delivery *left)
@@ -151,6 +152,7 @@ void queue_leave(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint
                  struct tmx_row_delivery *d, struct tmx_row_message *m)
 {
     assert(d->state == TMX_DELIVERY_QUEUED && m->n_queued > 0);
+    ages_leave(b, id, member, d);
     ready_delete(b, member, d);
     struct peer *p = peer_find(b, member);
     if (p != NULL) {

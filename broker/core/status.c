@@ -79,6 +79,50 @@ static uint64_t oldest_ms(struct tmx_broker *b, const uint8_t member[TMX_MEMBER_
     return oldest == UINT64_MAX ? 0 : ledger_time(b, oldest);
 }
 
+/* NULL: not a member. */
+static const struct peer *peer_of(const struct tmx_broker *b, struct tmx_bytes member)
+{
+    uint8_t key[TMX_MEMBER_KEY];
+    if (member.size > TMX_MEMBER_MAX) {
+        return NULL;
+    }
+    tmx_member_key(member, key);
+    for (size_t i = 0; i < b->n_peers; i++) {
+        if (memcmp(b->peers[i].key, key, sizeof(key)) == 0) {
+            return &b->peers[i];
+        }
+    }
+    return NULL;
+}
+
+bool tmx_broker_ages(const struct tmx_broker *b, struct tmx_bytes member, struct tmx_ages_view *ret_view)
+{
+    const struct peer *p = peer_of(b, member);
+    return p != NULL && ages_look(b, p, ret_view);
+}
+
+uint64_t tmx_broker_prekeys_until(struct tmx_broker *b, struct tmx_bytes member)
+{
+    const struct peer *p = peer_of(b, member);
+    struct tmx_bytes value;
+    Tmx__LogEntry *e;
+    Tmx__PrekeySet *set;
+    if (p == NULL) {
+        return 0;
+    }
+    struct key k = key_member(p->key);
+    if (!row_get(b, TMX_T_PREKEY_SET, key_bytes(&k), &value)) {
+        return 0;
+    }
+    k = key_u64(value_u64(tmx_bytes_slice(value, 8, 8)));
+    tmx_arena_reset(&b->scratch);
+    if (!row_get(b, TMX_T_LOG, key_bytes(&k), &value) || tmx_entry_parse(value, &b->scratch, &e) != TMX_CODE_OK ||
+        tmx_prekeys_parse(tmx_pb(e->body), &b->scratch, &set) != TMX_CODE_OK || set->n_keys == 0) {
+        return 0;
+    }
+    return set->keys[set->n_keys - 1]->until_ms;   /* they ascend (KEY-1) */
+}
+
 int tmx_broker_link(struct tmx_broker *b, struct tmx_bytes member, struct tmx_broker_link_view *ret_view)
 {
     struct tmx_broker_link_view v = { 0 };
@@ -97,6 +141,8 @@ int tmx_broker_link(struct tmx_broker *b, struct tmx_bytes member, struct tmx_br
             v.last_code = p->last_code;
             destination_read(b, key, &v.destination);
             v.oldest_ms = oldest_ms(b, key);
+            bool flying = p->up && p->n_flights > 0 && p->next_retry_ms != UINT64_MAX;
+            v.next_retry_ms = !flying ? 0 : p->next_retry_ms > b->now_ms ? p->next_retry_ms - b->now_ms : 1;
         }
     }
     if (b->fault != 0) {

@@ -94,6 +94,7 @@ int tmx_broker_turn(struct tmx_broker *b, const struct tmx_broker_event *events,
     timers_run(b);
     ledger_close(b);
     outgoing_close(b);
+    ages_run(b);
     if (b->fault != 0) {
         return b->fault;
     }
@@ -218,6 +219,7 @@ static int recover(struct tmx_broker *b)
         start_record(b);
     }
     b->successor = successor_read(b);
+    ages_start(b, size);
     members_sync(b);
     staging_recover(b);
     witness_recover(b);
@@ -264,6 +266,7 @@ struct tmx_broker *tmx_broker_free(struct tmx_broker *b)
     for (size_t i = 0; i < b->n_peers; i++) {
         free(b->peers[i].flights);
         free(b->peers[i].put_off);
+        tmx_ages_free(&b->peers[i].ages);
     }
     tmx_tree_free(b->tree);
     tmx_directory_free(b->directory);

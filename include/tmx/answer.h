@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <tmx/ages.h>
 #include <tmx/control.h>
 #include <tmx/directory.h>
 #include <tmx/policy.h>
@@ -17,6 +18,14 @@ json_t *tmx_answer_refusal(const char *code, const char *text);
 uint64_t tmx_answer_age(uint64_t now_ms, uint64_t then_ms); /* 0 when then is later */
 
 void tmx_answer_problem(json_t *problems, const char *severity, const char *text);
+/* The same with the command that looks deeper. */
+void tmx_answer_problem_see(json_t *problems, const char *severity, const char *see, const char *fmt, ...) TMX_PRINTF(4, 5);
+/* The file of a private key that is in use is still there, and may be read: without it there is no next start. */
+void tmx_answer_key_problem(json_t *problems, const char *folder, const char *name);
+/* At the pace of the last quarter of an hour the spool is full within a day. */
+void tmx_answer_spool_problem(json_t *problems, struct tmx_spool *spool, const struct tmx_series *s);
+/* {"ages": [], "late"}, added to an object. */
+void tmx_answer_ages(json_t *object, const struct tmx_ages_view *ages);
 /* What status begins with; takes the reference of `problems`. The rest is added to it. */
 json_t *tmx_answer_status(const char *role, const struct tmx_directory *directory, uint64_t started_ms, json_t *problems);
 void tmx_answer_marker_problem(json_t *problems, bool unwritten);

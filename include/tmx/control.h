@@ -17,7 +17,7 @@
  *
  *   status          {"document"?: 1, its version, "role": "broker" | "node" | "archive", "member"?: "DE" (node), "federation", "version", "pid", "at_ms",
  *                    "uptime_ms", "health": "ok" | "warning" | "critical",
- *                    "problems": [{"severity": "warning" | "critical", "text"}],
+ *                    "problems": [{"severity": "warning" | "critical", "text", "see"?: the command that looks deeper}],
  *                    "log": {"origin", "size", "root" (hex), "checkpoint_age_ms"?,
  *                            "cosigned": {"witnesses", "by", "size", "quorum", "age_ms"?, "upgrading"?}?},   a node's: its verified head,
  *                                                                            and whether evidence is being led there
@@ -28,7 +28,13 @@
  *                                         "restarts", "failed"?: "why the last one ended"}],
  *                    "link"? (node): {"state": "up" | "down" | "never", "endpoint", "last_seen_ms"?, "last_error"?},
  *                    "destinations": [{"member", "link"? (broker): "up" | "down" | "never", "queued",
- *                                      "queued_bytes"?, "oldest_ms"?, "in_flight"?, "last_error"?, "last_seen_ms"?}],
+ *                                      "queued_bytes"?, "oldest_ms"?, "in_flight"?, "last_error"?, "last_seen_ms"?,
+ *                                      "ages"?: [how many wait under 1 min, 5 min, 20 min, 1 h, 4 h, 24 h, longer], "late"?: how many
+ *                                      of them longer than "late_after_ms" (to 15 s; not known for some seconds after a start with a
+ *                                      long queue), "next_retry_ms"?: until something in flight is sent again}],
+ *                    "keys"?: {"prekeys_until_at_ms"?, "prekeys_of"?}: of the active member whose dated prekeys end first; of a node
+ *                                                            its own
+ *                    "late_after_ms"? (broker): the configured target,
  *                    "inbox"? (node): {"offered", "leased", "held"},
  *                    "counters": {NAME: NUMBER since the start, ...},
  *                    "rates"?: {COUNTER: [1 min, 15 min]},   a second, over the last 60 to 70 s and the last 15 min, or as long as

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,11 +48,48 @@ void tmx_answer_problem(json_t *problems, const char *severity, const char *text
     json_array_append_new(problems, json_pack("{ss ss}", "severity", severity, "text", text));
 }
 
+void tmx_answer_problem_see(json_t *problems, const char *severity, const char *see, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    json_array_append_new(problems, json_pack("{ss ss ss}", "severity", severity, "text", text, "see", see));
+}
+
+void tmx_answer_key_problem(json_t *problems, const char *folder, const char *name)
+{
+    char path[4096], see[4096 + 8], byte;
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    (void)snprintf(see, sizeof(see), "ls -l %s", path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    ssize_t n = fd >= 0 ? read(fd, &byte, 1) : -1;
+    int error = errno;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    if (n <= 0) {
+        tmx_answer_problem_see(problems, "critical", see, "%s cannot be read, and the next start needs it: %s", path,
+                               n == 0 ? "it is empty" : strerror(error));
+    }
+}
+
+void tmx_answer_ages(json_t *object, const struct tmx_ages_view *ages)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < TMX_AGES_BUCKETS; i++) {
+        json_array_append_new(list, json_integer((json_int_t)ages->buckets[i]));
+    }
+    json_object_set_new(object, "ages", list);
+    json_object_set_new(object, "late", json_integer((json_int_t)ages->late));
+}
+
 void tmx_answer_marker_problem(json_t *problems, bool unwritten)
 {
     if (unwritten) {
-        tmx_answer_problem(problems, "warning",
-                           "the marker cannot be written: an old copy of the spool, put back now, would not be noticed");
+        tmx_answer_problem_see(problems, "warning", "journalctl -g marker.unwritten",
+                               "the marker cannot be written: an old copy of the spool, put back now, would not be noticed");
     }
 }
 
@@ -59,13 +98,12 @@ void tmx_answer_directory_problems(json_t *problems, const struct tmx_directory 
 {
     uint64_t expires_ms = tmx_directory_pb(directory)->expires_ms;
     if (expired) {
-        tmx_answer_problem(
-            problems, "critical",
-            "the directory has expired, nothing new is taken: install a new one with tmxctl directory install");
+        tmx_answer_problem_see(problems, "critical", "tmxctl directory show",
+                               "the directory has expired, nothing new is taken: install a new one with tmxctl directory install");
     } else if (expires_ms < now_ms + EXPIRY_CRITICAL_MS) {
-        tmx_answer_problem(problems, "critical", "the directory expires within 7 days");
+        tmx_answer_problem_see(problems, "critical", "tmxctl directory show", "the directory expires within 7 days");
     } else if (expires_ms < now_ms + EXPIRY_WARNING_MS) {
-        tmx_answer_problem(problems, "warning", "the directory expires within 30 days");
+        tmx_answer_problem_see(problems, "warning", "tmxctl directory show", "the directory expires within 30 days");
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What a daemon remembers of its last hours, as JSON: how fast now and over a quarter of an hour, and point by point.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include <tmx/answer.h>
@@ -9,6 +10,7 @@
 static const uint64_t window_ms[PAIR] = { 60000, 900000 };
 
 #define SPOOL_WINDOW_MS 900000u
+#define FORECAST_WARNING_MS 86400000u
 #define FORECAST_MAX_MS (365ull * 86400000ull)   /* beyond it is no forecast */
 
 /* Per second; null where too little time has passed to tell. */
@@ -23,18 +25,32 @@ static json_t *quantile(const struct tmx_histogram *now, const struct tmx_histog
     return tmx_histogram_quantile(now, then, permille, &ms) ? json_integer((json_int_t)ms) : json_null();
 }
 
-static void spool_forecast(json_t *status, const struct tmx_series *s)
+/* In how long the spool is full at the pace of the last quarter of an hour; UINT64_MAX: there is no telling. */
+static uint64_t full_in_ms(const struct tmx_series *s, uint64_t capacity)
 {
-    json_t *spool = json_object_get(status, "spool");
-    const struct tmx_sample *now = tmx_series_last(s), *then = tmx_series_ago(s, SPOOL_WINDOW_MS);
-    uint64_t capacity = (uint64_t)json_integer_value(json_object_get(spool, "capacity_bytes"));
+    const struct tmx_sample *now = tmx_series_last(s);
+    if (now == NULL) {
+        return UINT64_MAX;
+    }
+    const struct tmx_sample *then = tmx_series_ago(s, SPOOL_WINDOW_MS);
     uint64_t used = now->levels[0], ms = now->at_ms - then->at_ms;
     if (ms < window_ms[0] || used <= then->levels[0] || capacity <= used) {
-        return;
+        return UINT64_MAX;
     }
     double left_ms = (double)(capacity - used) / (double)(used - then->levels[0]) * (double)ms;
-    if (left_ms < (double)FORECAST_MAX_MS) {
-        json_object_set_new(spool, "full_in_ms", json_integer((json_int_t)left_ms));
+    return left_ms < (double)FORECAST_MAX_MS ? (uint64_t)left_ms : UINT64_MAX;
+}
+
+void tmx_answer_spool_problem(json_t *problems, struct tmx_spool *spool, const struct tmx_series *s)
+{
+    struct tmx_spool_stat stat = { 0 };
+    char text[32];
+    (void)!tmx_spool_stat(spool, &stat);   /* a spool that fails fails the turn */
+    uint64_t ms = full_in_ms(s, stat.capacity_bytes);
+    if (ms < FORECAST_WARNING_MS) {
+        (void)snprintf(text, sizeof(text), ms < 7200000 ? "%ju min" : "%ju h", (uintmax_t)(ms / (ms < 7200000 ? 60000 : 3600000)));
+        tmx_answer_problem_see(problems, "warning", "tmxctl queue", "the spool is full in %s at the pace of the last 15 minutes",
+                               text);
     }
 }
 
@@ -62,8 +78,10 @@ void tmx_answer_pace(json_t *status, const struct tmx_series *s, const struct tm
     }
     json_object_set_new(status, "rates", rates);
     json_object_set_new(status, "latency", latency);
-    if (now != NULL) {
-        spool_forecast(status, s);
+    json_t *spool = json_object_get(status, "spool");
+    uint64_t ms = full_in_ms(s, (uint64_t)json_integer_value(json_object_get(spool, "capacity_bytes")));
+    if (ms != UINT64_MAX) {
+        json_object_set_new(spool, "full_in_ms", json_integer((json_int_t)ms));
     }
 }
 

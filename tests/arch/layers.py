@@ -13,7 +13,7 @@ import sys
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
 HEADERS = {
-    'base': 'err bytes series text limits code',
+    'base': 'ages err bytes series text limits code',
     'wire': 'codec gateframe',
     'envelope': 'batch seal identifier catalogue directory envelope evidence',
     'audit': 'merkle misbehaviour note policy projection tree witness',

@@ -366,6 +366,15 @@ static bool all_cosigned(struct sim *s)
     return true;
 }
 
+static uint64_t sum(const uint64_t *numbers, size_t n)
+{
+    uint64_t all = 0;
+    for (size_t i = 0; i < n; i++) {
+        all += numbers[i];
+    }
+    return all;
+}
+
 /* I9: the counters of a destination are those of the log. */
 static void compare_destinations(struct sim *s)
 {
@@ -382,9 +391,11 @@ static void compare_destinations(struct sim *s)
             }
         }
         struct tmx_broker_link_view v;
+        struct tmx_ages_view ages;
         if (tmx_broker_link(s->broker, code, &v) != 0 || v.destination.accepted != accepted ||
             v.destination.queued != queued || v.destination.arrived != arrived ||
-            v.destination.terminal != accepted - queued - arrived || v.in_flight > TMX_DELIVERY_WINDOW) {
+            v.destination.terminal != accepted - queued - arrived || v.in_flight > TMX_DELIVERY_WINDOW ||
+            (tmx_broker_ages(s->broker, code, &ages) && sum(ages.buckets, TMX_AGES_BUCKETS) != queued)) {
             sim_fail(s, "I9: %s: %" PRIu64 " accepted, %" PRIu64 " queued, %" PRIu64 " arrived by the log",
                      s->federation.members[i].code, accepted, queued, arrived);
         }

@@ -46,6 +46,7 @@ static inline void broker_start(struct world *w)
                                    .generation = 1,
                                    .queue_max = w->queue_max != 0 ? w->queue_max : 100000,
                                    .retention_ms = w->retention_ms,
+                                   .late_ms = 5 * 60000,
                                    .directory = federation_file(&w->federation) };
     memcpy(c.log_public, w->federation.log_public, sizeof(c.log_public));
     assert_int_equal(tmx_broker_new(w->spool, &c, w->mono_ms, w->wall_ms * 1000, &w->broker), 0);
