@@ -11,7 +11,7 @@
 #define NUMBER TMX_METRIC_NUMBER, NULL, NULL
 #define SECONDS TMX_METRIC_SECONDS, NULL, NULL
 #define IS(text) TMX_METRIC_IS, text, NULL
-#define QUANTILE(text) TMX_METRIC_SECONDS, NULL, "quantile=\"" text "\""
+#define PERCENTILE(text) TMX_METRIC_SECONDS, NULL, "percentile=\"" text "\""
 #define STATE(text) TMX_METRIC_IS, text, "state=\"" text "\""
 
 const struct tmx_metric tmx_metrics[] = {
@@ -92,21 +92,21 @@ const struct tmx_metric tmx_metrics[] = {
     { NODE, "counters.alarms", "alarms_total", NUMBER, "Alarms since the start; the log of tmx-node says which." },
 
     /* how long deliveries take */
-    { NODE, "latency.accepted_ms.p50[1]", "acceptance_seconds", QUANTILE("0.5"),
+    { NODE, "latency.accepted_ms.p50[1]", "acceptance_seconds", PERCENTILE("50"),
       "From the submission of a message until its acceptance was verified here, over the last 15 minutes." },
-    { NODE, "latency.accepted_ms.p99[1]", "acceptance_seconds", QUANTILE("0.99"), NULL },
-    { BROKER, "latency.arrived_ms.p50[1]", "arrival_seconds", QUANTILE("0.5"),
+    { NODE, "latency.accepted_ms.p99[1]", "acceptance_seconds", PERCENTILE("99"), NULL },
+    { BROKER, "latency.arrived_ms.p50[1]", "arrival_seconds", PERCENTILE("50"),
       "From the acceptance of a message to its arrival at the recipient's node, over the last 15 minutes." },
-    { BROKER, "latency.arrived_ms.p99[1]", "arrival_seconds", QUANTILE("0.99"), NULL },
-    { NODE, "latency.arrived_ms.p50[1]", "arrival_seconds", QUANTILE("0.5"),
+    { BROKER, "latency.arrived_ms.p99[1]", "arrival_seconds", PERCENTILE("99"), NULL },
+    { NODE, "latency.arrived_ms.p50[1]", "arrival_seconds", PERCENTILE("50"),
       "From the submission of a message until its arrival was verified here, over the last 15 minutes." },
-    { NODE, "latency.arrived_ms.p99[1]", "arrival_seconds", QUANTILE("0.99"), NULL },
-    { BROKER, "latency.delivered_ms.p50[1]", "delivery_seconds", QUANTILE("0.5"),
+    { NODE, "latency.arrived_ms.p99[1]", "arrival_seconds", PERCENTILE("99"), NULL },
+    { BROKER, "latency.delivered_ms.p50[1]", "delivery_seconds", PERCENTILE("50"),
       "From the acceptance of a message until the recipient's application has taken it, over the last 15 minutes." },
-    { BROKER, "latency.delivered_ms.p99[1]", "delivery_seconds", QUANTILE("0.99"), NULL },
-    { NODE, "latency.delivered_ms.p50[1]", "delivery_seconds", QUANTILE("0.5"),
+    { BROKER, "latency.delivered_ms.p99[1]", "delivery_seconds", PERCENTILE("99"), NULL },
+    { NODE, "latency.delivered_ms.p50[1]", "delivery_seconds", PERCENTILE("50"),
       "From the submission of a message until its delivery was verified here, over the last 15 minutes." },
-    { NODE, "latency.delivered_ms.p99[1]", "delivery_seconds", QUANTILE("0.99"), NULL },
+    { NODE, "latency.delivered_ms.p99[1]", "delivery_seconds", PERCENTILE("99"), NULL },
 
     /* what a node holds */
     { NODE, "counters.waiting", "messages_waiting", NUMBER, "Submitted messages that are not sealed and sent yet." },

@@ -145,7 +145,7 @@ function pathOf(points) {
   let d = '', pen = 'M';
   for (const [x, y] of points) {
     if (y == null) { pen = 'M'; continue; }
-    d += `${pen}${x.toFixed(1)} ${y.toFixed(1)}`;
+    d += `${pen}${x.toFixed(1)} ${y.toFixed(1)}${pen === 'M' ? 'h0' : ''}`;   /* a single one is a dot */
     pen = 'L';
   }
   return d;
@@ -208,14 +208,14 @@ const COLUMNS = [
   ['In flight', '', r => r.in_flight > 0 && count(r.in_flight)],
   ['Next retry', '', r => r.next_retry_ms != null && `in ${duration(r.next_retry_ms)}`],
   ['Heard', '', r => r.last_seen_ms != null && `${duration(r.last_seen_ms)} ago`],
-  ['Last error', 'text wrap', r => r.last_error],
+  ['Last error', 'text wrap rest', r => r.last_error],
 ];
 function showDestinations(s) {
   const trouble = r => (r.link && r.link !== 'up' ? 2 : 0) + (r.queued > 0 ? 1 : 0);
   const rows = [...s.destinations].sort((a, b) => trouble(b) - trouble(a) || b.queued - a.queued || (a.member < b.member ? -1 : 1));
   const well = rows.filter(r => trouble(r) === 0).length;
   const cells = rows.map(r => COLUMNS.map(c => c[2](r)));
-  const used = COLUMNS.map((_, i) => i).filter(i => cells.some(row => row[i] != null && row[i] !== false));
+  const used = COLUMNS.map((_, i) => i).filter(i => i === COLUMNS.length - 1 || cells.some(row => row[i] != null && row[i] !== false));
   fill('destinations-sum', `${well} of ${rows.length} are linked and have nothing waiting`);
   if (s.role === 'node') fill('destinations-sum', `${well} of ${rows.length} have nothing waiting`);
   fill('destinations', el('table', { role: 'table' }, el('caption', null, 'Where messages wait'),
