@@ -145,11 +145,13 @@ function pathOf(points) {
   let d = '', pen = 'M';
   for (const [x, y] of points) {
     if (y == null) { pen = 'M'; continue; }
-    d += `${pen}${x.toFixed(1)} ${y.toFixed(1)}${pen === 'M' ? 'h0' : ''}`;   /* a single one is a dot */
+    d += `${pen}${x.toFixed(1)} ${y.toFixed(1)}`;
     pen = 'L';
   }
   return d;
 }
+/* What has nothing on either side would be no line. */
+const alone = points => points.filter(([, y], i) => y != null && points[i - 1]?.[1] == null && points[i + 1]?.[1] == null);
 function plot(title, lines, h, options) {
   const width = Math.max(240, options.width), values = lines.flatMap(l => l.values);
   const shown = options.log ? duration : count;
@@ -172,7 +174,8 @@ function plot(title, lines, h, options) {
       svg('text', { x: LEFT - 6, y: y(t) + 4, 'text-anchor': 'end' }, shown(t))]),
     hours.map(at => svg('text', { x: Math.min(x(h.at_ms - at), width - RIGHT - 14), y: HEIGHT - 5, 'text-anchor': 'middle' }, clock(at))),
     !options.log && ends.length > 1 && svg('path', { class: 'under', d: `${pathOf(ends)}L${ends.at(-1)[0]} ${base}L${ends[0][0]} ${base}Z` }),
-    points.slice().reverse().map((p, i) => svg('path', { class: i === points.length - 1 ? 'one' : 'two', d: pathOf(p) }))));
+    points.map((p, i) => [p, ['one', 'two'][i]]).reverse().map(([p, name]) => [svg('path', { class: name, d: pathOf(p) }),
+      alone(p).map(([cx, cy]) => svg('circle', { class: name, cx, cy, r: 2.5 }))])));
 }
 function showPlots() {
   if (!last.history || !last.status) return;
@@ -231,6 +234,7 @@ function showDestinations(s) {
 /* ---- log, disk, directory and the rest ---- */
 
 const part = (title, ...content) => el('section', { 'aria-label': title }, el('h2', null, title), content);
+const words = name => name.replaceAll('_', ' ');
 const facts = pairs => el('dl', null, pairs.filter(p => p && p[1] != null).map(([name, value]) => [el('dt', null, name), el('dd', null, value)]));
 
 function logPart(s) {
@@ -242,7 +246,7 @@ function logPart(s) {
 function diskPart(s) {
   const d = s.spool;
   return part('Disk', el('meter', { min: 0, max: 100, low: 60, high: 79, optimum: 0, value: d.percent, 'aria-label': `Spool: ${d.percent} percent used` }),
-    facts([['Used', `${bytes(d.used_bytes)} of ${bytes(d.capacity_bytes)}, ${d.percent} %`],
+    facts([['Used', `${bytes(d.used_bytes)} of ${bytes(d.capacity_bytes)}, ${d.percent}\u00a0%`],
       d.full_in_ms != null && ['Full in', `${duration(d.full_in_ms)}, as it grows now`]]));
 }
 function trustPart(s) {
@@ -259,7 +263,11 @@ function inboxPart(s) {
   const i = s.inbox;
   return part('Inbox', facts([['Ready', count(i.offered)], ['In work', count(i.leased)], ['Behind others', i.blocked && count(i.blocked)], ['Held', count(i.held)]]));
 }
-const countersPart = s => part('Since the start', facts(Object.entries(s.counters).map(([name, n]) => [name, count(n)])));
+function countersPart(s) {
+  const shown = ([name, n]) => el('div', null, el('dt', null, words(name)), el('dd', null, name.endsWith('_bytes') ? bytes(n) : count(n)));
+  return el('section', { class: 'wide', 'aria-label': 'Since the start' }, el('h2', null, 'Since the start'),
+    el('dl', null, Object.entries(s.counters).map(shown)));
+}
 function showParts(s) {
   fill('parts', logPart(s), diskPart(s), trustPart(s), s.gates ? gatesPart(s) : inboxPart(s), countersPart(s));
 }
