@@ -83,6 +83,7 @@ int check_config(const char *path)
         }
         tmx_inspect_spool(&i, "broker");
         tmx_inspect_run(&i);
+        tmx_inspect_http(&i);
     }
     tmx_directory_free(d);
     tmx_config_free(c);

@@ -151,12 +151,15 @@ static void control_take(struct daemon *d)
         control_answer(d, &r);
     }
     tmx_control_step(d->control, tmx_clock_mono_ms());
+    if (d->http != NULL) {
+        tmx_http_step(d->http, tmx_clock_mono_ms());
+    }
 }
 
 /* Waits until a gate, an operator or a signal has something, or until the deadline. */
 static void wait_for_work(struct daemon *d, uint64_t deadline_ms)
 {
-    struct pollfd fds[TMX_MEMBERS_MAX + TMX_CONTROL_FDS_MAX + 1];
+    struct pollfd fds[TMX_MEMBERS_MAX + TMX_CONTROL_FDS_MAX + 2];
     nfds_t n = 0;
     fds[n++] = (struct pollfd){ .fd = d->signals, .events = POLLIN };
     struct tmx_control_fd control[TMX_CONTROL_FDS_MAX];
@@ -166,6 +169,11 @@ static void wait_for_work(struct daemon *d, uint64_t deadline_ms)
     }
     uint64_t due = tmx_control_due(d->control);
     deadline_ms = due < deadline_ms ? due : deadline_ms;
+    if (d->http != NULL) {
+        fds[n++] = (struct pollfd){ .fd = tmx_http_fd(d->http), .events = POLLIN };
+        due = tmx_http_due(d->http);
+        deadline_ms = due < deadline_ms ? due : deadline_ms;
+    }
     for (size_t i = 0; i < d->gates.n; i++) {
         const struct tmx_gate_link *l = d->gates.gate[i].link;
         due = tmx_gate_link_due(l);

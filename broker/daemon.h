@@ -8,6 +8,7 @@
  *   spool.c     opening the one its marker knows    archive.c  what a spool nobody serves says
  *   pace.c      how fast, how long, how full
  *   check.c     what is wrong with a configuration
+ *   http.c      the status for browsers and monitoring
  */
 #pragma once
 
@@ -16,6 +17,7 @@
 #include <tmx/control.h>
 #include <tmx/directory.h>
 #include <tmx/gate_link.h>
+#include <tmx/http.h>
 #include <tmx/room.h>
 #include <tmx/spool_lmdb.h>
 #include <tmx/startup.h>
@@ -25,7 +27,7 @@
 
 struct settings {
     struct tmx_config *config;
-    const char *path, *directory, *authority, *keys, *shard, *spool, *marker, *run, *gate_program;
+    const char *path, *directory, *authority, *keys, *shard, *spool, *marker, *run, *http, *gate_program;
     uint64_t capacity_bytes, gate_memory_bytes, queue_max, high_water_percent, retention_ms, late_ms;
 };
 
@@ -92,6 +94,7 @@ struct daemon {
     struct tmx_broker *broker;
     struct gates gates;
     struct tmx_control *control;
+    struct tmx_http *http;             /* NULL: none is configured */
     int signals;
     uint64_t started_ms, last_beat_ms, last_snapshot;
     struct tmx_series *series;        /* NULL: nothing is remembered */
@@ -145,3 +148,6 @@ bool control_witness(struct daemon *d, const struct tmx_control_request *r);
 /* The turn is over: answers who brought a witness's answer. */
 void control_witness_done(struct daemon *d, enum tmx_broker_witness result);
 json_t *control_status(struct daemon *d);
+
+/* Opens the endpoint that is configured, if one is. Prints what is wrong and returns an exit code, 0 = fine. */
+int http_open(struct daemon *d);

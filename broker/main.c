@@ -153,7 +153,8 @@ static int serve(struct daemon *d)
         fprintf(stderr, "tmx-broker: %s\n", strerror(-r));
         return 1;
     }
-    code = daemon_run(d);
+    code = http_open(d);
+    code = code != 0 ? code : daemon_run(d);
     sodium_memzero(&keys, sizeof(keys));
     return code;
 }
@@ -193,6 +194,7 @@ int main(int argc, char **argv)
         code = serve(&d);
     }
     free(d.install.file);
+    tmx_http_free(d.http);
     tmx_control_free(d.control);
     tmx_series_free(d.series);
     tmx_broker_free(d.broker);

@@ -31,6 +31,8 @@ static const struct tmx_config_key keys[] = {
     { "broker", "marker", TMX_CONFIG_PATH, true, NULL, 0, 0, NULL,
       "File outside the spool that remembers how far it was, so that an old copy is noticed." },
     { "broker", "run", TMX_CONFIG_PATH, true, NULL, 0, 0, NULL, "Folder of the control socket and status.json." },
+    { "broker", "http", TMX_CONFIG_STRING, false, NULL, 9, 64, NULL,
+      "Loopback address and port of the status page and of metrics: 127.0.0.1:9570; unset: none." },
     { "broker", "gate_program", TMX_CONFIG_PATH, false, NULL, 0, 0, NULL,
       "The tmx-gate program; unset: the installed one." },
     { "broker", "gate_memory", TMX_CONFIG_SIZE, false, "256 MiB", 32u << 20, 0, NULL, "Memory cap of a gate." },
@@ -94,6 +96,7 @@ int settings_load(const char *path, struct settings *ret_settings)
                           .spool = tmx_config_string(c, "broker", "spool"),
                           .marker = tmx_config_string(c, "broker", "marker"),
                           .run = tmx_config_string(c, "broker", "run"),
+                          .http = tmx_config_string(c, "broker", "http"),
                           .capacity_bytes = tmx_config_u64(c, "broker", "capacity"),
                           .gate_memory_bytes = tmx_config_u64(c, "broker", "gate_memory"),
                           .queue_max = tmx_config_u64(c, "broker", "queue_max"),
@@ -103,6 +106,11 @@ int settings_load(const char *path, struct settings *ret_settings)
     s.gate_program = settings_gate_program(c);
     if (access(s.gate_program, X_OK) != 0) {
         fprintf(stderr, "tmx-broker: no program %s: set gate_program in %s\n", s.gate_program, path);
+        tmx_config_free(c);
+        return TMX_EXIT_CONFIG;
+    }
+    if (s.http != NULL && !tmx_http_address_valid(s.http)) {
+        fprintf(stderr, "%s: http = %s: it has to be a loopback address and a port, as 127.0.0.1:9570\n", path, s.http);
         tmx_config_free(c);
         return TMX_EXIT_CONFIG;
     }

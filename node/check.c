@@ -189,6 +189,7 @@ int check_config(const char *path)
         check_applications(&i);
         tmx_inspect_spool(&i, "node");
         tmx_inspect_run(&i);
+        tmx_inspect_http(&i);
     }
     tmx_directory_free(d);
     tmx_config_free(c);

@@ -230,11 +230,14 @@ static void control_take(struct daemon *d)
         control_answer(d, &r);
     }
     tmx_control_step(d->control, tmx_clock_mono_ms());
+    if (d->http != NULL) {
+        tmx_http_step(d->http, tmx_clock_mono_ms());
+    }
 }
 
 static int wait_for_work(struct daemon *d, uint64_t deadline_ms)
 {
-    struct tmx_poll items[4 + TMX_CONTROL_FDS_MAX];
+    struct tmx_poll items[5 + TMX_CONTROL_FDS_MAX];
     size_t n = 0;
     struct tmx_socket *sockets[] = { d->link, d->local, d->remote };
     for (size_t i = 0; i < TMX_N(sockets); i++) {
@@ -251,6 +254,11 @@ static int wait_for_work(struct daemon *d, uint64_t deadline_ms)
     }
     uint64_t due = tmx_control_due(d->control);
     deadline_ms = due < deadline_ms ? due : deadline_ms;
+    if (d->http != NULL) {
+        items[n++] = (struct tmx_poll){ .fd = tmx_http_fd(d->http) };
+        due = tmx_http_due(d->http);
+        deadline_ms = due < deadline_ms ? due : deadline_ms;
+    }
     uint64_t now = tmx_clock_mono_ms();
     int timeout = deadline_ms <= now ? 0 : deadline_ms - now > BEAT_MS ? (int)BEAT_MS : (int)(deadline_ms - now);
     return tmx_transport_poll(d->transport, items, n, timeout);

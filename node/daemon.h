@@ -6,6 +6,7 @@
  *   setup.c     init and restore               proofs.c   files of what did not fit the log
  *   pace.c      how fast, how long, how full
  *   check.c     what is wrong with a configuration
+ *   http.c      the status for browsers and monitoring
  */
 #pragma once
 
@@ -14,6 +15,7 @@
 #include <tmx/config.h>
 #include <tmx/control.h>
 #include <tmx/directory.h>
+#include <tmx/http.h>
 #include <tmx/outbox.h>
 #include <tmx/room.h>
 #include <tmx/spool_lmdb.h>
@@ -24,7 +26,7 @@
 
 struct settings {
     struct tmx_config *config;
-    const char *path, *member, *directory, *authority, *keys, *spool, *marker, *run, *catalogue, *endpoint, *listen;
+    const char *path, *member, *directory, *authority, *keys, *spool, *marker, *run, *http, *catalogue, *endpoint, *listen;
     uint64_t capacity_bytes, high_water_percent, expiry_ms, retention_ms;
 };
 
@@ -70,6 +72,7 @@ struct daemon {
     char gate_endpoint[256];
     uint8_t gate_key[32];
     struct tmx_control *control;
+    struct tmx_http *http;            /* NULL: none is configured */
     int signals;
     uint64_t started_ms, last_beat_ms, last_snapshot;
     struct tmx_series *series;        /* NULL: nothing is remembered */
@@ -103,3 +106,6 @@ void proofs_write(struct daemon *d);
 /* control.c */
 void control_answer(struct daemon *d, const struct tmx_control_request *r);
 json_t *control_status(struct daemon *d);
+
+/* Opens the endpoint that is configured, if one is. Prints what is wrong and returns an exit code, 0 = fine. */
+int http_open(struct daemon *d);

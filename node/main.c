@@ -158,7 +158,8 @@ static int serve(struct daemon *d)
         fprintf(stderr, "tmx-node: %s\n", strerror(-r));
         return 1;
     }
-    return daemon_run(d);
+    code = http_open(d);
+    return code != 0 ? code : daemon_run(d);
 }
 
 int main(int argc, char **argv)
@@ -191,6 +192,7 @@ int main(int argc, char **argv)
         code = serve(&d);
     }
     free(d.install.file);
+    tmx_http_free(d.http);
     tmx_control_free(d.control);
     tmx_series_free(d.series);
     tmx_node_free(d.node);

@@ -36,6 +36,8 @@ static const struct tmx_config_key keys[] = {
     { "node", "marker", TMX_CONFIG_PATH, true, NULL, 0, 0, NULL,
       "File outside the spool that remembers how far it was, so that an old copy is noticed." },
     { "node", "run", TMX_CONFIG_PATH, true, NULL, 0, 0, NULL, "Folder of the control socket and status.json." },
+    { "node", "http", TMX_CONFIG_STRING, false, NULL, 9, 64, NULL,
+      "Loopback address and port of the status page and of metrics: 127.0.0.1:9571; unset: none." },
     { "node", "catalogue", TMX_CONFIG_PATH, true, NULL, 0, 0, NULL, "Message catalogue; read again on SIGHUP." },
     { "node", "endpoint", TMX_CONFIG_STRING, true, NULL, 7, 200, NULL,
       "Where local applications connect: ipc://PATH; its folder and mode say who may." },
@@ -81,6 +83,7 @@ int settings_load(const char *path, struct settings *ret_settings)
                           .spool = tmx_config_string(c, "node", "spool"),
                           .marker = tmx_config_string(c, "node", "marker"),
                           .run = tmx_config_string(c, "node", "run"),
+                          .http = tmx_config_string(c, "node", "http"),
                           .catalogue = tmx_config_string(c, "node", "catalogue"),
                           .endpoint = tmx_config_string(c, "node", "endpoint"),
                           .listen = tmx_config_string(c, "node", "listen"),
@@ -90,6 +93,11 @@ int settings_load(const char *path, struct settings *ret_settings)
                           .retention_ms = tmx_config_u64(c, "node", "retention") };
     if (!tmx_member_valid(tmx_bytes_str(s.member))) {
         fprintf(stderr, "%s: member = %s: a member code is 2 to 8 of A-Z and 0-9\n", path, s.member);
+        tmx_config_free(c);
+        return TMX_EXIT_CONFIG;
+    }
+    if (s.http != NULL && !tmx_http_address_valid(s.http)) {
+        fprintf(stderr, "%s: http = %s: it has to be a loopback address and a port, as 127.0.0.1:9571\n", path, s.http);
         tmx_config_free(c);
         return TMX_EXIT_CONFIG;
     }

@@ -39,3 +39,5 @@ bool tmx_inspect_key(const struct tmx_inspection *i, const char *name, const cha
 void tmx_inspect_spool(const struct tmx_inspection *i, const char *role);
 /* `run`, and the control socket in it. */
 void tmx_inspect_run(const struct tmx_inspection *i);
+/* `http`: a loopback address, or none. */
+void tmx_inspect_http(const struct tmx_inspection *i);

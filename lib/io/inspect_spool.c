@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the configurations of both daemons name: spool, marker, run folder. See tmx/inspect.h.
+ * What the configurations of both daemons name: spool, marker, run folder, HTTP endpoint. See tmx/inspect.h.
  */
 #include <string.h>
 #include <sys/stat.h>
@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <tmx/control.h>
+#include <tmx/http.h>
 #include <tmx/spool_lmdb.h>
 
 #include "files.h"
@@ -123,5 +124,14 @@ void tmx_inspect_run(const struct tmx_inspection *i)
                     "%s has mode %04o: anybody could answer in the daemon's place", run, (unsigned)(st.st_mode & 07777));
     } else {
         inspect_say(i, "run", TMX_FINDING_OK, NULL, "%s", run);
+    }
+}
+
+void tmx_inspect_http(const struct tmx_inspection *i)
+{
+    const char *address = tmx_config_string(i->config, i->section, "http");
+    if (address != NULL && !tmx_http_address_valid(address)) {
+        inspect_say(i, "http", TMX_FINDING_CRITICAL, "http = 127.0.0.1:9570, and a tunnel for who is elsewhere",
+                    "%s is not a loopback address with a port", address);
     }
 }

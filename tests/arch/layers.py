@@ -3,7 +3,7 @@
 """Includes point one way: base <- wire <- envelope <- {link, queue, audit} <- pure modules of broker and node <- io <- main.
 
 The layer of a public header is the folder whose .c files implement it; HEADERS below says which. Also checked: <zmq.h>
-and <lmdb.h> appear in one file of the product (the spool's own files count as one module), and so do libcrypto's headers;
+and <lmdb.h> appear in one file of the product (the spool's own files count as one module), and so do libcrypto's and libmicrohttpd's headers;
 private headers stay in their folder, protobuf-c is called in one file.
 """
 import pathlib
@@ -18,7 +18,7 @@ HEADERS = {
     'envelope': 'batch seal identifier catalogue directory envelope evidence',
     'audit': 'merkle misbehaviour note policy projection tree witness',
     'queue': 'spool',
-    'io': 'transport zap gate_stream gate_link spool_lmdb keyfile config control locale log notify clock startup answer outbox room findings inspect',
+    'io': 'transport zap gate_stream gate_link spool_lmdb keyfile config control locale log notify clock startup answer outbox room findings inspect http',
     'client': 'client',
 }
 LAYER_OF_HEADER = {h: layer for layer, names in HEADERS.items() for h in names.split()}
@@ -65,6 +65,8 @@ def check(path):
             errors.append(f'{where}: only lib/io/transport_zmq.c may')
         if name == 'lmdb.h' and not path.name.startswith('spool_'):
             errors.append(f'{where}: only the LMDB spool may')
+        if name == 'microhttpd.h' and path.name != 'http.c':
+            errors.append(f'{where}: only lib/io/http.c may')
         if name.startswith('openssl/') and path.name != 'tsa.c':
             errors.append(f'{where}: only broker/audit/tsa.c may')
         if name.startswith('tmx/') and folder in MAY_USE:
