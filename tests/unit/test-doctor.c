@@ -99,16 +99,16 @@ static void test_run(void **state)
 /* All together are bounded, too: what there is no time for is said. */
 static void test_time_is_up(void **state)
 {
-    static const struct tmx_doctor_check checks[] = { { "one", hang }, { "two", hang }, { "three", fine } };
+    static const struct tmx_doctor_check checks[] = { { "one", hang }, { "two", fine }, { "three", fine } };
     const struct tmx_doctor_subject s = { .program = "well" };
     struct tmx_findings to = fresh();
     uint64_t before = tmx_clock_mono_ms();
-    tmx_doctor_run(checks, TMX_N(checks), &s, 200, 300, &to);
-    assert_true(tmx_clock_mono_ms() - before < 2000);
-    assert_int_equal(n_found, 5);
-    assert_string_equal(found[4].subject, "three");
-    assert_string_equal(found[4].says, "not looked at: the time is up");
-    assert_int_equal(found[4].severity, TMX_FINDING_WARNING);
+    tmx_doctor_run(checks, TMX_N(checks), &s, 30000, 300, &to);
+    assert_true(tmx_clock_mono_ms() - before < 10000);   /* not what one check may take */
+    assert_int_equal(n_found, 4);
+    assert_string_equal(found[3].subject, "three");
+    assert_string_equal(found[3].says, "not looked at: the time is up");
+    assert_int_equal(found[3].severity, TMX_FINDING_WARNING);
     while (waitpid(-1, NULL, 0) > 0) {
     }
 }
