@@ -7,8 +7,8 @@
  *   setup_shard.c  new-shard                        serve_log.c  an archived log, for auditors
  *   spool.c     opening the one its marker knows    archive.c  what a spool nobody serves says
  *   pace.c      how fast, how long, how full
- *   check.c     what is wrong with a configuration
  *   http.c      the status for browsers and monitoring
+ *   check.c     what is wrong with a configuration  doctor.c   and with the host
  */
 #pragma once
 
@@ -16,6 +16,7 @@
 #include <tmx/config.h>
 #include <tmx/control.h>
 #include <tmx/directory.h>
+#include <tmx/findings.h>
 #include <tmx/gate_link.h>
 #include <tmx/http.h>
 #include <tmx/room.h>
@@ -116,8 +117,11 @@ struct daemon {
     } witness;
 };
 
-/* check.c: prints what is wrong with the configuration and what it names; an exit status. */
-int check_config(const char *path);
+/* check.c: what is wrong with the configuration and what it names. */
+void check_look(const char *path, struct tmx_findings *to);
+int check_config(const char *path);   /* prints it; an exit status */
+/* doctor.c: what is wrong with the host as well; prints it, an exit status. */
+int doctor(const char *path, bool json);
 
 int daemon_run(struct daemon *d);
 

@@ -22,12 +22,13 @@ static const char doc[] =
     "  restore    replace a lost or old spool: begins a new shard of the log\n"
     "  new-shard  go on in a new shard of the log, as it is done every year\n"
     "  serve-log  show the log of an old spool to auditors: tmx-audit export\n"
+    "  doctor     look at the configuration and the host, and say what to do\n"
     "  run        serve, in the foreground (the default)\n"
     "\n"
     "Exit status: 0 stopped in good order, 1 failed, 64 usage, 74 storage error (do not\n"
     "restart by itself), 78 configuration.\n";
 
-enum { OPT_CHECK = 256, OPT_CHECK_ALL, OPT_SHOW, OPT_PRINT, OPT_CHECKPOINT, OPT_ARCHIVE, OPT_UNCOSIGNED, OPT_SPOOL, OPT_RUN };
+enum { OPT_CHECK = 256, OPT_CHECK_ALL, OPT_SHOW, OPT_PRINT, OPT_CHECKPOINT, OPT_ARCHIVE, OPT_UNCOSIGNED, OPT_SPOOL, OPT_RUN, OPT_JSON };
 
 static const struct argp_option options[] = {
     { "config", 'c', "FILE", 0, "Configuration (default /etc/tmx/tmx-broker.conf)", 0 },
@@ -39,18 +40,19 @@ static const struct argp_option options[] = {
     { "archive", OPT_ARCHIVE, "DIR", 0, "new-shard: where the old spool goes (default: beside it, with the shard's name)", 0 },
     { "uncosigned", OPT_UNCOSIGNED, NULL, 0, "new-shard: although no quorum of witnesses has cosigned the last head", 0 },
     { "spool", OPT_SPOOL, "DIR", 0, "serve-log: the old spool", 0 },
+    { "json", OPT_JSON, NULL, 0, "doctor: print one JSON document", 0 },
     { "run", OPT_RUN, "DIR", 0, "serve-log: folder of the control socket", 0 },
     { 0 },
 };
 
 struct arguments {
     const char *config, *command, *checkpoint, *archive, *spool, *run;
-    bool check, check_all, show, uncosigned;
+    bool check, check_all, show, json, uncosigned;
 };
 
 static bool is_command(const char *arg)
 {
-    static const char *const commands[] = { "init", "restore", "new-shard", "serve-log", "run" };
+    static const char *const commands[] = { "init", "restore", "new-shard", "serve-log", "doctor", "run" };
     for (size_t i = 0; i < TMX_N(commands); i++) {
         if (strcmp(arg, commands[i]) == 0) {
             return true;
@@ -71,6 +73,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_CHECK_ALL:
         a->check_all = true;
+        return 0;
+    case OPT_JSON:
+        a->json = true;
         return 0;
     case OPT_SHOW:
         a->show = true;
@@ -95,7 +100,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0 || !is_command(arg)) {
-            argp_error(state, "unknown command '%s': init, restore, new-shard, serve-log or run", arg);
+            argp_error(state, "unknown command '%s': init, restore, new-shard, serve-log, doctor or run", arg);
         }
         a->command = arg;
         return 0;
@@ -176,6 +181,9 @@ int main(int argc, char **argv)
     }
     if (a.check_all) {
         return check_config(a.config);
+    }
+    if (strcmp(a.command, "doctor") == 0) {
+        return doctor(a.config, a.json);
     }
     int code = settings_load(a.config, &d.settings);
     if (code == 0 && a.show) {

@@ -169,11 +169,10 @@ static void check_applications(const struct tmx_inspection *i)
     }
 }
 
-int check_config(const char *path)
+void check_look(const char *path, struct tmx_findings *to)
 {
-    struct tmx_findings to = { .take = tmx_finding_print_bad, .ctx = stdout };
-    struct tmx_config *c = tmx_inspect_config(path, settings_schema(), &to);
-    struct tmx_inspection i = { &to, c, path, "node", "tmx-node", tmx_clock_wall_us() / 1000 };
+    struct tmx_config *c = tmx_inspect_config(path, settings_schema(), to);
+    struct tmx_inspection i = { to, c, path, "node", "tmx-node", tmx_clock_wall_us() / 1000 };
     struct tmx_authority authority;
     struct tmx_directory *d = NULL;
     if (c != NULL) {
@@ -193,5 +192,11 @@ int check_config(const char *path)
     }
     tmx_directory_free(d);
     tmx_config_free(c);
+}
+
+int check_config(const char *path)
+{
+    struct tmx_findings to = { .take = tmx_finding_print_bad, .ctx = stdout };
+    check_look(path, &to);
     return tmx_findings_end(&to, stdout, "configuration is good");
 }

@@ -5,8 +5,8 @@
  *   settings.c  the configuration file              daemon.c   the loop: wait, drain, turn, send
  *   setup.c     init and restore               proofs.c   files of what did not fit the log
  *   pace.c      how fast, how long, how full
- *   check.c     what is wrong with a configuration
  *   http.c      the status for browsers and monitoring
+ *   check.c     what is wrong with a configuration  doctor.c   and with the host
  */
 #pragma once
 
@@ -16,6 +16,7 @@
 #include <tmx/control.h>
 #include <tmx/directory.h>
 #include <tmx/http.h>
+#include <tmx/findings.h>
 #include <tmx/outbox.h>
 #include <tmx/room.h>
 #include <tmx/spool_lmdb.h>
@@ -54,8 +55,11 @@ struct node_applications {
 };
 int settings_applications(const struct settings *s, struct node_applications *ret_applications);
 
-/* check.c: prints what is wrong with the configuration and what it names; an exit status. */
-int check_config(const char *path);
+/* check.c: what is wrong with the configuration and what it names. */
+void check_look(const char *path, struct tmx_findings *to);
+int check_config(const char *path);   /* prints it; an exit status */
+/* doctor.c: what is wrong with the host as well; prints it, an exit status. */
+int doctor(const char *path, bool json);
 
 int setup_init(const struct settings *s);
 int setup_restore(const struct settings *s);

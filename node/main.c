@@ -20,17 +20,19 @@ static const char doc[] =
     "Commands:\n"
     "  init       create the spool of a new node\n"
     "  restore    take up an older copy of the spool, or begin an empty one after a loss\n"
+    "  doctor     look at the configuration and the host, and say what to do\n"
     "  run        serve, in the foreground (the default)\n"
     "\n"
     "Exit status: 0 stopped in good order, 1 failed, 64 usage, 74 storage error (do not\n"
     "restart by itself), 78 configuration.\n";
 
-enum { OPT_CHECK = 256, OPT_CHECK_ALL, OPT_SHOW, OPT_PRINT };
+enum { OPT_CHECK = 256, OPT_CHECK_ALL, OPT_SHOW, OPT_PRINT, OPT_JSON };
 
 static const struct argp_option options[] = {
     { "config", 'c', "FILE", 0, "Configuration (default /etc/tmx/tmx-node.conf)", 0 },
     { "check", OPT_CHECK_ALL, NULL, 0, "Check the configuration and all it names, and exit: 0 good, 1 warnings, 2 critical", 0 },
     { "check-config", OPT_CHECK, NULL, 0, "Check the configuration alone and exit", 0 },
+    { "json", OPT_JSON, NULL, 0, "doctor: print one JSON document", 0 },
     { "show-config", OPT_SHOW, NULL, 0, "Print the configuration in effect and where each value is from, and exit", 0 },
     { "print-config", OPT_PRINT, NULL, 0, "Print a commented sample configuration and exit", 0 },
     { 0 },
@@ -38,7 +40,7 @@ static const struct argp_option options[] = {
 
 struct arguments {
     const char *config, *command;
-    bool check, check_all, show;
+    bool check, check_all, show, json;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -54,6 +56,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPT_CHECK_ALL:
         a->check_all = true;
         return 0;
+    case OPT_JSON:
+        a->json = true;
+        return 0;
     case OPT_SHOW:
         a->show = true;
         return 0;
@@ -61,8 +66,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         settings_print();
         exit(0);
     case ARGP_KEY_ARG:
-        if (state->arg_num > 0 || (strcmp(arg, "init") != 0 && strcmp(arg, "restore") != 0 && strcmp(arg, "run") != 0)) {
-            argp_error(state, "unknown command '%s': init, restore or run", arg);
+        if (state->arg_num > 0 || (strcmp(arg, "init") != 0 && strcmp(arg, "restore") != 0 && strcmp(arg, "doctor") != 0 && strcmp(arg, "run") != 0)) {
+            argp_error(state, "unknown command '%s': init, restore, doctor or run", arg);
         }
         a->command = arg;
         return 0;
@@ -176,6 +181,9 @@ int main(int argc, char **argv)
     }
     if (a.check_all) {
         return check_config(a.config);
+    }
+    if (strcmp(a.command, "doctor") == 0) {
+        return doctor(a.config, a.json);
     }
     int code = settings_load(a.config, &d.settings);
     if (code == 0 && a.show) {

@@ -58,7 +58,7 @@ int tmx_run_verify(const struct arguments *a)
     return ok ? EXIT_OK : EXIT_FAILED;
 }
 
-static int run_export(struct tmx_export_order *order)
+static int run_export(struct tmx_export_order *order, bool say)
 {
     struct tmx_progress progress = tmx_progress_begin();
     struct tmx_checkpoint head;
@@ -74,7 +74,9 @@ static int run_export(struct tmx_export_order *order)
         fprintf(stderr, "tmx-audit: %s: %s\n", why, strerror(-r));
         return EXIT_FAILED;
     }
-    printf("%s: %llu entries\n", head.origin, (unsigned long long)head.size);
+    if (say) {
+        printf("%s: %llu entries\n", head.origin, (unsigned long long)head.size);
+    }
     if (uncosigned) {
         fprintf(stderr, "tmx-audit: the head is signed by the log alone: no quorum of witnesses has cosigned it yet; when enough "
                         "nodes are linked, export again\n");
@@ -97,21 +99,26 @@ int tmx_audit_sign_key(const struct arguments *a, struct tmx_signify_key *key, c
     return EXIT_OK;
 }
 
-static int export_from_broker(const struct arguments *a)
+static int export_from_broker(const struct arguments *a, bool say)
 {
     struct tmx_export_order order = { .socket = a->socket, .dir = a->operands[0], .since = a->since };
     struct tmx_signify_key key;
     int r = tmx_audit_sign_key(a, &key, &order.key);
 
-    r = r == EXIT_OK ? run_export(&order) : r;
+    r = r == EXIT_OK ? run_export(&order, say) : r;
     sodium_memzero(&key, sizeof key);
     return r;
+}
+
+int tmx_audit_update(const struct arguments *a)
+{
+    return export_from_broker(a, false);
 }
 
 /* From the broker, or as it is there already; and then, if asked, to be read. */
 int tmx_run_export(const struct arguments *a)
 {
-    int r = a->socket != NULL ? export_from_broker(a) : EXIT_OK;
+    int r = a->socket != NULL ? export_from_broker(a, true) : EXIT_OK;
 
     return r == EXIT_OK && (a->given & OPTION_FORMAT) != 0 ? tmx_audit_list(a) : r;
 }

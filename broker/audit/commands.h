@@ -40,6 +40,7 @@
 #define OPTION_TSA (UINT64_C(1) << 18)
 #define OPTION_DIRECTORY (UINT64_C(1) << 19)
 #define OPTION_BEFORE (UINT64_C(1) << 20)
+#define OPTION_INDEX (UINT64_C(1) << 21) /* --from or --to was one: no option of its own */
 
 struct arguments {
     const struct command *command;
@@ -63,6 +64,8 @@ struct arguments {
     uint64_t before_ms; /* 0: before_index */
     uint64_t before_index;
     struct tmx_audit_filter filter;
+    uint64_t from_index;
+    uint64_t to_index;
 };
 
 int tmx_run_export(const struct arguments *a);
@@ -75,6 +78,7 @@ int tmx_run_reconcile(const struct arguments *a);
 int tmx_run_report(const struct arguments *a);
 int tmx_run_verify_evidence(const struct arguments *a);
 int tmx_run_verify_misbehaviour(const struct arguments *a);
+int tmx_run_compromise(const struct arguments *a);
 int tmx_run_keygen(const struct arguments *a);
 int tmx_run_prune(const struct arguments *a);
 
@@ -82,6 +86,8 @@ int tmx_run_prune(const struct arguments *a);
 int tmx_audit_complain(const char *why); /* EXIT_FAILED */
 /* Opens the export that is the first operand and verifies its head. EXIT_OK, or complains. */
 int tmx_audit_open(const struct arguments *a, struct tmx_history *ret_history);
+/* Takes from the broker what the export does not have yet. EXIT_OK, or complains. */
+int tmx_audit_update(const struct arguments *a);
 /* The key of --sign in `key`, which the caller wipes; *ret_key is NULL without that option. EXIT_OK, or complains. */
 int tmx_audit_sign_key(const struct arguments *a, struct tmx_signify_key *key, const struct tmx_signify_key **ret_key);
 /* To the file, or without one (NULL) to standard output. EXIT_OK, or complains. */

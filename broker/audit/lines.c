@@ -162,6 +162,23 @@ static int broker_line(struct walk *w, const Tmx__LogEntry *e, const char *outco
     return r < 0 ? r : w->fn(w->ctx, &w->line);
 }
 
+/* A refused set is not among these. */
+static int prekeys_line(struct walk *w, const Tmx__LogEntry *e)
+{
+    Tmx__PrekeySet *set;
+
+    if (tmx_prekeys_parse(tmx_pb(e->body), &w->arena, &set) != TMX_CODE_OK) {
+        return -EBADMSG;
+    }
+    for (size_t i = 0; i < set->n_keys; i++) {
+        const Tmx__Prekey *k = set->keys[i];
+
+        w->line.prekeys_from_ms = i == 0 || k->from_ms < w->line.prekeys_from_ms ? k->from_ms : w->line.prekeys_from_ms;
+        w->line.prekeys_until_ms = k->until_ms > w->line.prekeys_until_ms ? k->until_ms : w->line.prekeys_until_ms;
+    }
+    return w->fn(w->ctx, &w->line);
+}
+
 static int plain_line(struct walk *w, const Tmx__LogEntry *e)
 {
     SET_TEXT(w->line.recipient, e->recipient);
@@ -183,6 +200,8 @@ static int entry_lines(struct walk *w, uint64_t index, struct tmx_bytes entry)
     set_code(&w->line, e->code);
     w->line.consumed = e->kind == TMX__ENTRY_KIND__ENTRY_REFUSAL && e->number == 1;
     SET_TEXT(w->line.member, e->member);
+    w->line.has_key = e->signature != NULL;
+    w->line.key_id = e->signature != NULL ? e->signature->key_id : 0;
     switch ((unsigned)e->kind) {
     case TMX__ENTRY_KIND__ENTRY_ACCEPTANCE:
     case TMX__ENTRY_KIND__ENTRY_RESUBMISSION:
@@ -190,6 +209,8 @@ static int entry_lines(struct walk *w, uint64_t index, struct tmx_bytes entry)
     case TMX__ENTRY_KIND__ENTRY_REFUSAL:
         return tmx_body_kind(tmx_pb(e->body)) == TMX__KIND__KIND_HEADER ? header_lines(w, e, "rejected")
                                                                        : w->fn(w->ctx, &w->line);
+    case TMX__ENTRY_KIND__ENTRY_PREKEYS:
+        return prekeys_line(w, e);
     case TMX__ENTRY_KIND__ENTRY_REPORT:
         return report_line(w, e);
     case TMX__ENTRY_KIND__ENTRY_EXPIRED:

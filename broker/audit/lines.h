@@ -27,6 +27,11 @@ struct tmx_audit_line {
     uint64_t accepted_ms;                /* 0: not known here */
     uint64_t expires_ms;                 /* 0: not known here */
     uint64_t container_bytes;
+    bool has_key;                        /* it is signed: by this key of `member`, as the entry says */
+    uint32_t key_id;
+    uint64_t prekeys_from_ms;            /* of a prekey set: from its first key's time to the end of its last one's */
+    uint64_t prekeys_until_ms;
+    const char *touch;                   /* what a list says of the line, beside what the log does; NULL: nothing */
     bool has_digest;
     uint8_t container_digest[TMX_HASH_SIZE];
 };

@@ -33,6 +33,9 @@ static const char doc[] =
     "a time and what became of it; with --format, each delivery. report says for every member, message type and interval "
     "of time how much was accepted, delivered, refused, late, and what is open: as tables, as JSON, and as a page with "
     "plots that needs no network.\n\n"
+    "compromise says what a key has touched between two places of the log, --from and --to: messages, reports and prekeys that are "
+    "signed with it, heads that are cosigned, messages that may have been sealed to it or come over it; and the line that revokes it. "
+    "With --socket what is new is taken from the broker first.\n\n"
     "verify-evidence needs no export: it checks a file about one message (tmx evidence), and says who sent what to whom, what "
     "became of it, and what is not proved. verify-misbehaviour says what the proof is worth that a node kept when the broker showed "
     "it what does not fit (or that compare wrote): status 0 when it proves that the log signed two histories. keygen makes a key for --sign.\n\n"
@@ -48,7 +51,7 @@ static const struct argp_option options[] = {
     { "directory", OPTION_KEY(OPTION_DIRECTORY), "FILE", 0,
       "a signed directory that lists the log; FILE.directory beside the proof when not given (verify-misbehaviour)", 0 },
     { "format", OPTION_KEY(OPTION_FORMAT), "csv|jsonl", 0, "print the log to be read, a line for each entry and recipient", 0 },
-    { "from", OPTION_KEY(OPTION_FROM), "TIME", 0, "only from this time on: 2026-11-24 or 2026-11-24T10:00:00Z", 0 },
+    { "from", OPTION_KEY(OPTION_FROM), "TIME", 0, "only from this time on: 2026-11-24 or 2026-11-24T10:00:00Z (compromise: or entry)", 0 },
     { "html", OPTION_KEY(OPTION_HTML), "FILE", 0, "also write the report as a page that needs nothing else", 0 },
     { "jobs", OPTION_KEY(OPTION_JOBS), "N", 0, "on so many threads (verify, fold, prune); as many as there are processors", 0 },
     { "json", OPTION_KEY(OPTION_JSON), NULL, 0, "print one JSON document", 0 },
@@ -62,7 +65,7 @@ static const struct argp_option options[] = {
     { "signed-by", OPTION_KEY(OPTION_SIGNED_BY), "FILE", 0, "the list of files must be signed with this public key (verify)", 0 },
     { "since", OPTION_KEY(OPTION_SINCE), "DIR", 0, "only what is new since this earlier export, to be laid over a copy of it", 0 },
     { "socket", OPTION_KEY(OPTION_SOCKET), "PATH", 0, "the broker's control socket", 0 },
-    { "to", OPTION_KEY(OPTION_TO), "TIME", 0, "only before this time", 0 },
+    { "to", OPTION_KEY(OPTION_TO), "TIME", 0, "only before this time (compromise: or entry)", 0 },
     { "tsa", OPTION_KEY(OPTION_TSA), "FILE", 0, "verify time-stamp tokens, by these certificates of their authorities (verify)", 0 },
     { "type", OPTION_KEY(OPTION_TYPE), "TYPE", 0, "only messages of this type", 0 },
     { 0 },
@@ -119,6 +122,11 @@ static const struct command commands[] = {
       OPTION_AUTHORITY,
       OPTION_AUTHORITY | OPTION_JSON | OPTIONS_TIME | OPTION_MEMBER | OPTION_LATE | OPTION_HTML,
       tmx_run_report },
+    { "compromise",
+      { "the directory of the export", "the key or its id" },
+      OPTION_AUTHORITY,
+      OPTION_AUTHORITY | OPTION_JSON | OPTION_FORMAT | OPTION_SOCKET | OPTION_SIGN | OPTIONS_TIME | OPTION_INDEX,
+      tmx_run_compromise },
     { "verify-evidence",
       { "the evidence bundle" },
       OPTION_AUTHORITY,
@@ -185,7 +193,7 @@ static void check_arguments(const struct arguments *a, struct argp_state *state)
     const struct command *c = a->command;
 
     if (c == NULL) {
-        argp_error(state, "a command is missing: export, verify, fold, prove, compare, gaps, reconcile, report, verify-evidence, "
+        argp_error(state, "a command is missing: export, verify, fold, prove, compare, gaps, reconcile, report, compromise, verify-evidence, "
                           "verify-misbehaviour, keygen or prune");
         return;
     }
@@ -202,6 +210,9 @@ static void check_arguments(const struct arguments *a, struct argp_state *state)
         argp_error(state, "%s: --before TIME or INDEX is missing: how far to prune", c->name);
     }
     check_export(a, state);
+    if ((a->given & ~c->allowed & OPTION_INDEX) != 0) {
+        argp_error(state, "%s: --from and --to take a time: write 2026-11-24 or 2026-11-24T10:00:00Z", c->name);
+    }
     for (const struct argp_option *o = options; o->name != NULL; o++) {
         if ((a->given & ~c->allowed & UINT64_C(1) << (o->key - OPTION_FIRST)) != 0) {
             argp_error(state, "%s has no option --%s", c->name, o->name);
@@ -228,6 +239,16 @@ static uint64_t take_time(const char *option, const char *arg, struct argp_state
         argp_error(state, "%s: \"%s\" is no time: write 2026-11-24 or 2026-11-24T10:00:00Z", option, arg);
     }
     return ms;
+}
+
+/* The same of --from and --to: 0 where it is an index. */
+static uint64_t take_place(struct arguments *a, const char *option, const char *arg, uint64_t *index, struct argp_state *state)
+{
+    if (tmx_parse_u64(tmx_bytes_str(arg), UINT64_MAX, index)) {
+        a->given |= OPTION_INDEX;
+        return 0;
+    }
+    return take_time(option, arg, state);
 }
 
 /* A number is an index, anything else a time. */
@@ -328,10 +349,10 @@ static void take_option(uint64_t option, struct arguments *a, char *arg, struct 
         }
         break;
     case OPTION_FROM:
-        a->filter.from_ms = take_time("--from", arg, state);
+        a->filter.from_ms = take_place(a, "--from", arg, &a->from_index, state);
         break;
     case OPTION_TO:
-        a->filter.to_ms = take_time("--to", arg, state);
+        a->filter.to_ms = take_place(a, "--to", arg, &a->to_index, state);
         break;
     case OPTION_HTML:
         a->html = arg;
@@ -387,11 +408,11 @@ int main(int argc, char **argv)
                                       "fold DIR --socket PATH --authority FILE\n"
                                       "prove DIR INDEX --authority FILE\ncompare A B --authority FILE\n"
                                       "gaps DIR --authority FILE\nreconcile DIR MEMBER MEMBER --authority FILE\n"
-                                      "report DIR --authority FILE\nverify-evidence FILE --authority FILE\n"
+                                      "report DIR --authority FILE\ncompromise DIR KEY --authority FILE\nverify-evidence FILE --authority FILE\n"
                                       "verify-misbehaviour FILE --authority FILE\nkeygen KEYFILE\n"
                                       "prune DIR --before TIME --authority FILE",
                                       doc, NULL, NULL, NULL };
-    struct arguments a = { .command = NULL, .jobs = processors(), .late_ms = LATE_DEFAULT_MS };
+    struct arguments a = { .command = NULL, .jobs = processors(), .late_ms = LATE_DEFAULT_MS, .to_index = UINT64_MAX };
 
     argp_err_exit_status = EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0) {

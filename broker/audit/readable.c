@@ -56,7 +56,7 @@ static void csv_number(FILE *out, bool there, uint64_t value)
 
 static void csv_line(FILE *out, const struct tmx_audit_line *l, const struct texts *t)
 {
-    fprintf(out, "%" PRIu64 ",%s,%s,%s,%s,%s,", l->index, t->time, l->kind, l->member, l->sender, l->recipient);
+    fprintf(out, "%s%s%" PRIu64 ",%s,%s,%s,%s,%s,", l->touch != NULL ? l->touch : "", l->touch != NULL ? "," : "", l->index, t->time, l->kind, l->member, l->sender, l->recipient);
     csv_number(out, l->seq != 0, l->seq);
     fprintf(out, "%s,%s,%s,%s,", t->message, l->message_type, l->outcome, l->code);
     csv_number(out, l->has_acceptance, l->acceptance);
@@ -80,7 +80,7 @@ static void put_number(json_t *object, const char *key, bool there, uint64_t val
 }
 
 /* What is not known is left out. */
-static int json_line(FILE *out, const struct tmx_audit_line *l, const struct texts *t)
+static int json_line(FILE *out, const struct tmx_audit_line *l, const struct texts *t, bool end)
 {
     json_t *o = json_object();
     int r;
@@ -88,6 +88,7 @@ static int json_line(FILE *out, const struct tmx_audit_line *l, const struct tex
     if (o == NULL) {
         return -ENOMEM;
     }
+    put_text(o, "touched", l->touch != NULL ? l->touch : "");
     put_number(o, "index", true, l->index);
     put_text(o, "time", t->time);
     put_text(o, "kind", l->kind);
@@ -104,7 +105,7 @@ static int json_line(FILE *out, const struct tmx_audit_line *l, const struct tex
     put_text(o, "expires", t->expires);
     put_number(o, "bytes", l->container_bytes != 0, l->container_bytes);
     put_text(o, "digest", t->digest);
-    r = json_dumpf(o, out, JSON_COMPACT) < 0 || fputc('\n', out) == EOF ? -EIO : 0;
+    r = json_dumpf(o, out, JSON_COMPACT) < 0 || (end && fputc('\n', out) == EOF) ? -EIO : 0;
     json_decref(o);
     return r;
 }
@@ -114,8 +115,8 @@ int tmx_readable_line(const struct tmx_audit_line *line, enum tmx_readable_forma
     struct texts texts;
 
     make_texts(line, &texts);
-    if (format == READABLE_JSONL) {
-        return json_line(out, line, &texts);
+    if (format != READABLE_CSV) {
+        return json_line(out, line, &texts, format == READABLE_JSONL);
     }
     csv_line(out, line, &texts);
     return ferror(out) ? -EIO : 0;

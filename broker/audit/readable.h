@@ -7,7 +7,7 @@
 
 #include "lines.h"
 
-enum tmx_readable_format { READABLE_CSV, READABLE_JSONL };
+enum tmx_readable_format { READABLE_CSV, READABLE_JSONL, READABLE_JSON };   /* the last: objects, without line ends */
 
 /* "csv" or "jsonl"; false: neither. */
 bool tmx_readable_parse(const char *text, enum tmx_readable_format *ret_format) TMX_MUST_CHECK;

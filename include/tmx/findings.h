@@ -31,6 +31,8 @@ void tmx_finding(struct tmx_findings *to, enum tmx_finding_severity severity, co
 /* One that is there already, counted and passed on. */
 void tmx_finding_take(struct tmx_findings *to, const struct tmx_finding *f);
 
+/* tmx_finding_fn: for one who only wants their number. */
+void tmx_finding_ignore(void *ctx, const struct tmx_finding *f);
 /* tmx_finding_fn, ctx is a FILE: what is not ok, a line each: "SUBJECT: SEVERITY: what; do: remedy". */
 void tmx_finding_print_bad(void *ctx, const struct tmx_finding *f);
 

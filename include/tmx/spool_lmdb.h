@@ -31,6 +31,9 @@ int tmx_spool_lmdb_open(const char *path, uint64_t capacity, const char *role, s
 int tmx_spool_lmdb_check(const char *path, uint64_t capacity, const char *role, char *ret_error, size_t error_size)
     TMX_MUST_CHECK;
 
+/* The version of the library behind it. */
+void tmx_spool_lmdb_library(char *ret_version, size_t size);
+
 /* Renames the folder of a spool that nobody has open, durably; nothing is replaced: -EEXIST. */
 int tmx_spool_lmdb_move(const char *from, const char *to) TMX_MUST_CHECK;
 /* The same for one that will not be written any more: the room it had reserved beyond its file is given back. */

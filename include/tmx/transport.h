@@ -100,6 +100,9 @@ struct tmx_transport_counters {
 };
 const struct tmx_transport_counters *tmx_transport_counters(const struct tmx_transport *t);
 
+/* The version of the library behind it. */
+void tmx_transport_library(char *ret_version, size_t size);
+
 /* CURVE keys. */
 void tmx_curve_generate(struct tmx_curve *ret_curve);
 void tmx_curve_public(const uint8_t secret[32], uint8_t ret_public[32]);

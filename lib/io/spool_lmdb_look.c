@@ -236,3 +236,10 @@ int tmx_spool_lmdb_check(const char *path, uint64_t capacity, const char *role, 
     }
     return r;
 }
+
+void tmx_spool_lmdb_library(char *ret_version, size_t size)
+{
+    int major, minor, patch;
+    (void)mdb_version(&major, &minor, &patch);
+    (void)snprintf(ret_version, size, "%d.%d.%d", major, minor, patch);
+}

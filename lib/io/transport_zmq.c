@@ -577,3 +577,10 @@ int tmx_transport_poll(struct tmx_transport *t, struct tmx_poll *items, size_t n
     }
     return t->zap_socket != NULL && waits[at].revents != 0 ? answer_zap(t) : 0;
 }
+
+void tmx_transport_library(char *ret_version, size_t size)
+{
+    int major, minor, patch;
+    zmq_version(&major, &minor, &patch);
+    (void)snprintf(ret_version, size, "%d.%d.%d", major, minor, patch);
+}
