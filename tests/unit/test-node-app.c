@@ -419,6 +419,26 @@ static void test_evidence(void **state)
     assert_int_equal(evidence(w, "a", false, false), TMX_CODE_FORBIDDEN);
 }
 
+/* EVI-2: the directories between those that entries name are there, since one of them may have changed the authority's keys. */
+static void test_evidence_directories(void **state)
+{
+    struct world *w = *state;
+    submit_ok(w, "a", MRN, 0, NULL);
+    struct tmx_bytes item = w->submits[0].item;
+    uint64_t index = accept_submit(w, 0);
+    while (w->federation.serial < 4) {
+        w->federation.serial++;
+        federation_sign(&w->federation);
+        directory_push(w);
+    }
+    struct tmx_bytes report = report_make(w, &w->ch, item, index, TMX__OUTCOME__OUTCOME_COA, 0, NULL);
+    feed_one(w, leaf_body(w, TMX__ENTRY_KIND__ENTRY_REPORT, report, "CH", 0, 0, index));
+    assert_int_equal(evidence(w, "a", false, false), TMX_CODE_OK);
+    const Tmx__Evidence *e = bundle(w);
+    assert_int_equal(e->n_leaves, 3);
+    assert_int_equal(e->n_directories, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -433,6 +453,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_deterministic, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_retention, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_evidence, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_evidence_directories, world_setup, world_teardown),
     };
     return cmocka_run_group_tests_name("node-app", tests, NULL, NULL);
 }
