@@ -8,6 +8,7 @@
  *   spool.c     opening the one its marker knows    archive.c  what a spool nobody serves says
  *   pace.c      how fast, how long, how full
  *   check.c     what is wrong with a configuration
+ *   why*.c      why something does not go on
  */
 #pragma once
 
@@ -73,6 +74,13 @@ struct gates {
         struct tmx_gate_link *link;
         bool was_up, told_busy;
         uint64_t told_refused;         /* of its counters, logged */
+        struct why_watch {             /* why_watch.c; times are monotonic */
+            uint64_t refused, refused_ms;          /* of its counters: the value, and when it last grew; 0 = never */
+            uint64_t connections, connections_ms;
+            uint64_t failed, failed_ms;
+            uint64_t arrived, arrived_ms;          /* left its queue: when that last moved on, or the queue was empty */
+            uint64_t ended, ended_ms;              /* the same of what arrived and has no outcome */
+        } watch;
         size_t n_admitted;
         uint8_t admitted[TMX_KEYS_PER_MEMBER_MAX][32];
     } gate[TMX_MEMBERS_MAX];
@@ -145,3 +153,8 @@ bool control_witness(struct daemon *d, const struct tmx_control_request *r);
 /* The turn is over: answers who brought a witness's answer. */
 void control_witness_done(struct daemon *d, enum tmx_broker_witness result);
 json_t *control_status(struct daemon *d);
+
+/* why.c: `why WORD`. */
+json_t *control_why(struct daemon *d, const struct tmx_control_request *r, struct tmx_arena *arena);
+/* Once a second: since when nothing moves. */
+void why_watch(struct daemon *d, uint64_t now_ms);

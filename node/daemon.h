@@ -6,6 +6,7 @@
  *   setup.c     init and restore               proofs.c   files of what did not fit the log
  *   pace.c      how fast, how long, how full
  *   check.c     what is wrong with a configuration
+ *   why*.c      why something does not go on
  */
 #pragma once
 
@@ -103,3 +104,6 @@ void proofs_write(struct daemon *d);
 /* control.c */
 void control_answer(struct daemon *d, const struct tmx_control_request *r);
 json_t *control_status(struct daemon *d);
+
+/* why.c: `why WORD` */
+json_t *control_why(struct daemon *d, const char *word);
