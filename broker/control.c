@@ -364,6 +364,9 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r, str
     if (strcmp(w[0], "message") == 0 && r->n_words == 2) {
         return message_of(d, w[1], arena);
     }
+    if (strcmp(w[0], "why") == 0 && r->n_words == 2) {
+        return control_why(d, r, arena);
+    }
     if (strcmp(w[0], "directory") == 0 && r->n_words == 2 && strcmp(w[1], "show") == 0) {
         return tmx_answer_directory(tmx_broker_directory(d->broker));
     }

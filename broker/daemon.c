@@ -207,6 +207,7 @@ static void beat(struct daemon *d)
     }
     d->last_beat_ms = now;
     gates_log(&d->gates);
+    why_watch(d, now);
     tmx_log_tick();
     pace_take(d);
     tmx_notify_alive();

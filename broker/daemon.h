@@ -9,6 +9,7 @@
  *   pace.c      how fast, how long, how full
  *   http.c      the status for browsers and monitoring
  *   check.c     what is wrong with a configuration  doctor.c   and with the host
+ *   why*.c      why something does not go on
  */
 #pragma once
 
@@ -76,6 +77,13 @@ struct gates {
         struct tmx_gate_link *link;
         bool was_up, told_busy;
         uint64_t told_refused;         /* of its counters, logged */
+        struct why_watch {             /* why_watch.c; times are monotonic */
+            uint64_t refused, refused_ms;          /* of its counters: the value, and when it last grew; 0 = never */
+            uint64_t connections, connections_ms;
+            uint64_t failed, failed_ms;
+            uint64_t arrived, arrived_ms;          /* left its queue: when that last moved on, or the queue was empty */
+            uint64_t ended, ended_ms;              /* the same of what arrived and has no outcome */
+        } watch;
         size_t n_admitted;
         uint8_t admitted[TMX_KEYS_PER_MEMBER_MAX][32];
     } gate[TMX_MEMBERS_MAX];
@@ -155,3 +163,7 @@ json_t *control_status(struct daemon *d);
 
 /* Opens the endpoint that is configured, if one is. Prints what is wrong and returns an exit code, 0 = fine. */
 int http_open(struct daemon *d);
+/* why.c: `why WORD`. */
+json_t *control_why(struct daemon *d, const struct tmx_control_request *r, struct tmx_arena *arena);
+/* Once a second: since when nothing moves. */
+void why_watch(struct daemon *d, uint64_t now_ms);

@@ -255,6 +255,9 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r)
     if (strcmp(w[0], "queue") == 0 && r->n_words == 1) {
         return json_pack("{so}", "queues", members(d, false));
     }
+    if (strcmp(w[0], "why") == 0 && r->n_words == 2) {
+        return control_why(d, w[1]);
+    }
     if (strcmp(w[0], "directory") == 0 && r->n_words == 2 && strcmp(w[1], "show") == 0) {
         return tmx_answer_directory(tmx_node_directory(d->node));
     }

@@ -7,6 +7,7 @@
  *   pace.c      how fast, how long, how full
  *   http.c      the status for browsers and monitoring
  *   check.c     what is wrong with a configuration  doctor.c   and with the host
+ *   why*.c      why something does not go on
  */
 #pragma once
 
@@ -113,3 +114,5 @@ json_t *control_status(struct daemon *d);
 
 /* Opens the endpoint that is configured, if one is. Prints what is wrong and returns an exit code, 0 = fine. */
 int http_open(struct daemon *d);
+/* why.c: `why WORD` */
+json_t *control_why(struct daemon *d, const char *word);

@@ -34,6 +34,7 @@ static const struct command {
     { { "peers" }, NULL, false, false, show_peers, "the members: status, link, feed, prekeys" },
     { { "queue" }, "[MEMBER]", false, false, show_queue, "what waits, for everybody or message by message" },
     { { "message" }, "ID", false, true, show_message, "one message and the state of its deliveries" },
+    { { "why" }, "MEMBER|MESSAGE", false, false, show_why, "why something does not go on, and what mends it" },
     { { "directory", "show" }, NULL, false, false, show_directory, "the directory in force" },
     { { "directory", "install" }, "FILE", true, false, show_installed, "verify, log and pass on a new directory" },
     { { "anchor", "show" }, NULL, false, false, show_text, "(broker) the head of the log to be time-stamped" },
@@ -118,7 +119,7 @@ static char *filter_help(int key, const char *text, void *input)
                        c->argument != NULL ? c->argument : "");
         fprintf(f, "  %-24s %s\n", words, c->help);
     }
-    fprintf(f, "\nExit status of status: 0 ok, 1 warning, 2 critical, 3 unknown.\n"
+    fprintf(f, "\nExit status of status and why: 0 ok, 1 warning, 2 critical, 3 unknown.\n"
                "Of the others: 0 done, 1 refused, 3 no answer. Wrong usage: 64.\n");
     fclose(f);
     return out;
@@ -338,7 +339,7 @@ static int show_reply(const struct command *c, const json_t *reply)
     if (!arg.json && !c->show(reply)) {
         return broken();
     }
-    return status ? health_code(reply) : EXIT_OK;
+    return status || c->show == show_why ? health_code(reply) : EXIT_OK;
 }
 
 int main(int argc, char **argv)

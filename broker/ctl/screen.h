@@ -22,6 +22,7 @@ bool show_anchored(const json_t *reply);
 bool show_misbehaviour(const json_t *reply);
 bool show_witness_request(const json_t *reply);
 bool show_witness_reply(const json_t *reply);
+bool show_why(const json_t *reply);
 bool show_done(const json_t *reply);
 
 /* ---- what they are made of ---- */

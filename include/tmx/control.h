@@ -61,6 +61,13 @@
  *   message ID      {"id", "sender", "type"?, "priority"?, "bytes"?, "sent_at_ms"?, "expires_at_ms"?, "index"?,
  *                    "deliveries": [{"recipient", "seq"?, "state", "index"?, "at_ms"?, "attempts"?, "code"?}]};
  *                   when several senders used that id: {"messages": [one such, ...]}
+ *   why MEMBER      why what is for or from that member does not go on; at a node its own code asks about what came, and the link
+ *   why ID          the same of a message, for each of its deliveries
+ *                   {"subject", "kind": "member" | "message", "health": "ok" | "warning" | "critical",
+ *                    "causes": [{"code", "severity": "note" | "warning" | "critical", "member"? (of that delivery), "text": what is
+ *                                the matter, "evidence": what shows it, "fix": what mends it}], the most important first;
+ *                    "looked": [{"code", "member"?, "evidence"}]}: what else was looked at, and is not the cause
+ *                   A note is what it waits for when nothing is wrong. Codes: tmxctl(8)
  *   directory show  {"serial", "federation", "issued_at_ms", "expires_at_ms",
  *                    "members": [{"member", "name", "status"}]}
  *   directory install, with the file attached                             {"installed": true, "serial"}

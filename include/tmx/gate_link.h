@@ -27,6 +27,9 @@ struct tmx_gate_status {
     pid_t pid;                               /* 0 when not running */
     uint64_t starts;
     char failed[256];                        /* why the last one ended, printable; "" at first */
+    uint64_t ended_ms;                       /* when it did; 0: none has */
+    int ended_signal;                        /* by that one, 0: by none; SIGABRT: the library got no memory (or found itself broken) */
+    uint64_t ended_bytes;                    /* the most it had resident */
     uint64_t foreign;                        /* messages discarded: not of a member of this gate */
     uint64_t dropped;                        /* messages to the gate discarded: not up, or too many */
     struct tmx_transport_counters counters;  /* as the running gate last told */

@@ -8,7 +8,7 @@
  *   READY   gate -> core  empty: the endpoint is bound
  *   FAILED  gate -> core  u16 size, text: the gate could not start and exits
  *   MESSAGE both ways     u8 size, route | u8 size, member | u16 n | n * { u32 size, bytes }
- *   COUNTERS gate -> core 6 * u64 (tmx_transport_counters) | u8 size, address | u8 key[32], every few seconds
+ *   COUNTERS gate -> core 8 * u64 (tmx_transport_counters) | u8 size, address | u8 key[32], every few seconds
  */
 #pragma once
 

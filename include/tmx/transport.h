@@ -96,12 +96,34 @@ struct tmx_transport_counters {
     uint64_t oversize;          /* discarded: control frame or sum of frames too large */
     uint64_t too_many_frames;   /* discarded */
     uint64_t send_again;        /* not sent: peer gone, unknown or slow (each try counts) */
+    uint64_t connections;       /* TCP connections that came */
+    uint64_t handshakes_failed; /* of them: garbage, no CURVE, another server key, or closed in between; not zap_refused */
     struct tmx_transport_refusal refused;   /* the last of zap_refused */
 };
 const struct tmx_transport_counters *tmx_transport_counters(const struct tmx_transport *t);
 
 /* The version of the library behind it. */
 void tmx_transport_library(char *ret_version, size_t size);
+/* What became of the connections of a socket with CURVE, as ZeroMQ tells: for whoever asks why there is no link. Told at each
+ * tmx_transport_poll with that socket. Times are monotonic; 0 = never. */
+enum tmx_socket_failure {
+    TMX_SOCKET_FINE,               /* none since the last handshake that succeeded */
+    TMX_SOCKET_FAILED_CONNECT,     /* no TCP connection: refused at once, or (took_ms: seconds) nothing answered */
+    TMX_SOCKET_FAILED_CLOSED,      /* the peer closed in the middle of the handshake, or said nothing */
+    TMX_SOCKET_FAILED_MECHANISM,   /* the peer does not speak CURVE */
+    TMX_SOCKET_FAILED_PROTOCOL,    /* the peer speaks something else, or proves another key */
+    TMX_SOCKET_FAILED_KEY,         /* the peer does not admit this key */
+};
+struct tmx_socket_story {
+    uint64_t attempts;             /* of a client to connect */
+    uint64_t connected, connected_ms;   /* TCP connections; when the last one was made */
+    uint64_t secured;              /* of them: handshakes that succeeded */
+    enum tmx_socket_failure failure;    /* the last one … */
+    uint64_t failures;             /* … of so many in a row … */
+    uint64_t failed_ms, took_ms;   /* … at that time, and how long that attempt took */
+    uint64_t begun_ms;             /* of the attempt that goes on; 0 = none does */
+};
+const struct tmx_socket_story *tmx_socket_story(const struct tmx_socket *s);
 
 /* CURVE keys. */
 void tmx_curve_generate(struct tmx_curve *ret_curve);

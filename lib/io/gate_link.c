@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -170,15 +171,20 @@ static void start(struct tmx_gate_link *l)
 
 static void reap(struct tmx_gate_link *l, int options)
 {
-    siginfo_t info = { 0 };
-    int r = waitid(P_PID, (id_t)l->status.pid, &info, WEXITED | options);
-    if (r == 0 && info.si_pid == 0) {
+    int status = 0;
+    struct rusage usage = { 0 };
+    pid_t pid = wait4(l->status.pid, &status, options, &usage);
+    if (pid == 0) {
         l->due_ms = l->now_ms + REAP_MS;
         return;
     }
-    if (!l->reason_known && r == 0) {
-        set_reason(l, info.si_code == CLD_EXITED ? "exited with status %d" : "ended by signal %d", info.si_status);
+    if (!l->reason_known && pid > 0) {
+        set_reason(l, WIFEXITED(status) ? "exited with status %d" : "ended by signal %d",
+                   WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
     }
+    l->status.ended_ms = l->now_ms;
+    l->status.ended_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    l->status.ended_bytes = (uint64_t)usage.ru_maxrss << 10;
     tmx_gate_stream_deinit(&l->stream);
     tmx_outbox_clear(&l->outbox);
     wait_for_start(l);

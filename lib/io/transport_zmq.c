@@ -8,16 +8,19 @@
 #include <tmx/transport.h>
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zmq.h>
 
+#include <tmx/clock.h>
 #include <tmx/zap.h>
 
 #include "transport_options.h"
 #include "transport_selftest.h"
+#include "transport_story.h"
 
 /* zmq.h declares it for draft builds only; the library Debian builds knows it (checked: setsockopt must succeed). */
 #ifndef ZMQ_ZAP_ENFORCE_DOMAIN
@@ -27,6 +30,7 @@
 #define ZAP_ENDPOINT "inproc://zeromq.zap.01"
 #define ZAP_TURN_MAX 64u       /* requests answered per wait */
 #define SKIP_MAX 64u           /* bad messages passed over per receive */
+#define STORY_TURN_MAX 256u    /* events of a monitor taken per wait */
 #define ENDPOINT_SIZE 256u
 #define CURVE_OVERHEAD 33u     /* command prefix, nonce, MAC and flags of a CURVE MESSAGE */
 #define AUTO_ROUTE_SIZE 5u     /* a zero byte and a 32-bit counter */
@@ -53,6 +57,8 @@ struct tmx_socket {
     struct tmx_transport *transport;
     const struct bounds *bounds;
     void *zmq;
+    void *monitor;                    /* NULL: nobody asks about its connections */
+    struct tmx_socket_story story;
     bool router;
     bool named;                       /* messages must bear a User-Id */
     size_t n_parts;
@@ -261,6 +267,61 @@ static bool endpoint_ok(const char *endpoint, bool curve)
     return strlen(endpoint) < ENDPOINT_SIZE && strncmp(endpoint, scheme, strlen(scheme)) == 0;
 }
 
+/* Its queue has no bound: the thread that fills it is the one that moves all bytes, and must not wait for this one. What comes
+ * is an event or two a connection. */
+static int monitor_open(struct tmx_socket *s)
+{
+    char name[48];
+    const struct option options[] = { { ZMQ_LINGER, 0 }, { ZMQ_RCVHWM, 0 } };
+    snprintf(name, sizeof(name), "inproc://monitor-%p", s->zmq);
+    if (zmq_socket_monitor(s->zmq, name, STORY_EVENTS) != 0) {
+        return -errno;
+    }
+    s->monitor = zmq_socket(s->transport->context, ZMQ_PAIR);
+    int r = s->monitor == NULL ? -errno : set_options(s->monitor, options, TMX_N(options));
+    return r == 0 && zmq_connect(s->monitor, name) != 0 ? -errno : r;
+}
+
+static void monitor_close(struct tmx_socket *s)
+{
+    (void)zmq_socket_monitor(s->zmq, NULL, 0);   /* first: it would wait for a reader that is gone */
+    if (s->monitor != NULL) {
+        zmq_close(s->monitor);
+    }
+}
+
+/* An event: u16 number and u32 value in the order of this machine; then its endpoint. */
+static bool monitor_take(struct tmx_socket *s)
+{
+    zmq_msg_t event, endpoint;
+    zmq_msg_init(&event);
+    zmq_msg_init(&endpoint);
+    bool came = receive_part(s->monitor, &event) == 0;
+    if (came && zmq_msg_more(&event) != 0) {
+        (void)!receive_part(s->monitor, &endpoint);
+    }
+    if (came && zmq_msg_size(&event) == sizeof(uint16_t) + sizeof(uint32_t)) {
+        uint16_t number;
+        uint32_t value;
+        memcpy(&number, zmq_msg_data(&event), sizeof(number));
+        memcpy(&value, (const uint8_t *)zmq_msg_data(&event) + sizeof(number), sizeof(value));
+        story_take(&s->story, number, value, tmx_clock_mono_ms());
+        if (s->router) {
+            s->transport->counters.connections += number == ZMQ_EVENT_ACCEPTED;
+            s->transport->counters.handshakes_failed +=
+                number == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL || number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
+        }
+    }
+    zmq_msg_close(&event);
+    zmq_msg_close(&endpoint);
+    return came;
+}
+
+const struct tmx_socket_story *tmx_socket_story(const struct tmx_socket *s)
+{
+    return &s->story;
+}
+
 /* Hands out a socket whose making went well, closes it otherwise. */
 static int finish(struct tmx_socket *s, int r, struct tmx_socket **ret_socket)
 {
@@ -340,6 +401,7 @@ int tmx_socket_serve(struct tmx_transport *t, const char *endpoint, const struct
     r = set_options(s->zmq, server_options, TMX_N(server_options));
     if (r == 0 && curve != NULL) {
         r = serve_curve(s, curve);
+        r = r == 0 ? monitor_open(s) : r;
     }
     if (r == 0) {
         r = bind_endpoint(s);
@@ -371,6 +433,7 @@ int tmx_socket_connect(struct tmx_transport *t, const char *endpoint, const stru
     r = set_options(s->zmq, client_options, TMX_N(client_options));
     if (r == 0 && curve != NULL) {
         r = connect_curve(s, curve, server_key);
+        r = r == 0 ? monitor_open(s) : r;
     }
     if (r == 0 && zmq_connect(s->zmq, endpoint) != 0) {
         r = -errno;
@@ -390,6 +453,7 @@ struct tmx_socket *tmx_socket_close(struct tmx_socket *s)
 {
     if (s != NULL) {
         give_back(s);
+        monitor_close(s);
         zmq_close(s->zmq);
         s->transport->n_sockets--;
         free(s);
@@ -547,6 +611,15 @@ int tmx_socket_send(struct tmx_socket *s, const struct tmx_message *to, const st
     return r;
 }
 
+static void stories_take(const struct tmx_poll *items, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct tmx_socket *s = items[i].socket;
+        for (size_t k = 0; s != NULL && s->monitor != NULL && k < STORY_TURN_MAX && monitor_take(s); k++) {
+        }
+    }
+}
+
 int tmx_transport_poll(struct tmx_transport *t, struct tmx_poll *items, size_t n, int timeout_ms)
 {
     assert(n <= TMX_POLL_MAX);
@@ -567,6 +640,7 @@ int tmx_transport_poll(struct tmx_transport *t, struct tmx_poll *items, size_t n
     if (r < 0) {
         return errno == EINTR ? 0 : -errno;
     }
+    stories_take(items, n);
     int at = 0;
     for (size_t i = 0; i < n; i++) {
         if (items[i].socket != NULL || items[i].fd >= 0) {

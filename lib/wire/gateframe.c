@@ -105,13 +105,15 @@ void tmx_gate_put_message(struct tmx_writer *w, const struct tmx_message *m)
 void tmx_gate_put_counters(struct tmx_writer *w, const struct tmx_transport_counters *c)
 {
     size_t n_address = strlen(c->refused.address);
-    put_prefix(w, TMX_GATE_COUNTERS, 6 * sizeof(uint64_t) + 1 + n_address + sizeof(c->refused.key));
+    put_prefix(w, TMX_GATE_COUNTERS, 8 * sizeof(uint64_t) + 1 + n_address + sizeof(c->refused.key));
     tmx_write_u64(w, c->zap_accepted);
     tmx_write_u64(w, c->zap_refused);
     tmx_write_u64(w, c->unnamed);
     tmx_write_u64(w, c->oversize);
     tmx_write_u64(w, c->too_many_frames);
     tmx_write_u64(w, c->send_again);
+    tmx_write_u64(w, c->connections);
+    tmx_write_u64(w, c->handshakes_failed);
     put_name(w, c->refused.address);
     tmx_write_bytes(w, TMX_BYTES_OF(c->refused.key));
 }
@@ -252,6 +254,8 @@ bool tmx_gate_get_counters(struct tmx_bytes body, struct tmx_transport_counters 
         .oversize = tmx_read_u64(&r),
         .too_many_frames = tmx_read_u64(&r),
         .send_again = tmx_read_u64(&r),
+        .connections = tmx_read_u64(&r),
+        .handshakes_failed = tmx_read_u64(&r),
     };
     struct tmx_bytes address = tmx_read_bytes(&r, tmx_read_u8(&r));
     tmx_read_into(&r, c.refused.key, sizeof(c.refused.key));

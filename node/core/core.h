@@ -14,6 +14,7 @@
  *   reports.c   reports made                        rebuild.c   behind the log, new shard
  *   witness.c   cosigning heads, cosigned heads     evidence.c  the bundle of a message
  *   upgrade.c   evidence at cosigned heads          gaps.c      numbers that never come
+ *   status.c    views for operators                 look.c      one message, and the inbox, closely
  */
 #pragma once
 

@@ -198,6 +198,27 @@ struct tmx_node_peer_view {
 /* `member` need not be listed: then everything is zero. */
 int tmx_node_peer(struct tmx_node *n, struct tmx_bytes member, struct tmx_node_peer_view *ret_view) TMX_MUST_CHECK;
 
+/* One message, closely; between turns. False: there is none under that id in either direction. */
+struct tmx_node_look {
+    bool sent, received;
+    struct tmx_row_out out;        /* when sent */
+    struct tmx_row_in in;          /* when received */
+    bool first;                    /* sent and waiting: it is the next of its queue; otherwise `before` is */
+    bool before_known;             /* received and blocked: `before` is the message it waits for, if that is here */
+    uint8_t before[TMX_ID_SIZE];
+    uint64_t accepted_ms;          /* received: leaf time of its acceptance */
+};
+bool tmx_node_look(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_node_look *ret_look) TMX_MUST_CHECK;
+
+/* What waits for the application; of many only the first are looked at. */
+struct tmx_node_inbox_view {
+    uint64_t oldest_ms;            /* leaf time of the acceptance of the oldest that is offered; UINT64_MAX: none is */
+    unsigned lapses;               /* the most leases that lapsed of one */
+    bool held;                     /* and one that is held back is */
+    uint8_t held_id[TMX_ID_SIZE];
+};
+void tmx_node_inbox(struct tmx_node *n, struct tmx_node_inbox_view *ret_view);
+
 /* What applications and operators are shown of a message: Tmx__MessageState with its steps, valid until the next turn;
  * NULL when there is none in that direction (enum tmx_node_direction). */
 struct Tmx__MessageState;

@@ -83,6 +83,17 @@ directory = {"serial": 12, "federation": "eu.transit", "issued_at_ms": NOW - 30 
                          {"member": "XX", "name": "Gone", "status": "revoked"}]}
 
 
+why = {"subject": "FR", "kind": "member", "health": "critical", "causes": [
+    {"code": "wrong-key", "severity": "critical", "text": "wrong key: the node of CH connects to the gate of FR",
+     "evidence": "12 handshakes refused, the last 4 s ago from 192.0.2.7 (log: transport.refused)",
+     "fix": "at that node: member and keys in tmx-node.conf do not belong together"},
+    {"code": "missing-prekey", "severity": "warning", "member": "FR", "text": "missing prekey\u001b[2J", "evidence": "none",
+     "fix": "wait"}], "looked": [{"code": "clock", "evidence": "by this machine's clock it is noon"}]}
+why_nothing = {"subject": "FR", "kind": "member", "health": "ok", "causes": [], "looked": [
+    {"code": "clock", "evidence": "by this machine's clock it is noon"},
+    {"code": "link-down", "member": "FR", "evidence": "its link is up, the last frame came 2 s ago"}]}
+
+
 def without(document, *path):
     d = copy.deepcopy(document)
     o = d
@@ -128,6 +139,10 @@ CASES = [
     ("message-several", ["message", ID], "message " + ID, b"",
      {"messages": [message, {"id": ID, "sender": "FR", "deliveries": []}]}, 0),
     ("message-broken", ["message", ID], "message " + ID, b"", {"messages": [message, {"id": ID}]}, 3),
+    ("why", ["why", "FR"], "why FR", b"", why, 2),
+    ("why-nothing", ["why", "FR"], "why FR", b"", why_nothing, 0),
+    ("why-broken", ["why", "FR"], "why FR", b"", without(why, "causes", 1, "fix"), 3),
+    ("why-unknown", ["why", ID], "why " + ID, b"", {"error": "no message with this id", "code": "unknown-message"}, 1),
     ("directory-show", ["directory", "show"], "directory show", b"", directory, 0),
     ("directory-install", ["directory", "install", "FILE"], "directory install", b"signed\0directory",
      {"installed": True, "serial": 13}, 0),

@@ -90,6 +90,7 @@ static void prepare(void)
     r = tmx_broker_link(d.broker, TMX_LIT("IT"), &v);
     assert(r == 0 && v.destination.queued == 1);
     pace_take(&d);
+    d.settings.path = "tmx-broker.conf";
     snprintf(path, sizeof(path), "/tmp/tmx-fuzz-control-%d", (int)getpid());
     atexit(tidy);
     r = tmx_control_new(path, &d.control);

@@ -292,6 +292,8 @@ def control():
         b"log-checkpoint 0\n", b"log-checkpoint 480000\n", b"log-checkpoint x\n", b"log-anchor 1\n", b"log-anchor 99\n", b"anchor show\n",
         b"anchor install 1\ntoken", b"anchor install 9999\ntoken", b"anchor install 1\n", b"anchor install x\ntoken", b"history\n", b"history recent\n",
         b"history of\n")])
+    many("control", "why", *[b"\x05why " + t + b"\n" for t in (
+        b"IT", b"DE", b"CH", b"XX", b"TOOLONGAWORD", b"", b"77777777777777779977777777777777", b"00000000000000000000000000000000", b"IT DE")])
     many("control", "state", *[b"\x05log-state " + t + b"\n" for t in (
         b"directory", b"prekey-sets", b"pairs", b"messages", b"deliveries", b"refused-ids", b"refusals", b"destinations",
         b"deliveries 77777777777777779977777777777777", b"messages ff", b"messages " + b"ff" * 64, b"messages " + b"ff" * 65,

@@ -65,10 +65,10 @@ static void test_bent_tiles(void **state)
         bend_file(tiles[i], 33, 1);
         assert_int_equal(check_folder(), 1u << AUDIT_TILE);
         bend_file(tiles[i], 33, 1);
-        copy_part(tiles[i], "kept", SIZE_MAX);
+        copy_part(tiles[i], "aside", SIZE_MAX);
         assert_int_equal(unlinkat(folder_fd, tiles[i], 0), 0);
         assert_int_equal(check_folder(), 1u << AUDIT_TILE);
-        copy_part("kept", tiles[i], SIZE_MAX);
+        copy_part("aside", tiles[i], SIZE_MAX);
     }
     assert_int_equal(check_folder(), 0);
 }
@@ -120,10 +120,10 @@ static void test_bent_entries(void **state)
     assert_true(check_folder() & 1u << AUDIT_TILE);
     bend_file("tile/entries/000", 2 + book->entries[0].size + 2 + book->entries[1].size - 1, 1);
     assert_int_equal(check_folder(), 0);
-    copy_part("tile/entries/001.p/44", "kept", SIZE_MAX);
-    copy_part("kept", "tile/entries/001.p/44", 1000);
+    copy_part("tile/entries/001.p/44", "aside", SIZE_MAX);
+    copy_part("aside", "tile/entries/001.p/44", 1000);
     assert_int_equal(check_folder() & ~(1u << AUDIT_TILE), 1u << AUDIT_ENTRIES | 1u << AUDIT_ROOT);
-    copy_part("kept", "tile/entries/001.p/44", SIZE_MAX);
+    copy_part("aside", "tile/entries/001.p/44", SIZE_MAX);
     assert_int_equal(check_folder(), 0);
     assert_int_equal(unlinkat(folder_fd, "tile/entries/000", 0), 0);
     assert_int_equal(check_folder() & ~(1u << AUDIT_TILE), 1u << AUDIT_ENTRIES | 1u << AUDIT_ROOT);

@@ -96,7 +96,7 @@ static void configurations_come_back(void **state)
 
 static void small_frames_come_back(void **state)
 {
-    const struct tmx_transport_counters counters = { 1, 2, 3, 4, 5, UINT64_MAX, { "2001:db8::1", { 7, 8 } } };
+    const struct tmx_transport_counters counters = { 1, 2, 3, 4, 5, UINT64_MAX, 7, 8, { "2001:db8::1", { 7, 8 } } };
     struct tmx_transport_counters counters_back;
     struct tmx_writer w = TMX_WRITER_OF(buffer);
     struct tmx_bytes text;

@@ -50,7 +50,7 @@ int zmq_bind(void *socket, const char *endpoint)
 {
     int (*real)(void *, const char *);
     *(void **)&real = dlsym(RTLD_NEXT, "zmq_bind");
-    return lose_handler && strncmp(endpoint, "inproc://", 9) == 0 ? 0 : real(socket, endpoint);
+    return lose_handler && strcmp(endpoint, "inproc://zeromq.zap.01") == 0 ? 0 : real(socket, endpoint);
 }
 
 struct want {

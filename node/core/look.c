@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A closer look at one message and at the inbox, for whoever asks why something does not go on. Reads only, between turns.
+ */
+#include <string.h>
+
+#include "core.h"
+
+#define LOOK_ROWS_MAX 1000u
+
+static uint64_t accepted_ms(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
+{
+    struct tmx_bytes value;
+    Tmx__Leased *info;
+    size_t used = n->scratch.used;
+    bool good = node_get(n, TMX_NT_IN_INFO, node_id(id), &value) &&
+                tmx_codec_unpack(&tmx__leased__descriptor, value, value.size, &n->scratch, &info) == TMX_CODEC_OK;
+    uint64_t ms = good ? info->accepted_ms : 0;
+    tmx_arena_rewind(&n->scratch, used);
+    return ms;
+}
+
+/* The open message of that sender with that number, among the newest; false: none of them is it. */
+static bool blocker_find(struct tmx_node *n, const struct tmx_row_in *row, uint8_t ret_id[TMX_ID_SIZE])
+{
+    struct node_key at = { .data = { TMX_INDEX_OPEN }, .size = 1 };
+    struct tmx_bytes key, value;
+    for (unsigned i = 0; i < LOOK_ROWS_MAX && node_seek(n, TMX_NT_INDEX, node_kb(&at), 1, &key, &value); i++) {
+        uint8_t id[TMX_ID_SIZE];
+        struct tmx_row_in other;
+        bool received = key.data[key.size - 1] == TMX_DIRECTION_RECEIVED;
+        for (size_t k = 0; k < TMX_ID_SIZE; k++) {
+            id[k] = (uint8_t)~key.data[1 + k];
+        }
+        at = node_key_after(key);
+        if (received && node_in_read(n, id, &other) && other.seq == row->waits_for &&
+            memcmp(other.sender, row->sender, sizeof(other.sender)) == 0) {
+            memcpy(ret_id, id, TMX_ID_SIZE);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool tmx_node_look(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_node_look *ret_look)
+{
+    struct tmx_node_look v = { .sent = node_out_read(n, id, &v.out), .received = false };
+    v.received = node_in_read(n, id, &v.in);
+    if (v.sent && v.out.state == TMX_OUT_WAITING) {
+        uint8_t first[1][TMX_ID_SIZE];
+        size_t count = tmx_node_queue(n, node_member_code(v.out.wait_member), first, 1);
+        v.first = count == 1 && memcmp(first[0], id, TMX_ID_SIZE) == 0;
+        memcpy(v.before, first[0], count == 1 ? TMX_ID_SIZE : 0);
+    }
+    if (v.received) {
+        v.accepted_ms = accepted_ms(n, id);
+        v.before_known = v.in.state == TMX_IN_BLOCKED && blocker_find(n, &v.in, v.before);
+    }
+    *ret_look = v;
+    return v.sent || v.received;
+}
+
+void tmx_node_inbox(struct tmx_node *n, struct tmx_node_inbox_view *ret_view)
+{
+    struct tmx_node_inbox_view v = { .oldest_ms = UINT64_MAX };
+    struct node_key at = { .size = 1 };
+    struct tmx_bytes key, value;
+    for (unsigned i = 0; i < LOOK_ROWS_MAX && node_seek(n, TMX_NT_IN_READY, node_kb(&at), 0, &key, &value); i++) {
+        uint8_t id[TMX_ID_SIZE];
+        struct tmx_row_in row;
+        memcpy(id, value.data, sizeof(id));
+        at = node_key_after(key);
+        uint64_t ms = accepted_ms(n, id);
+        v.oldest_ms = ms < v.oldest_ms ? ms : v.oldest_ms;
+        v.lapses = node_in_read(n, id, &row) && row.lapses > v.lapses ? row.lapses : v.lapses;
+    }
+    at = (struct node_key){ .data = { TMX_INDEX_OPEN }, .size = 1 };
+    for (unsigned i = 0; n->state.held > 0 && !v.held && i < LOOK_ROWS_MAX && node_seek(n, TMX_NT_INDEX, node_kb(&at), 1, &key, &value);
+         i++) {
+        struct tmx_row_in row;
+        bool received = key.data[key.size - 1] == TMX_DIRECTION_RECEIVED;
+        for (size_t k = 0; k < TMX_ID_SIZE; k++) {
+            v.held_id[k] = (uint8_t)~key.data[1 + k];
+        }
+        at = node_key_after(key);
+        v.held = received && node_in_read(n, v.held_id, &row) && row.state == TMX_IN_HELD;
+    }
+    *ret_view = v;
+}
