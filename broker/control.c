@@ -395,7 +395,7 @@ void control_answer(struct daemon *d, const struct tmx_control_request *r)
         tmx_install_ask(&d->install, d->control, r);
         return;
     }
-    if (control_anchor(d, r) || control_witness(d, r)) {
+    if (control_anchor(d, r) || control_witness(d, r) || control_evidence(d, r)) {
         return;
     }
     struct tmx_arena arena;

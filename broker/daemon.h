@@ -163,6 +163,8 @@ json_t *control_status(struct daemon *d);
 
 /* Opens the endpoint that is configured, if one is. Prints what is wrong and returns an exit code, 0 = fine. */
 int http_open(struct daemon *d);
+/* control_evidence.c: `evidence ID`; false when it is not that. */
+bool control_evidence(struct daemon *d, const struct tmx_control_request *r);
 /* why.c: `why WORD`. */
 json_t *control_why(struct daemon *d, const struct tmx_control_request *r, struct tmx_arena *arena);
 /* Once a second: since when nothing moves. */

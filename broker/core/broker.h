@@ -129,6 +129,10 @@ uint64_t tmx_broker_log_size(const struct tmx_broker *b);
 /* Deliveries without an outcome: their reports are still to come. */
 uint64_t tmx_broker_open(struct tmx_broker *b);
 
+/* From the leaf at `index` to the root of that checkpoint. False: it is not under it, or a tile of the spool cannot be read. */
+struct tmx_proof;
+bool tmx_broker_path(struct tmx_broker *b, uint64_t index, struct tmx_proof *ret_path) TMX_MUST_CHECK;
+
 struct tmx_broker_link_view {
     bool ever;                             /* a session was opened since start */
     bool up;

@@ -11,6 +11,7 @@
  *   witness.c    heads cosigned by witnesses        outside.c    … by those that have no link
  *   retention.c  containers after the last outcome  anchor.c     time-stamp tokens over heads
  *   ages.c       how old what is queued is
+ *   prove.c      inclusion proofs for operators
  */
 #pragma once
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "screen.h"
+#include "timeline.h"
 
 bool show_peers(const json_t *reply)
 {
@@ -113,6 +114,7 @@ bool show_message(const json_t *reply)
             return false;
         }
         show_one_message(reply);
+        show_timeline(reply);
         return true;
     }
     if (!rows_fit(reply, "messages", "{ss}", "id")) {

@@ -14,6 +14,7 @@
 #include <tmx/text.h>
 
 #include "screen.h"
+#include "timeline.h"
 
 #define TIMEOUT_MS 10000u
 #define ARGUMENTS_MAX 5u
@@ -33,7 +34,7 @@ static const struct command {
     { { "status" }, NULL, false, false, show_status, "how it is: health, problems, log, spool, queues" },
     { { "peers" }, NULL, false, false, show_peers, "the members: status, link, feed, prekeys" },
     { { "queue" }, "[MEMBER]", false, false, show_queue, "what waits, for everybody or message by message" },
-    { { "message" }, "ID", false, true, show_message, "one message and the state of its deliveries" },
+    { { "message" }, "ID", false, true, show_message, "one message: deliveries, signed timeline" },
     { { "why" }, "MEMBER|MESSAGE", false, false, show_why, "why something does not go on, and what mends it" },
     { { "directory", "show" }, NULL, false, false, show_directory, "the directory in force" },
     { { "directory", "install" }, "FILE", true, false, show_installed, "verify, log and pass on a new directory" },
@@ -51,6 +52,7 @@ static struct arguments {
     const char *folder; /* of the daemon; NULL with --socket */
     const char *socket;
     const char *kind; /* "broker", "node", "daemon" */
+    const char *authority; /* NULL: as the daemon is configured */
     bool json;
     size_t n;
     const char *words[ARGUMENTS_MAX];
@@ -64,6 +66,7 @@ static const struct argp_option options[] = {
     { "node", 'n', "DIR", 0, "The node whose run folder is DIR", 0 },
     { "socket", 's', "PATH", 0, "The daemon with this control socket", 0 },
     { "json", 'j', NULL, 0, "Print the daemon's answer as it came", 0 },
+    { "authority", 'a', "FILE", 0, "Verify under these keys of the authority (default: the daemon's)", 0 },
     { 0 },
 };
 
@@ -80,6 +83,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         arg.socket = value;
         arg.folder = NULL;
         arg.kind = "daemon";
+        return 0;
+    case 'a':
+        arg.authority = value;
         return 0;
     case 'j':
         arg.json = true;
@@ -120,7 +126,7 @@ static char *filter_help(int key, const char *text, void *input)
         fprintf(f, "  %-24s %s\n", words, c->help);
     }
     fprintf(f, "\nExit status of status and why: 0 ok, 1 warning, 2 critical, 3 unknown.\n"
-               "Of the others: 0 done, 1 refused, 3 no answer. Wrong usage: 64.\n");
+               "Of the others: 0 done, 1 refused, 3 no answer; of message 2: not verified. Wrong usage: 64.\n");
     fclose(f);
     return out;
 }
@@ -355,7 +361,12 @@ int main(int argc, char **argv)
     if (ask(c, first, &reply) < 0) {
         return c->show == show_status ? show_snapshot() : EXIT_UNKNOWN;
     }
+    if (c->show == show_message && json_object_get(reply, "error") == NULL) {
+        char path[4096];
+        timeline_add(reply, path_of(TMX_CONTROL_SOCKET, path), arg.words[first], arg.authority, TIMEOUT_MS);
+    }
     int code = show_reply(c, reply);
+    code = code == EXIT_OK && !timeline_verified(reply) ? EXIT_CRITICAL : code;
     json_decref(reply);
     return code;
 }

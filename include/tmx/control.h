@@ -61,6 +61,9 @@
  *   message ID      {"id", "sender", "type"?, "priority"?, "bytes"?, "sent_at_ms"?, "expires_at_ms"?, "index"?,
  *                    "deliveries": [{"recipient", "seq"?, "state", "index"?, "at_ms"?, "attempts"?, "code"?}]};
  *                   when several senders used that id: {"messages": [one such, ...]}
+ *   evidence ID     {"authority": the file with the pinned keys, as configured, "payload": the entries of the log about the message with
+ *                   their proofs, as an evidence bundle (proto/README.md) without container}: a node's as it keeps them, the broker's
+ *                   up to its newest head; no larger than an answer may be
  *   why MEMBER      why what is for or from that member does not go on; at a node its own code asks about what came, and the link
  *   why ID          the same of a message, for each of its deliveries
  *                   {"subject", "kind": "member" | "message", "health": "ok" | "warning" | "critical",

@@ -368,6 +368,26 @@ static void answer(struct tmx_node *n, const struct node_request *rq, struct bun
     }
 }
 
+/* Empty; `id` has to live as long. NULL: out of memory. */
+static struct bundle *bundle_new(const uint8_t id[TMX_ID_SIZE])
+{
+    struct bundle *b = calloc(1, sizeof(*b));
+    if (b == NULL || tmx_arena_init(&b->arena, 3 * (size_t)TMX_CONTAINER_MAX) != 0) {
+        free(b);
+        return NULL;
+    }
+    tmx__evidence__init(&b->pb);
+    b->pb.version = TMX_EVIDENCE_VERSION;
+    b->pb.message_id = tmx_to_pb(node_id(id));
+    return b;
+}
+
+static void bundle_free(struct bundle *b)
+{
+    tmx_arena_deinit(&b->arena);
+    free(b);
+}
+
 void node_evidence(struct tmx_node *n, const struct node_request *rq)
 {
     const Tmx__EvidenceRequest *r = rq->pb->evidence;
@@ -380,16 +400,62 @@ void node_evidence(struct tmx_node *n, const struct node_request *rq)
         node_answer_code(n, rq, TMX_CODE_FORBIDDEN, "a content key is disclosed at the node's local endpoint only");
         return;
     }
-    struct bundle *b = calloc(1, sizeof(*b));
-    if (b == NULL || tmx_arena_init(&b->arena, 3 * (size_t)TMX_CONTAINER_MAX) != 0) {
-        free(b);
+    struct bundle *b = bundle_new(id);
+    if (b == NULL) {
         node_fault(n, -ENOMEM);
         return;
     }
-    tmx__evidence__init(&b->pb);
-    b->pb.version = TMX_EVIDENCE_VERSION;
-    b->pb.message_id = tmx_to_pb(node_id(id));
     answer(n, rq, b, id);
-    tmx_arena_deinit(&b->arena);
-    free(b);
+    bundle_free(b);
+}
+
+/* What is there of it, packed; a condition, or an error. */
+static int file_of(struct tmx_node *n, struct bundle *b, const uint8_t id[TMX_ID_SIZE], uint8_t **ret_file, size_t *ret_size)
+{
+    enum tmx_node_direction direction;
+    uint64_t size = 0;
+    struct tmx_bytes bytes;
+    uint8_t *container = container_of(n, id, &direction, &size);   /* its slots name prekeys */
+    message_leaves(n, b, id);
+    slots(n, b, container != NULL ? TMX_BYTES(container, size) : TMX_BYTES_NULL);
+    directories(n, b);
+    free(container);
+    b->pb.leaves = b->leaves;
+    b->pb.checkpoints = b->checkpoints;
+    b->pb.directories = b->directories;
+    if (n->fault != 0) {
+        return n->fault;
+    }
+    if (b->pb.n_leaves == 0) {
+        return TMX_CODE_NOT_READY;
+    }
+    if (b->missing_serial != 0) {
+        return TMX_CODE_DIRECTORY_BEHIND;
+    }
+    if (b->truncated || tmx_codec_pack(&b->pb, &b->arena, &bytes) != TMX_CODEC_OK) {
+        return TMX_CODE_TOO_LARGE;
+    }
+    uint8_t *file = malloc(bytes.size);
+    if (file == NULL) {
+        return -ENOMEM;
+    }
+    memcpy(file, bytes.data, bytes.size);
+    *ret_file = file;
+    *ret_size = bytes.size;
+    return TMX_CODE_OK;
+}
+
+int tmx_node_evidence(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], uint8_t **ret_file, size_t *ret_size)
+{
+    struct tmx_node_look look;
+    if (!tmx_node_look(n, id, &look)) {
+        return n->fault != 0 ? n->fault : TMX_CODE_UNKNOWN_MESSAGE;
+    }
+    struct bundle *b = bundle_new(id);
+    if (b == NULL) {
+        return -ENOMEM;
+    }
+    int r = file_of(n, b, id, ret_file, ret_size);
+    bundle_free(b);
+    return r;
 }

@@ -210,6 +210,11 @@ struct tmx_node_look {
 };
 bool tmx_node_look(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_node_look *ret_look) TMX_MUST_CHECK;
 
+/* The evidence of a message as a bundle (proto/README.md, section Evidence bundle), without container and content key;
+ * *ret_file is malloc'ed. TMX_CODE_OK, or UNKNOWN_MESSAGE, NOT_READY: the log holds nothing of it yet, DIRECTORY_BEHIND: a
+ * directory that an entry names was never here, TOO_LARGE; -ENOMEM or an error of the spool. */
+int tmx_node_evidence(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], uint8_t **ret_file, size_t *ret_size) TMX_MUST_CHECK;
+
 /* What waits for the application; of many only the first are looked at. */
 struct tmx_node_inbox_view {
     uint64_t oldest_ms;            /* leaf time of the acceptance of the oldest that is offered; UINT64_MAX: none is */

@@ -37,7 +37,7 @@ MAY_USE = {
     'broker/audit': {'base', 'wire', 'audit', 'envelope', 'io'},
     'broker/authority': {'base', 'wire', 'audit', 'envelope', 'io'},
     'broker/gate': {'base', 'wire', 'io'},
-    'broker/ctl': {'base', 'io'},
+    'broker/ctl': {'base', 'wire', 'audit', 'envelope', 'io'},
     'broker': {'base', 'wire', 'audit', 'envelope', 'queue', 'io'},
     'node/client': {'base', 'wire', 'io', 'client'},
     'node/cli': {'base', 'envelope', 'client', 'io'},

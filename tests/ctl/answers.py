@@ -111,6 +111,10 @@ evil["counters"] = {"\u001b[2Jx": 1, "y": "no number"}
 # name, arguments, request expected, attachment expected, answer (bytes, or None: nobody listens), exit code
 head = "tmx.eu.transit/log/2026a\n70000\n" + "q6ur" * 10 + "q6s=\n"
 
+both = f"message {ID}\nevidence {ID}"
+no_evidence = {"error": "no evidence of it: starting, recovering or stopping", "code": "not-ready"}
+AUTHORITY = b"threshold 1\ntmx.eu.transit/authority/1+17f7daea+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c\n"
+
 CASES = [
     ("status-ok", ["status"], "status", b"", broker, 0),
     ("status-trouble", ["status"], "status", b"", trouble, 2),
@@ -135,10 +139,13 @@ CASES = [
     ("queue-empty", ["queue", "DE"], "queue DE", b"", {"member": "DE", "queued": 0, "messages": []}, 0),
     ("queue-unknown", ["queue", "Z Z"], "queue Z%20Z", b"",
      {"error": "no such member in the directory", "code": "unknown-member"}, 1),
-    ("message", ["message", ID], "message " + ID, b"", message, 0),
-    ("message-several", ["message", ID], "message " + ID, b"",
-     {"messages": [message, {"id": ID, "sender": "FR", "deliveries": []}]}, 0),
-    ("message-broken", ["message", ID], "message " + ID, b"", {"messages": [message, {"id": ID}]}, 3),
+    ("message", ["message", ID], both, b"", [message, no_evidence], 0),
+    ("message-several", ["message", ID], both, b"",
+     [{"messages": [message, {"id": ID, "sender": "FR", "deliveries": []}]}, no_evidence], 0),
+    ("message-broken", ["message", ID], both, b"", [{"messages": [message, {"id": ID}]}, no_evidence], 3),
+    ("message-no-evidence", ["message", ID], both, b"", [message, b""], 2),
+    ("message-not-evidence", ["--authority", "FILE", "message", ID], both, AUTHORITY, [message, b'{"payload": 7}\nnothing'], 2),
+    ("message-no-keys", ["--authority", "FILE", "message", ID], both, b"no keys", [message, b'{"payload": 7}\nnothing'], 2),
     ("why", ["why", "FR"], "why FR", b"", why, 2),
     ("why-nothing", ["why", "FR"], "why FR", b"", why_nothing, 0),
     ("why-broken", ["why", "FR"], "why FR", b"", without(why, "causes", 1, "fix"), 3),

@@ -294,6 +294,8 @@ def control():
         b"history of\n")])
     many("control", "why", *[b"\x05why " + t + b"\n" for t in (
         b"IT", b"DE", b"CH", b"XX", b"TOOLONGAWORD", b"", b"77777777777777779977777777777777", b"00000000000000000000000000000000", b"IT DE")])
+    many("control", "evidence", *[b"\x05evidence " + t + b"\n" for t in (
+        b"77777777777777779977777777777777", b"00000000000000000000000000000000", b"7", b"", b"7 7")])
     many("control", "state", *[b"\x05log-state " + t + b"\n" for t in (
         b"directory", b"prekey-sets", b"pairs", b"messages", b"deliveries", b"refused-ids", b"refusals", b"destinations",
         b"deliveries 77777777777777779977777777777777", b"messages ff", b"messages " + b"ff" * 64, b"messages " + b"ff" * 65,

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# tmxctl message: the signed timeline at the sender, the recipient and the broker, verified by tmxctl; and a daemon whose answer
+# has one byte bent is found out. EVI-4, EVI-5
+# usage: timeline.sh SOURCE BUILD
+set -uo pipefail
+MEMBERS=(DE IT)
+# shellcheck source=tests/integration/world.sh
+. "$(dirname "$0")/world.sh"
+here=$(cd "$(dirname "$0")" && pwd)
+id_of() { fed_tmx "$1" --json message "$2" | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])'; }
+# shows NAME MESSAGE PATTERN…: its timeline, verified, with a line like each
+shows() {
+    local name=$1 id=$2 p
+    shift 2
+    fed_ctl "$name" message "$id" >"$root/screen" || fail "the timeline at $name does not verify: $(cat "$root/screen")"
+    for p in "$@"; do
+        grep -qE "^✓ .*$p" "$root/screen" || fail "at $name no line says $p: $(cat "$root/screen")"
+    done
+    grep -q '✗' "$root/screen" && fail "at $name a line does not verify: $(cat "$root/screen")"
+    grep -q '^verified: ' "$root/screen" || fail "$name does not say that it verified"
+}
+
+world_start
+send DE IT taken
+collect IT 5 --ack
+await state_is DE taken delivered || fail "no outcome of what was taken"
+id=$(id_of DE taken)
+for m in DE IT broker; do
+    shows $m "$id" 'accepted, signed by DE' 'arrived for IT, signed by IT' 'delivered for IT, signed by IT'
+done
+fed_ctl broker --json message "$id" | python3 -c 'import json, sys
+d = json.load(sys.stdin)
+sys.exit([(x["what"], x["verified"]) for x in d["timeline"]] != [("accepted", True), ("arrived", True), ("delivered", True)] or not d["proof"]["verified"])' ||
+    fail "the timeline as JSON is another"
+
+# --- other keys than those of the authority prove nothing
+"$AUTHORITY" init --federation demo --keys 3 --threshold 2 "$root/others" >/dev/null
+fed_ctl broker --authority "$root/others/authority.pub" message "$id" >"$root/screen"
+[ $? -eq 2 ] && grep -q 'NOT VERIFIED' "$root/screen" || fail "it verifies under the keys of another authority: $(cat "$root/screen")"
+
+# --- what is not in the log yet has no timeline, and that is no fault
+fed_stop broker
+send DE IT waiting
+fed_ctl DE message "$(id_of DE waiting)" >"$root/screen" || fail "a message without entries is a fault: $(cat "$root/screen")"
+grep -q '^no timeline: ' "$root/screen" || fail "it does not say that there is none: $(cat "$root/screen")"
+fed_start_broker || exit 1
+
+for m in broker DE; do
+    /usr/bin/python3 -B "$here/bend_answers.py" "$CTL" "$FED/$m/run/control" "$id" "$FED/authority.pub" >"$root/said" 2>&1 ||
+        fail "a bent answer of $m: $(tail -n 5 "$root/said")"
+    say "$m: $(cat "$root/said")"
+done
