@@ -404,7 +404,7 @@ void control_answer(struct daemon *d, const struct tmx_control_request *r)
         return;
     }
     const struct log_source source = log_source(d);
-    if (!control_log(&source, r, &arena)) {
+    if (!control_log(&source, r, &arena) && !control_trace(d, r, &arena)) {
         tmx_control_reply(d->control, r->client, answer(d, r, &arena));
     }
     tmx_arena_deinit(&arena);

@@ -165,6 +165,8 @@ json_t *control_status(struct daemon *d);
 int http_open(struct daemon *d);
 /* control_evidence.c: `evidence ID`; false when it is not that. */
 bool control_evidence(struct daemon *d, const struct tmx_control_request *r);
+/* control_trace.c: `trace [FROM]`; false when it is not that. */
+bool control_trace(struct daemon *d, const struct tmx_control_request *r, struct tmx_arena *arena);
 /* why.c: `why WORD`. */
 json_t *control_why(struct daemon *d, const struct tmx_control_request *r, struct tmx_arena *arena);
 /* Once a second: since when nothing moves. */

@@ -15,6 +15,7 @@
 
 #include "screen.h"
 #include "timeline.h"
+#include "trace.h"
 
 #define TIMEOUT_MS 10000u
 #define ARGUMENTS_MAX 5u
@@ -36,6 +37,7 @@ static const struct command {
     { { "queue" }, "[MEMBER]", false, false, show_queue, "what waits, for everybody or message by message" },
     { { "message" }, "ID", false, true, show_message, "one message: deliveries, signed timeline" },
     { { "why" }, "MEMBER|MESSAGE", false, false, show_why, "why something does not go on, and what mends it" },
+    { { "trace" }, "[FROM]", false, false, show_trace, "what happens, a line each, until it is interrupted" },
     { { "directory", "show" }, NULL, false, false, show_directory, "the directory in force" },
     { { "directory", "install" }, "FILE", true, false, show_installed, "verify, log and pass on a new directory" },
     { { "anchor", "show" }, NULL, false, false, show_text, "(broker) the head of the log to be time-stamped" },
@@ -53,6 +55,7 @@ static struct arguments {
     const char *socket;
     const char *kind; /* "broker", "node", "daemon" */
     const char *authority; /* NULL: as the daemon is configured */
+    struct trace trace;
     bool json;
     size_t n;
     const char *words[ARGUMENTS_MAX];
@@ -61,12 +64,18 @@ static struct arguments {
 /* argp looks for it by name */
 __attribute__((visibility("default"))) const char *argp_program_version = "tmxctl " TMX_VERSION;
 
+enum { OPTION_MEMBER = 256, OPTION_TYPE, OPTION_OUTCOME, OPTION_COUNT };
+
 static const struct argp_option options[] = {
     { "broker", 'b', "DIR", 0, "The broker whose run folder is DIR (default " FOLDER_DEFAULT ")", 0 },
     { "node", 'n', "DIR", 0, "The node whose run folder is DIR", 0 },
     { "socket", 's', "PATH", 0, "The daemon with this control socket", 0 },
     { "json", 'j', NULL, 0, "Print the daemon's answer as it came", 0 },
     { "authority", 'a', "FILE", 0, "Verify under these keys of the authority (default: the daemon's)", 0 },
+    { "member", OPTION_MEMBER, "CODE", 0, "Trace: only what is from or for this member", 1 },
+    { "type", OPTION_TYPE, "TYPE", 0, "Trace: only messages of this type", 1 },
+    { "outcome", OPTION_OUTCOME, "WHAT", 0, "Trace: only accepted, arrived, delivered, refused, expired, exception or rejected ones", 1 },
+    { "count", OPTION_COUNT, "N", 0, "Trace: end after so many lines", 1 },
     { 0 },
 };
 
@@ -83,6 +92,20 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         arg.socket = value;
         arg.folder = NULL;
         arg.kind = "daemon";
+        return 0;
+    case OPTION_MEMBER:
+        arg.trace.member = value;
+        return 0;
+    case OPTION_TYPE:
+        arg.trace.type = value;
+        return 0;
+    case OPTION_OUTCOME:
+        arg.trace.outcome = value;
+        return 0;
+    case OPTION_COUNT:
+        if (!tmx_parse_u64(tmx_bytes_str(value), UINT32_MAX, &arg.trace.count) || arg.trace.count == 0) {
+            argp_error(state, "--count: %s is not a number of lines", value);
+        }
         return 0;
     case 'a':
         arg.authority = value;
@@ -358,6 +381,13 @@ int main(int argc, char **argv)
     size_t first = 0;
     json_t *reply = NULL;
     const struct command *c = find_command(&first);
+    if (c->show == show_trace) {
+        char path[4096];
+        arg.trace.json = arg.json;
+        arg.trace.from = first < arg.n ? arg.words[first] : NULL;
+        arg.trace.kind = arg.kind;
+        return trace_run(&arg.trace, path_of(TMX_CONTROL_SOCKET, path), TIMEOUT_MS);
+    }
     if (ask(c, first, &reply) < 0) {
         return c->show == show_status ? show_snapshot() : EXIT_UNKNOWN;
     }

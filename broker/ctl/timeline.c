@@ -40,7 +40,7 @@ static const char *what_of(const Tmx__LogEntry *e, const Tmx__Report *report)
     case TMX__ENTRY_KIND__ENTRY_EXCEPTION:
         return "exception";
     case TMX__ENTRY_KIND__ENTRY_REFUSAL:
-        return "refused";
+        return "rejected";
     case TMX__ENTRY_KIND__ENTRY_ERASED:
         return "erased";
     case TMX__ENTRY_KIND__ENTRY_PREKEYS:

@@ -64,6 +64,10 @@
  *   evidence ID     {"authority": the file with the pinned keys, as configured, "payload": the entries of the log about the message with
  *                   their proofs, as an evidence bundle (proto/README.md) without container}: a node's as it keeps them, the broker's
  *                   up to its newest head; no larger than an answer may be
+ *   trace [FROM]    {"next": FROM of the question that goes on, "events": [{"index", "at_ms", "what", "id"?, "type"?, "from"?, "to"?: [MEMBER,
+ *                   ...], "code"?}]}: of a broker the entries of its log from that index on, of a node its events behind that cursor; at
+ *                   most TMX_CONTROL_TRACE_ROWS. Without FROM: none, and where the newest ends. "what" is accepted, arrived, delivered,
+ *                   refused, expired, exception, rejected (at admission), resubmitted, submitted or signed (node), or of no message
  *   why MEMBER      why what is for or from that member does not go on; at a node its own code asks about what came, and the link
  *   why ID          the same of a message, for each of its deliveries
  *                   {"subject", "kind": "member" | "message", "health": "ok" | "warning" | "critical",

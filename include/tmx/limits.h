@@ -76,6 +76,7 @@
 #define TMX_CONTROL_STATE_BYTES (64u << 10)   /* of rows of its state, the same: a row costs more than an entry */
 #define TMX_CONTROL_CLIENT_MS 10000u   /* to say the request; and again to take the reply */
 #define TMX_CONTROL_QUEUE_ROWS 100u
+#define TMX_CONTROL_TRACE_ROWS 256u    /* events in one answer */
 #define TMX_HTTP_CONNECTIONS_MAX 16u
 #define TMX_HTTP_MEMORY_MAX 16384u     /* of one: its request and the headers of its answer */
 #define TMX_HTTP_CLIENT_MS 10000u      /* from its beginning to its end */

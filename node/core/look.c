@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A closer look at one message and at the inbox, for whoever asks why something does not go on. Reads only, between turns.
+ * A closer look at one message, the inbox and the events, for whoever asks why something does not go on or follows what does.
+ * Reads only, between turns.
  */
 #include <string.h>
 
@@ -85,4 +86,38 @@ void tmx_node_inbox(struct tmx_node *n, struct tmx_node_inbox_view *ret_view)
         v.held = received && node_in_read(n, v.held_id, &row) && row.state == TMX_IN_HELD;
     }
     *ret_view = v;
+}
+
+uint64_t tmx_node_events_end(const struct tmx_node *n)
+{
+    return n->state.cursor;
+}
+
+/* Of a message received; what else there is was sent by this node. */
+static struct tmx_bytes sender_of(struct tmx_node *n, const Tmx__Event *event, uint8_t sender[TMX_MEMBER_MAX])
+{
+    struct tmx_row_in row;
+    if (event->message_id.len == TMX_ID_SIZE && node_in_read(n, event->message_id.data, &row)) {
+        memcpy(sender, row.sender, TMX_MEMBER_MAX);
+        return node_member_code(sender);
+    }
+    return n->config.member;
+}
+
+uint64_t tmx_node_events(struct tmx_node *n, uint64_t after, unsigned max, tmx_node_event_fn *fn, void *ctx)
+{
+    uint64_t cursor = after < n->state.cursor ? after : n->state.cursor;
+    for (unsigned i = 0; i < max && cursor < n->state.cursor; i++) {
+        struct node_key k = node_key_u64(++cursor);
+        struct tmx_bytes value, copy;
+        Tmx__Event *event;
+        uint8_t sender[TMX_MEMBER_MAX];
+        size_t used = n->scratch.used;
+        if (node_get(n, TMX_NT_EVENT, node_kb(&k), &value) && tmx_arena_copy(&n->scratch, value, &copy) &&
+            tmx_codec_unpack(&tmx__event__descriptor, copy, copy.size, &n->scratch, &event) == TMX_CODEC_OK) {
+            fn(ctx, event, sender_of(n, event, sender));
+        }
+        tmx_arena_rewind(&n->scratch, used);
+    }
+    return cursor;
 }

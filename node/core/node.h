@@ -215,6 +215,13 @@ bool tmx_node_look(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx
  * directory that an entry names was never here, TOO_LARGE; -ENOMEM or an error of the spool. */
 int tmx_node_evidence(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], uint8_t **ret_file, size_t *ret_size) TMX_MUST_CHECK;
 
+/* The events of this node in the order it learned them, those behind the cursor `after`, `max` of them at the most; returns where to
+ * go on. What is handed to the function is gone after it; `sender` of the message is empty when the message is not here any more. */
+struct Tmx__Event;
+typedef void tmx_node_event_fn(void *ctx, const struct Tmx__Event *event, struct tmx_bytes sender);
+uint64_t tmx_node_events(struct tmx_node *n, uint64_t after, unsigned max, tmx_node_event_fn *fn, void *ctx);
+uint64_t tmx_node_events_end(const struct tmx_node *n);   /* the cursor of the newest */
+
 /* What waits for the application; of many only the first are looked at. */
 struct tmx_node_inbox_view {
     uint64_t oldest_ms;            /* leaf time of the acceptance of the oldest that is offered; UINT64_MAX: none is */

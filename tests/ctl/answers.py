@@ -111,6 +111,11 @@ evil["counters"] = {"\u001b[2Jx": 1, "y": "no number"}
 # name, arguments, request expected, attachment expected, answer (bytes, or None: nobody listens), exit code
 head = "tmx.eu.transit/log/2026a\n70000\n" + "q6ur" * 10 + "q6s=\n"
 
+page = {"next": 9, "events": [
+    {"index": 5, "at_ms": NOW, "what": "prekeys", "from": "FR"},
+    {"index": 6, "at_ms": NOW, "what": "accepted", "id": ID, "type": "CD001C", "from": "DE", "to": ["CH", "FR"]},
+    {"index": 7, "at_ms": NOW + 1000, "what": "arrived", "id": ID, "type": "CD001C", "from": "DE", "to": ["FR"]},
+    {"index": 8, "at_ms": NOW + 2000, "what": "refused", "id": ID, "type": "CD001C", "from": "DE", "to": ["FR\u001b[2J"], "code": "refused"}]}
 both = f"message {ID}\nevidence {ID}"
 no_evidence = {"error": "no evidence of it: starting, recovering or stopping", "code": "not-ready"}
 AUTHORITY = b"threshold 1\ntmx.eu.transit/authority/1+17f7daea+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c\n"
@@ -150,6 +155,14 @@ CASES = [
     ("why-nothing", ["why", "FR"], "why FR", b"", why_nothing, 0),
     ("why-broken", ["why", "FR"], "why FR", b"", without(why, "causes", 1, "fix"), 3),
     ("why-unknown", ["why", ID], "why " + ID, b"", {"error": "no message with this id", "code": "unknown-message"}, 1),
+    ("trace", ["trace", "--count", "4", "5"], "trace 5", b"", page, 0),
+    ("trace-filter", ["trace", "--member", "FR", "--outcome", "arrived", "--type", "CD001C", "--count", "1"], "trace\ntrace 5", b"",
+     [{"next": 5, "events": []}, page], 0),
+    ("trace-json", ["--json", "trace", "--outcome", "accepted", "--count", "1", "5"], "trace 5", b"", page, 0),
+    ("trace-refused", ["trace"], "trace", b"", {"error": "unknown request", "code": "unknown-command"}, 1),
+    ("trace-broken", ["trace", "5"], "trace 5", b"", without(page, "events", 2, "what"), 3),
+    ("trace-down", ["trace"], None, b"", None, 3),
+    ("usage-count", ["trace", "--count", "none"], None, b"", None, 64),
     ("directory-show", ["directory", "show"], "directory show", b"", directory, 0),
     ("directory-install", ["directory", "install", "FILE"], "directory install", b"signed\0directory",
      {"installed": True, "serial": 13}, 0),

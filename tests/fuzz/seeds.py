@@ -296,6 +296,7 @@ def control():
         b"IT", b"DE", b"CH", b"XX", b"TOOLONGAWORD", b"", b"77777777777777779977777777777777", b"00000000000000000000000000000000", b"IT DE")])
     many("control", "evidence", *[b"\x05evidence " + t + b"\n" for t in (
         b"77777777777777779977777777777777", b"00000000000000000000000000000000", b"7", b"", b"7 7")])
+    many("control", "trace", *[b"\x05trace" + t + b"\n" for t in (b"", b" 0", b" 3", b" 99999", b" x", b" 0 0")])
     many("control", "state", *[b"\x05log-state " + t + b"\n" for t in (
         b"directory", b"prekey-sets", b"pairs", b"messages", b"deliveries", b"refused-ids", b"refusals", b"destinations",
         b"deliveries 77777777777777779977777777777777", b"messages ff", b"messages " + b"ff" * 64, b"messages " + b"ff" * 65,

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # tmxctl message: the signed timeline at the sender, the recipient and the broker, verified by tmxctl; and a daemon whose answer
-# has one byte bent is found out. EVI-4, EVI-5
+# has one byte bent is found out. tmxctl trace: what happens, as it happens, filtered. EVI-4, EVI-5
 # usage: timeline.sh SOURCE BUILD
 set -uo pipefail
 MEMBERS=(DE IT)
 # shellcheck source=tests/integration/world.sh
 . "$(dirname "$0")/world.sh"
 here=$(cd "$(dirname "$0")" && pwd)
+followers=()
+world_end() { kill -KILL "${followers[@]}" 2>/dev/null; }
 id_of() { fed_tmx "$1" --json message "$2" | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])'; }
 # shows NAME MESSAGE PATTERN…: its timeline, verified, with a line like each
 shows() {
@@ -34,9 +36,35 @@ d = json.load(sys.stdin)
 sys.exit([(x["what"], x["verified"]) for x in d["timeline"]] != [("accepted", True), ("arrived", True), ("delivered", True)] or not d["proof"]["verified"])' ||
     fail "the timeline as JSON is another"
 
+# --- followed as it happens: all of it, and only what is wanted
+follow() { (exec "$CTL" --socket "$FED/$1/run/control" "${@:3}") >"$root/$2" 2>&1 & followers+=($!); }
+lines() { [ "$(wc -l <"$root/$1")" -ge "$2" ]; }
+follow broker all trace 0
+await lines all 5 || fail "the log is not followed: $(cat "$root/all")"
+follow broker delivered trace --outcome delivered --member IT --type CD974C
+follow broker arrived --json trace --outcome arrived --count 1
+follow broker others trace --member CH
+follow DE node trace
+kill -0 "${followers[@]}" || fail "one does not follow: $(cat "$root/arrived")"
+send DE IT followed
+collect IT 5 --ack
+id=$(id_of DE followed)
+await lines delivered 1 && await lines node 5 || fail "it is not followed: $(cat "$root/delivered" "$root/node")"
+grep -q "delivered   $id CD974C DE -> IT" "$root/delivered" && [ "$(wc -l <"$root/delivered")" = 1 ] || fail "the filter lets through: $(cat "$root/delivered")"
+grep -q "submitted   $id CD974C DE" "$root/node" && grep -q "arrived     $id CD974C DE -> IT" "$root/node" || fail "the node's events: $(cat "$root/node")"
+grep -q "accepted    $id CD974C DE -> IT" "$root/all" || fail "the entries: $(cat "$root/all")"
+[ -s "$root/others" ] && fail "nothing was for CH: $(cat "$root/others")"
+wait "${followers[2]}" || fail "--count does not end it: $(cat "$root/arrived")"
+python3 -c 'import json, sys; d = json.loads(sys.stdin.read()); sys.exit(d["id"] != sys.argv[1] or d["to"] != ["IT"])' "$id" <"$root/arrived" ||
+    fail "as JSON: $(cat "$root/arrived")"
+for i in 0 1 3 4; do
+    kill -INT "${followers[$i]}"
+    wait "${followers[$i]}" || fail "an interrupt does not end it well"
+done
+
 # --- other keys than those of the authority prove nothing
-"$AUTHORITY" init --federation demo --keys 3 --threshold 2 "$root/others" >/dev/null
-fed_ctl broker --authority "$root/others/authority.pub" message "$id" >"$root/screen"
+"$AUTHORITY" init --federation demo --keys 3 --threshold 2 "$root/strangers" >/dev/null
+fed_ctl broker --authority "$root/strangers/authority.pub" message "$id" >"$root/screen"
 [ $? -eq 2 ] && grep -q 'NOT VERIFIED' "$root/screen" || fail "it verifies under the keys of another authority: $(cat "$root/screen")"
 
 # --- what is not in the log yet has no timeline, and that is no fault
