@@ -77,8 +77,8 @@ static enum tmx_why_verdict directory_expired(const void *facts, struct tmx_why_
 static enum tmx_why_verdict disk_full(const void *facts, struct tmx_why_finding *out)
 {
     const struct why_facts *f = facts;
-    tmx_why_evidence(out, "the spool is filled to %" PRIu64 " %%, admission stops at %" PRIu64 " %%", f->d->room.percent,
-                     f->d->settings.high_water_percent);
+    tmx_why_evidence(out, "the spool is filled to %" PRIu64 " %%%s, admission stops at %" PRIu64 " %%", f->d->room.percent,
+                     f->state.disk_full ? ", the rest is promised to what is open" : "", f->d->settings.high_water_percent);
     if (!f->state.disk_full) {
         return TMX_WHY_NOT;
     }

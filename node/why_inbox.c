@@ -17,8 +17,8 @@ enum tmx_why_verdict why_inbox_full(const void *facts, struct tmx_why_finding *o
     if (!f->self && !f->message) {
         return TMX_WHY_NOT_ASKED;
     }
-    tmx_why_evidence(out, "the spool is filled to %" PRIu64 " %%, deliveries stop at %" PRIu64 " %%", f->d->arrive_room.percent,
-                     f->d->arrive_room.mark_percent);
+    tmx_why_evidence(out, "the spool is filled to %" PRIu64 " %%%s, deliveries stop at %" PRIu64 " %%", f->d->arrive_room.percent,
+                     f->d->arrive_room.full ? ", the rest is promised to what is open" : "", f->d->arrive_room.mark_percent);
     if (!f->d->arrive_room.full) {
         return TMX_WHY_NOT;
     }

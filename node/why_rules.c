@@ -135,8 +135,8 @@ static enum tmx_why_verdict disk_full(const void *facts, struct tmx_why_finding 
     if (!sending(f)) {
         return TMX_WHY_NOT_ASKED;
     }
-    tmx_why_evidence(out, "the spool is filled to %" PRIu64 " %%, submissions stop at %" PRIu64 " %%", f->d->submit_room.percent,
-                     f->d->submit_room.mark_percent);
+    tmx_why_evidence(out, "the spool is filled to %" PRIu64 " %%%s, submissions stop at %" PRIu64 " %%", f->d->submit_room.percent,
+                     f->d->submit_room.full ? ", the rest is promised to what is open" : "", f->d->submit_room.mark_percent);
     if (!f->d->submit_room.full) {
         return TMX_WHY_NOT;
     }

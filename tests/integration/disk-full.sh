@@ -73,6 +73,7 @@ payloads more 20 60000
 fed_tmx DE send --to IT --type CD974C "$root"/out/more-* >/dev/null || fail "DE could not submit"
 await deferred 0 || fail "nothing was put off: $(look broker 'd["spool"]')"
 await says broker 2 'high-water' || fail "status does not say that the disk is full: $(cat "$root/status")"
+because broker IT disk-full || fail "why does not say that the disk is full: $(fed_ctl broker why IT)"
 alive broker
 before=$(accepted)
 [ "$before" -ge 500 ] || fail "only $before messages were accepted"
@@ -119,6 +120,7 @@ for f in "$root"/out/node-*; do
 done
 is CH 'd["counters"]["waiting"] > 100' True || fail "the small node did not keep what it was given"
 grep -q disk-full "$root/said" || fail "the application is not told that the disk is full: $(cat "$root/said")"
+because CH IT disk-full || fail "why at the node does not say that its disk is full: $(fed_ctl CH why IT)"
 refused=$f
 alive CH
 fed_tmx CH message "${refused##*/}" >/dev/null 2>&1 && fail "what was refused was stored"
@@ -137,6 +139,8 @@ payloads back 30 120000
 fed_tmx DE send --to CH --type CD974C "$root"/out/back-* >/dev/null || fail "DE could not submit"
 await is DE 'd["counters"]["waiting"] + d["counters"]["unanswered"]' 0 || fail "messages for a full node were not accepted"
 await grep -q event=delivery.no-room "$FED/CH/log" || fail "the node took more than it has room for"
+await because CH CH inbox-full || fail "why at the node does not say that its inbox is full: $(fed_ctl CH why CH)"
+await because broker CH not-arriving || fail "why at the broker does not say that nothing arrives: $(fed_ctl broker why CH)"
 alive CH
 fed_start_node IT || exit 1
 collect_all CH 30

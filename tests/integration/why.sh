@@ -44,8 +44,8 @@ first_is() { [ "$(causes "$1" "$2" | cut -d' ' -f1)" = "$3" ]; }
 among() { [[ " $(causes "$1" "$2") " == *" $3 "* ]]; }
 none() { [ -z "$(causes "$1" "$2")" ]; }
 count=0
-# because NAME WORD CODE [PATTERN]: the first cause is this one, with evidence or remedy like that; the line is shown
-because() {
+# first_cause NAME WORD CODE [PATTERN]: the first cause is this one, with evidence or remedy like that; the line is shown
+first_cause() {
     await first_is "$1" "$2" "$3" || fail "why $2 at $1 is not $3 but: $(causes "$1" "$2")"
     fed_ctl "$1" why "$2" >"$root/screen"
     grep -qE -- "${4:-.}" "$root/screen" || fail "why $2 at $1 does not say $4: $(cat "$root/screen")"
@@ -85,7 +85,7 @@ it_port=$(gate IT); it_port=${it_port##*:}
 # --- the way from the node of IT: nobody listens, no CURVE, another gate's key, packets dropped
 in_there ip addr add $GATES/32 dev lo
 start_there || exit 1
-because IT IT port-closed "tcp://$GATES:$it_port"
+first_cause IT IT port-closed "tcp://$GATES:$it_port"
 fed_stop IT
 cat >"$root/listen.py" <<'END'
 import sys, zmq
@@ -101,15 +101,15 @@ for kind in null curve; do
     (exec_there /usr/bin/python3 "$root/listen.py" "tcp://$GATES:$it_port" $kind) &
     listener=$!
     start_there || exit 1
-    if [ $kind = null ]; then because IT IT handshake 'does not speak CURVE'; else because IT IT gate-key 'does not hold the key'; fi
+    if [ $kind = null ]; then first_cause IT IT handshake 'does not speak CURVE'; else first_cause IT IT gate-key 'does not hold the key'; fi
     fed_stop IT
     kill $listener; wait $listener 2>/dev/null
 done
 in_there ip addr del $GATES/32 dev lo
 in_there ip neigh replace $GATES lladdr 02:00:00:00:00:99 dev there nud permanent
 start_there || exit 1
-because IT IT port-blocked 'firewalls'
-because broker IT port-blocked 'no TCP connection came to'
+first_cause IT IT port-blocked 'firewalls'
+first_cause broker IT port-blocked 'no TCP connection came to'
 in_there ip neigh del $GATES dev there
 fed_stop IT
 start_there || exit 1
@@ -122,18 +122,18 @@ fed_ctl broker why DE >"$root/screen" || fail "a healthy member is no success"
 grep -q 'nothing is in the way' "$root/screen" && grep -q 'link-down .*its link is up' "$root/screen" || fail "it does not say what it looked at"
 
 # --- who is not there, never came, or is suspended
-because broker XX unknown-member 'lists 4 members'
-because DE XX unknown-member
-because broker FR port-blocked
+first_cause broker XX unknown-member 'lists 4 members'
+first_cause DE XX unknown-member
+first_cause broker FR port-blocked
 among broker FR missing-prekey || fail "FR has published no prekeys"
 among DE FR missing-prekey || fail "DE does not know that FR has none"
 "$AUTHORITY" suspend --dir "$FED/authority" FR >/dev/null && install
-because broker FR member-suspended 'reinstate FR'
-because DE FR member-status 'waits at the broker'
+first_cause broker FR member-suspended 'reinstate FR'
+first_cause DE FR member-status 'waits at the broker'
 
 # --- keys: the node of CH has another transport key than it was admitted with; a stranger without CURVE is at a gate
-because CH CH wrong-key 'does not list'
-because broker CH wrong-key 'no member has'
+first_cause CH CH wrong-key 'does not list'
+first_cause broker CH wrong-key 'no member has'
 fed_stop CH
 cp -f "$root/right.key" "$FED/CH/keys/curve.key"
 server=$(awk '$1 == "public" { print $2 }' "$FED/broker/keys/gate-FR.key")
@@ -153,12 +153,12 @@ among broker "$two" link-down || fail "a message does not show that its recipien
 among DE "$two" under-way || fail "the sender does not know where it is"
 fed_start_node CH || exit 1
 await state_is DE two arrived || fail "two did not arrive"
-because CH "$two" lane-closed "why $one"
-because CH "$one" slow-consumer 'receive'
-because broker CH slow-consumer
+first_cause CH "$two" lane-closed "why $one"
+first_cause CH "$one" slow-consumer 'receive'
+first_cause broker CH slow-consumer
 lapse() { fed_tmx CH receive --lease 1s --max 1 --to "$root/in" >/dev/null 2>&1; among CH "$one" held; }
 await lapse || fail "it is not held: $(causes CH "$one")"
-because CH CH held "release $one"
+first_cause CH CH held "release $one"
 
 # --- a gate at its cap
 server=$(awk '$1 == "public" { print $2 }' "$FED/broker/keys/gate-DE.key")
@@ -170,12 +170,12 @@ kill -KILL $bomb; wait $bomb 2>/dev/null; bomb=''
 
 # --- clocks and the directory
 start_shifted 3600 DE || exit 1
-because DE DE clock 'clock.doubt'
+first_cause DE DE clock 'clock.doubt'
 fed_stop DE
 fed_stop IT
 fed_stop CH
 fed_stop broker
 start_shifted $((400 * 86400)) broker && start_shifted $((400 * 86400)) DE || exit 1
-because broker DE directory-expired 'tmxctl directory install'
-because DE DE directory-expired
+first_cause broker DE directory-expired 'tmxctl directory install'
+first_cause DE DE directory-expired
 say "$count causes, each by its fault"
