@@ -289,7 +289,7 @@ void control_answer(struct daemon *d, const struct tmx_control_request *r)
         tmx_install_ask(&d->install, d->control, r);
         return;
     }
-    if (!control_evidence(d, r) && !control_trace(d, r)) {
+    if (!control_evidence(d, r) && !control_trace(d, r) && !control_probe(d, r)) {
         tmx_control_reply(d->control, r->client, answer(d, r));
     }
 }

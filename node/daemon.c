@@ -345,6 +345,9 @@ static void operator_events(struct daemon *d, struct batch *b)
         d->trust_asked = false;
         (void)event_add(b, TMX_NODE_TRUST);
     }
+    if (d->probe.asked) {
+        event_add(b, TMX_NODE_PROBE)->member = tmx_bytes_str(d->probe.member);
+    }
     if (d->release_asked) {
         d->release_asked = false;
         memcpy(event_add(b, TMX_NODE_RELEASE)->message_id, d->release_id, TMX_ID_SIZE);
@@ -376,6 +379,7 @@ static int one_turn(struct daemon *d, struct batch *b, uint64_t *ret_deadline_ms
         proofs_write(d);
     }
     tmx_install_done(&d->install, d->control, out.directory_result, tmx_node_directory(d->node));
+    control_probe_done(d, &out);
     *ret_deadline_ms = out.deadline_ms;
     if (out.directory_changed) {
         r = link_sync(d);

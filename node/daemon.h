@@ -89,6 +89,11 @@ struct daemon {
     bool stop, reload, ever_linked;
     struct tmx_install install;
     bool trust_asked, release_asked;
+    struct {
+        bool asked;                   /* `client` waits for the turn that sends it */
+        uint64_t client;
+        char member[TMX_MEMBER_MAX + 1];
+    } probe;
     uint8_t release_id[TMX_ID_SIZE];
 };
 
@@ -116,6 +121,10 @@ json_t *control_status(struct daemon *d);
 int http_open(struct daemon *d);
 /* control_evidence.c: `evidence ID`; false when it is not that. */
 bool control_evidence(struct daemon *d, const struct tmx_control_request *r);
+/* control_probe.c: `ping MEMBER`; false when it is not that. */
+bool control_probe(struct daemon *d, const struct tmx_control_request *r);
+/* The turn with the probe is over: answers who asked. */
+void control_probe_done(struct daemon *d, const struct tmx_node_output *out);
 /* control_trace.c: `trace [FROM]`; false when it is not that. */
 bool control_trace(struct daemon *d, const struct tmx_control_request *r);
 /* why.c: `why WORD` */

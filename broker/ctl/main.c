@@ -13,6 +13,7 @@
 #include <tmx/locale.h>
 #include <tmx/text.h>
 
+#include "ping.h"
 #include "screen.h"
 #include "timeline.h"
 #include "trace.h"
@@ -37,6 +38,7 @@ static const struct command {
     { { "queue" }, "[MEMBER]", false, false, show_queue, "what waits, for everybody or message by message" },
     { { "message" }, "ID", false, true, show_message, "one message: deliveries, signed timeline" },
     { { "why" }, "MEMBER|MESSAGE", false, false, show_why, "why something does not go on, and what mends it" },
+    { { "ping" }, "MEMBER", false, false, show_ping, "(node) a probe there and back: is the way open, what each hop takes" },
     { { "trace" }, "[FROM]", false, false, show_trace, "what happens, a line each, until it is interrupted" },
     { { "directory", "show" }, NULL, false, false, show_directory, "the directory in force" },
     { { "directory", "install" }, "FILE", true, false, show_installed, "verify, log and pass on a new directory" },
@@ -394,6 +396,12 @@ int main(int argc, char **argv)
     if (c->show == show_message && json_object_get(reply, "error") == NULL) {
         char path[4096];
         timeline_add(reply, path_of(TMX_CONTROL_SOCKET, path), arg.words[first], arg.authority, TIMEOUT_MS);
+    }
+    if (c->show == show_ping && show_ping(reply)) {
+        char path[4096];
+        int answered = ping_follow(reply, path_of(TMX_CONTROL_SOCKET, path), arg.authority, TIMEOUT_MS, arg.json);
+        json_decref(reply);
+        return answered;
     }
     int code = show_reply(c, reply);
     code = code == EXIT_OK && !timeline_verified(reply) ? EXIT_CRITICAL : code;

@@ -62,6 +62,7 @@ static json_t *line_of(const Tmx__EvidenceLeaf *leaf, const char *shard, struct 
 {
     Tmx__LogEntry *e;
     Tmx__Report *report = NULL;
+    Tmx__Header *header = NULL;
     json_t *line = json_pack("{sI ss}", "index", (json_int_t)leaf->index, "shard", shard);
     if (tmx_entry_parse(tmx_pb(leaf->entry), arena, &e) != TMX_CODE_OK) {
         json_object_set_new(line, "what", json_string("unreadable"));
@@ -75,6 +76,9 @@ static json_t *line_of(const Tmx__EvidenceLeaf *leaf, const char *shard, struct 
     json_object_set_new(line, "by", e->body.len > 0 ? text_json(tmx_pb(e->member)) : json_string("broker"));
     if (to.size > 0) {
         json_object_set_new(line, "to", text_json(to));
+    }
+    if (reports || tmx_header_parse(tmx_pb(e->body), arena, &header) == TMX_CODE_OK) {
+        json_object_set_new(line, "signed_at_ms", json_integer((json_int_t)(reports ? report->time_ms : header->sent_ms)));
     }
     if (code != 0) {
         json_object_set_new(line, "code", json_string(tmx_code_name(code)));

@@ -10,7 +10,7 @@
 
 /* Asks the daemon at `socket` for the evidence of the message and adds to `reply` what comes of it:
  *
- *   "timeline": [{"index", "shard", "at_ms", "what", "by", "to"?, "code"?, "verified": bool, "why"?: what is wrong}]
+ *   "timeline": [{"index", "shard", "at_ms", "signed_at_ms"? (by the clock of who signed), "what", "by", "to"?, "code"?, "verified": bool, "why"?: what is wrong}]
  *   "proof": {"verified": bool, "text": what leads where, or why there is nothing to verify or it could not be}
  *
  * `authority`: the pinned keys; NULL: the file that the daemon names. */

@@ -68,6 +68,7 @@
  *                   ...], "code"?}]}: of a broker the entries of its log from that index on, of a node its events behind that cursor; at
  *                   most TMX_CONTROL_TRACE_ROWS. Without FROM: none, and where the newest ends. "what" is accepted, arrived, delivered,
  *                   refused, expired, exception, rejected (at admission), resubmitted, submitted or signed (node), or of no message
+ *   ping MEMBER     (node) a probe is sent (NODE-14): {"member", "id"}; what comes of it: evidence ID
  *   why MEMBER      why what is for or from that member does not go on; at a node its own code asks about what came, and the link
  *   why ID          the same of a message, for each of its deliveries
  *                   {"subject", "kind": "member" | "message", "health": "ok" | "warning" | "critical",

@@ -69,7 +69,9 @@ const struct tmx_policy *tmx_directory_policy(const struct tmx_directory *d);
 /* DIR-7. May submit: active only. May collect and report: all but revoked. NULL (not listed) may nothing. */
 bool tmx_member_may_submit(const Tmx__Member *m);
 bool tmx_member_may_collect(const Tmx__Member *m);
-/* May the member send this type? */
+/* The type of a probe (NODE-14), which is in no catalogue. */
+#define TMX_TYPE_PROBE "TMXPROBE"
+/* May the member send this type? A probe needs no permission. */
 bool tmx_directory_type_allowed(const Tmx__Member *m, struct tmx_bytes type);
 
 /* The text an authority key signs (DIR-2): "<federation key name>/directory\n<serial>\n<base64 SHA-256>\n". */

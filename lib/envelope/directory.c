@@ -403,6 +403,9 @@ bool tmx_member_may_collect(const Tmx__Member *m)
 
 bool tmx_directory_type_allowed(const Tmx__Member *m, struct tmx_bytes type)
 {
+    if (tmx_bytes_eq(type, TMX_LIT(TMX_TYPE_PROBE))) {
+        return true;
+    }
     for (size_t i = 0; i < m->n_message_types; i++) {
         if (tmx_bytes_eq(tmx_pb(m->message_types[i]), type)) {
             return true;

@@ -15,6 +15,7 @@
  *   witness.c   cosigning heads, cosigned heads     evidence.c  the bundle of a message
  *   upgrade.c   evidence at cosigned heads          gaps.c      numbers that never come
  *   status.c    views for operators                 look.c      one message, and the inbox, closely
+ *   probe.c     is the way open, and how long is it
  */
 #pragma once
 
@@ -222,6 +223,8 @@ struct tmx_node {
     struct tmx_node_state_view counters;
     struct tmx_node_latencies latencies;
     int directory_result;
+    unsigned probe_code;                   /* of the last PROBE event of the turn */
+    uint8_t probe_id[TMX_ID_SIZE];
     bool directory_changed;
 };
 
@@ -460,6 +463,11 @@ bool node_in_lost(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_
 /* The broker ended a delivery to this node. */
 void node_in_ended_by_broker(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry);
 
+/* probe.c (NODE-14) */
+void node_probe(struct tmx_node *n, struct tmx_bytes member);   /* sets probe_code and probe_id */
+bool node_probe_is(const struct tmx_row_in *row);
+void node_probe_answer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row);   /* its CoA is verified */
+
 /* gaps.c */
 void node_gaps_close(struct tmx_node *n);
 /* What is below the number of a resubmitted message is not missed: the log that could tell is lost (LOG-4). */
@@ -503,6 +511,9 @@ bool node_app_decide(struct tmx_node *n, struct node_request *rq, bool last);
 
 /* submit.c, lease.c, query.c: one request each; *_try give false when there is nothing to answer yet. */
 void node_submit(struct tmx_node *n, const struct node_request *rq);
+/* What was checked: durable with this turn. Of the request only its payload counts. */
+void node_submit_store(struct tmx_node *n, const struct node_request *rq, const Tmx__SubmitRequest *s, const uint8_t digest[32],
+                       const uint8_t *id);
 bool node_lease_try(struct tmx_node *n, const struct node_request *rq, bool last);
 void node_renew(struct tmx_node *n, const struct node_request *rq);
 void node_ack(struct tmx_node *n, const struct node_request *rq);

@@ -123,6 +123,10 @@ void node_in_arrived(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct t
         node_in_expired(n, id, row);
         return;
     }
+    if (node_probe_is(row)) {
+        node_probe_answer(n, id, row);
+        return;
+    }
     offer_or_block(n, id, row);
     if (row->expires_ms <= n->wall_ms) {   /* its time came while the CoA was on its way */
         node_due_add(n, row->expires_ms, TMX_DUE_IN_EXPIRY, id);

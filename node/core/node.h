@@ -67,6 +67,7 @@ enum tmx_node_event_kind {
     TMX_NODE_TRUST,              /* an operator has looked into a wrong head: link up again (LINK-6) */
     TMX_NODE_DISK,               /* how much the spool may still take in */
     TMX_NODE_RELEASE,            /* an operator releases the held message `message_id` */
+    TMX_NODE_PROBE,              /* an operator wants a probe sent to `member` (NODE-14) */
 };
 
 #define TMX_NODE_ROUTE_MAX 16u
@@ -81,6 +82,7 @@ struct tmx_node_event {
     size_t n_frames;
     const struct tmx_bytes *frames;
     struct tmx_bytes file;                 /* DIRECTORY */
+    struct tmx_bytes member;               /* PROBE */
     uint8_t message_id[TMX_ID_SIZE];       /* RELEASE */
     uint64_t submit_bytes, arrive_bytes;   /* DISK: of submissions; of deliveries */
     uint64_t turn_bytes;                   /* DISK: what one turn may write of what is there already */
@@ -124,6 +126,8 @@ struct tmx_node_output {
     uint64_t notices_lost;
     uint64_t deadline_ms;                  /* mono_ms of the next TICK; 0 = at once */
     int directory_result;                  /* of the last DIRECTORY event: enum tmx_directory_error */
+    unsigned probe_code;                   /* of the last PROBE event: TMX_CODE_OK, or why none was sent */
+    uint8_t probe_id[TMX_ID_SIZE];         /* of the probe */
     bool directory_changed;                /* endpoint and server key may have changed: see tmx_node_directory */
     bool misbehaved;                       /* there is a proof more: see tmx_node_misbehaviour */
 };

@@ -195,8 +195,8 @@ static void lane_enter(struct tmx_node *n, const uint8_t *id, struct tmx_row_out
     node_insert(n, TMX_NT_OUT_LANE, node_kb(&lane), node_id(id));
 }
 
-static void store(struct tmx_node *n, const struct node_request *rq, const Tmx__SubmitRequest *s,
-                  const uint8_t digest[32], const uint8_t *id)
+void node_submit_store(struct tmx_node *n, const struct node_request *rq, const Tmx__SubmitRequest *s,
+                       const uint8_t digest[32], const uint8_t *id)
 {
     struct tmx_row_out row = { .state = TMX_OUT_WAITING,
                                .priority = (uint8_t)s->priority,
@@ -274,6 +274,6 @@ void node_submit(struct tmx_node *n, const struct node_request *rq)
     correlate(n, &s, found);
     node_random(n, random, sizeof(random));
     tmx_message_id(n->wall_ms, random, id);
-    store(n, rq, &s, digest, id);
+    node_submit_store(n, rq, &s, digest, id);
     answer(n, rq, id, false);
 }

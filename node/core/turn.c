@@ -96,6 +96,7 @@ static void output_reset(struct tmx_node *n)
     n->notices_lost = 0;
     n->more = n->directory_changed = n->session_begun = n->misbehaved = false;
     n->directory_result = TMX_DIRECTORY_OK;
+    n->probe_code = TMX_CODE_OK;
 }
 
 static void step(struct tmx_node *n, const struct tmx_node_event *ev)
@@ -129,6 +130,9 @@ static void step(struct tmx_node *n, const struct tmx_node_event *ev)
         break;
     case TMX_NODE_RELEASE:
         node_release(n, ev->message_id);
+        break;
+    case TMX_NODE_PROBE:
+        node_probe(n, ev->member);
         break;
     }
 }
@@ -202,8 +206,10 @@ int tmx_node_turn(struct tmx_node *n, const struct tmx_node_event *events, size_
                                             .notices_lost = n->notices_lost,
                                             .deadline_ms = earliest(n),
                                             .directory_result = n->directory_result,
+                                            .probe_code = n->probe_code,
                                             .directory_changed = n->directory_changed,
                                             .misbehaved = n->misbehaved };
+    memcpy(ret_output->probe_id, n->probe_id, sizeof(n->probe_id));
     return 0;
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # tmxctl message: the signed timeline at the sender, the recipient and the broker, verified by tmxctl; and a daemon whose answer
-# has one byte bent is found out. tmxctl trace: what happens, as it happens, filtered. EVI-4, EVI-5
+# has one byte bent is found out. tmxctl trace: what happens, as it happens, filtered. tmxctl ping: a probe there and back. EVI-4, EVI-5, NODE-14
 # usage: timeline.sh SOURCE BUILD
 set -uo pipefail
 MEMBERS=(DE IT)
@@ -41,15 +41,16 @@ follow() { (exec "$CTL" --socket "$FED/$1/run/control" "${@:3}") >"$root/$2" 2>&
 lines() { [ "$(wc -l <"$root/$1")" -ge "$2" ]; }
 follow broker all trace 0
 await lines all 5 || fail "the log is not followed: $(cat "$root/all")"
-follow broker delivered trace --outcome delivered --member IT --type CD974C
-follow broker arrived --json trace --outcome arrived --count 1
+from=$(look broker 'd["log"]["size"]')
+follow broker delivered trace --outcome delivered --member IT --type CD974C "$from"
+follow broker arrived --json trace --outcome arrived --count 1 "$from"
 follow broker others trace --member CH
-follow DE node trace
+follow DE node trace 0
 kill -0 "${followers[@]}" || fail "one does not follow: $(cat "$root/arrived")"
 send DE IT followed
 collect IT 5 --ack
 id=$(id_of DE followed)
-await lines delivered 1 && await lines node 5 || fail "it is not followed: $(cat "$root/delivered" "$root/node")"
+await lines delivered 1 && await lines node 10 && await lines all 8 || fail "it is not followed: $(cat "$root/delivered" "$root/node")"
 grep -q "delivered   $id CD974C DE -> IT" "$root/delivered" && [ "$(wc -l <"$root/delivered")" = 1 ] || fail "the filter lets through: $(cat "$root/delivered")"
 grep -q "submitted   $id CD974C DE" "$root/node" && grep -q "arrived     $id CD974C DE -> IT" "$root/node" || fail "the node's events: $(cat "$root/node")"
 grep -q "accepted    $id CD974C DE -> IT" "$root/all" || fail "the entries: $(cat "$root/all")"
@@ -61,6 +62,18 @@ for i in 0 1 3 4; do
     kill -INT "${followers[$i]}"
     wait "${followers[$i]}" || fail "an interrupt does not end it well"
 done
+
+# --- a probe goes there and back without an application, and each hop is told; what is sent to nobody is refused. NODE-14
+fed_ctl DE ping IT >"$root/screen" || fail "the probe was not answered: $(cat "$root/screen")"
+for p in 'accepted, signed by DE' 'arrived for IT, signed by IT' 'delivered for IT, signed by IT'; do
+    grep -qE "^✓ .*$p" "$root/screen" || fail "the probe shows no $p: $(cat "$root/screen")"
+done
+[ "$(grep -c ' ms  ' "$root/screen")" = 5 ] || fail "not every hop is told: $(cat "$root/screen")"
+collect IT 1
+[ "$(copies IT followed)" = 1 ] && [ "$(find "$root/in/IT" -type f | wc -l)" = 2 ] || fail "an application got the probe"
+fed_ctl DE ping XX >"$root/screen" 2>&1
+[ $? -eq 1 ] && grep -q unknown-recipient "$root/screen" || fail "a probe to nobody: $(cat "$root/screen")"
+sed -n 's/^ *\([0-9-]* ms  .*\)/timeline: ping: \1/p' <(fed_ctl DE ping IT)
 
 # --- other keys than those of the authority prove nothing
 "$AUTHORITY" init --federation demo --keys 3 --threshold 2 "$root/strangers" >/dev/null

@@ -14,6 +14,7 @@ BY_BROKER = (audit.ENTRY_EXPIRED, audit.ENTRY_EXCEPTION)
 KINDS = (*ADMISSIONS, *BY_BROKER, audit.ENTRY_CARRY_DELIVERY, audit.ENTRY_PREKEYS, audit.ENTRY_REPORT, audit.ENTRY_REFUSAL,
          audit.ENTRY_ERASED)
 RECIPIENT_REVOKED, RECIPIENT_LOST = 401, 402
+PROBE = b'TMXPROBE'   # NODE-14
 STATES = {envelope.OUTCOME_COA: 'arrived', envelope.OUTCOME_COD_POSITIVE: 'delivered', envelope.OUTCOME_COD_NEGATIVE: 'refused',
           envelope.OUTCOME_EXPIRED: 'expired', envelope.OUTCOME_COE: 'exception'}
 
@@ -246,7 +247,7 @@ class Bundle:
     def _may(self, d):
         sender = d.member(self.header.sender)
         return sender is not None and sender.status == pb_directory.MEMBER_ACTIVE and \
-            (not sender.message_types or self.header.message_type in sender.message_types) and \
+            (not sender.message_types or self.header.message_type in (PROBE, *sender.message_types)) and \
             all((m := d.member(code)) is not None and m.status != pb_directory.MEMBER_REVOKED for code in self.to)
 
     # --- EVI-7 and EVI-8 ---

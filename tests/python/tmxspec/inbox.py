@@ -8,6 +8,7 @@ from .digest import blake2b
 from .log import Distrust
 
 CHUNK, CHUNKS, RESEND_S = 256 << 10, 4, 10
+PROBE = b'TMXPROBE'
 CANNOT_OPEN, CONTENT_MISMATCH, CONTENT_INVALID, REFUSED = 403, 404, 405, 601
 
 
@@ -158,6 +159,8 @@ class Inbox:
         if not made or entry.body != made.body or entry.signature != made.signature or entry.reference != received.acceptance:
             raise Distrust('the log holds a report this node never signed')
         received.logged[report.outcome] = index
+        if report.outcome == envelope.OUTCOME_COA and received.header.message_type == PROBE and len(received.reports) == 1:
+            self.acknowledge(received)   # NODE-14
 
     def refused(self, entry):
         report = body.read_report(entry.body)
