@@ -130,6 +130,7 @@ static json_t *destination_of(struct daemon *d, const Tmx__Member *m)
                           (json_int_t)v.destination.queued_bytes, "in_flight", (json_int_t)v.in_flight);
     json_object_set_new(j, "arrived", json_integer((json_int_t)v.destination.arrived));
     json_object_set_new(j, "terminal", json_integer((json_int_t)v.destination.terminal));
+    json_object_set_new(j, "status", json_string(tmx_answer_member_status(m->status)));
     struct tmx_ages_view ages;
     if (tmx_broker_ages(d->broker, tmx_pb(m->code), &ages)) {
         tmx_answer_ages(j, &ages);
@@ -163,9 +164,11 @@ static json_t *keys_of(struct daemon *d)
             first = pb->members[i];
         }
     }
-    return first == NULL ? json_object()
-                         : json_pack("{sI so}", "prekeys_until_at_ms", (json_int_t)first_ms, "prekeys_of",
-                                     tmx_answer_text(tmx_pb(first->code)));
+    json_t *keys = first == NULL ? json_object()
+                                 : json_pack("{sI so}", "prekeys_until_at_ms", (json_int_t)first_ms, "prekeys_of",
+                                             tmx_answer_text(tmx_pb(first->code)));
+    tmx_answer_key(keys, d->settings.keys, "log.key");
+    return keys;
 }
 
 static json_t *destinations_of(struct daemon *d)
@@ -195,6 +198,9 @@ json_t *control_status(struct daemon *d)
     json_object_set_new(status, "log", log_of(d));
     json_object_set_new(status, "spool", tmx_answer_spool(d->spool));
     json_object_set_new(status, "gates", gates_of(d));
+    json_object_set_new(json_object_get(status, "log"), "stopped", json_boolean(v.halted));
+    json_object_set_new(json_object_get(status, "spool"), "full", json_boolean(v.disk_full));
+    json_object_set_new(status, "clock_doubt", json_boolean(v.clock_doubt));
     json_object_set_new(status, "keys", keys_of(d));
     json_object_set_new(status, "late_after_ms", json_integer((json_int_t)d->settings.late_ms));
     json_object_set_new(status, "destinations", destinations_of(d));

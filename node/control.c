@@ -156,8 +156,12 @@ json_t *control_status(struct daemon *d)
     json_object_set_new(status, "link", link_of(d, &v));
     json_object_set_new(status, "destinations", members(d, false));
     json_object_set_new(status, "inbox", inbox_of(&v));
-    json_object_set_new(status, "keys", json_pack("{sI so}", "prekeys_until_at_ms", (json_int_t)v.prekeys_until_ms, "prekeys_of",
-                                                  json_string(d->settings.member)));
+    json_t *keys = json_pack("{sI ss}", "prekeys_until_at_ms", (json_int_t)v.prekeys_until_ms, "prekeys_of", d->settings.member);
+    tmx_answer_key(keys, d->settings.keys, "signing.key");
+    json_object_set_new(status, "keys", keys);
+    json_object_set_new(log, "stopped", json_boolean(v.distrust));
+    json_object_set_new(json_object_get(status, "spool"), "full", json_boolean(d->submit_room.full));
+    json_object_set_new(status, "clock_doubt", json_boolean(v.clock_doubt));
     json_object_set_new(status, "counters", counters_of(&v));
     pace_add(d, status);
     return status;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tmxctl: the operators' command for a broker and for a node alike. It asks the daemon over its control socket; the
  * only file it reads is the status a daemon left behind.
+ *
+ *   ask.c         the way to a daemon               watch.c        the status on the whole terminal
+ *   screen.c      texts, tables, colours            check.c, check_facts.c   one question of a monitoring system
+ *   status.c, destinations.c, pace.c   the status   lists.c        the other screens
  */
 #include <argp.h>
 #include <stdarg.h>
@@ -8,19 +12,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <tmx/clock.h>
 #include <tmx/control.h>
 #include <tmx/locale.h>
 #include <tmx/text.h>
 
+#include "check.h"
 #include "screen.h"
+#include "watch.h"
 
-#define TIMEOUT_MS 10000u
 #define ARGUMENTS_MAX 5u
 #define FOLDER_DEFAULT "/run/tmx-broker"
 
-enum { EXIT_OK, EXIT_WARNING, EXIT_CRITICAL, EXIT_UNKNOWN, EXIT_USAGE = 64 };
-enum { EXIT_REFUSED = 1 };
+static struct arguments {
+    struct daemon_at at;
+    bool json;
+    unsigned watch_s; /* 0: once */
+    struct check_limits limits;
+    size_t n;
+    const char *words[ARGUMENTS_MAX];
+} arg = { .at = { .folder = FOLDER_DEFAULT, .kind = "broker" } };
+
+/* Of a row whose answer is shown by more than one function: main looks at it. */
+static bool show_check(const json_t *reply)
+{
+    return json_is_object(reply);
+}
 
 static const struct command {
     const char *words[2]; /* as typed and as asked */
@@ -31,6 +47,7 @@ static const struct command {
     const char *help;
 } commands[] = {
     { { "status" }, NULL, false, false, show_status, "how it is: health, problems, log, spool, queues" },
+    { { "check" }, "QUESTION", false, false, show_check, "one question, one line, one exit code" },
     { { "peers" }, NULL, false, false, show_peers, "the members: status, link, feed, prekeys" },
     { { "queue" }, "[MEMBER]", false, false, show_queue, "what waits, for everybody or message by message" },
     { { "message" }, "ID", false, true, show_message, "one message and the state of its deliveries" },
@@ -47,39 +64,50 @@ static const struct command {
     { { "reload" }, NULL, false, false, show_done, "read configuration and directory, as SIGHUP" },
 };
 
-static struct arguments {
-    const char *folder; /* of the daemon; NULL with --socket */
-    const char *socket;
-    const char *kind; /* "broker", "node", "daemon" */
-    bool json;
-    size_t n;
-    const char *words[ARGUMENTS_MAX];
-} arg = { .folder = FOLDER_DEFAULT, .kind = "broker" };
-
 /* argp looks for it by name */
 __attribute__((visibility("default"))) const char *argp_program_version = "tmxctl " TMX_VERSION;
+
+enum { OPT_MAX_AGE = 256, OPT_WITHIN };
 
 static const struct argp_option options[] = {
     { "broker", 'b', "DIR", 0, "The broker whose run folder is DIR (default " FOLDER_DEFAULT ")", 0 },
     { "node", 'n', "DIR", 0, "The node whose run folder is DIR", 0 },
     { "socket", 's', "PATH", 0, "The daemon with this control socket", 0 },
     { "json", 'j', NULL, 0, "Print the daemon's answer as it came", 0 },
+    { "all", 'a', NULL, 0, "Of status: destinations that are well, too, and all counters", 0 },
+    { "watch", 'w', "SECONDS", OPTION_ARG_OPTIONAL, "Of status: again and again, on the whole terminal (default: every 2)", 0 },
+    { "max-age", OPT_MAX_AGE, "TIME", 0, "Of check backlog: what waits longer is too old (default: the broker's own limit)", 0 },
+    { "within", OPT_WITHIN, "TIME", 0, "Of check keys and directory: what ends within it ends soon (default: 30d)", 0 },
     { 0 },
 };
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
+    uint64_t number;
     switch (key) {
     case 'b':
     case 'n':
-        arg.folder = value;
-        arg.socket = NULL;
-        arg.kind = key == 'b' ? "broker" : "node";
+        arg.at = (struct daemon_at){ .folder = value, .kind = key == 'b' ? "broker" : "node" };
+        screen_where_is(key == 'b' ? "--broker" : "--node", value);
         return 0;
     case 's':
-        arg.socket = value;
-        arg.folder = NULL;
-        arg.kind = "daemon";
+        arg.at = (struct daemon_at){ .socket = value, .kind = "daemon" };
+        screen_where_is("--socket", value);
+        return 0;
+    case 'a':
+        screen_all = true;
+        return 0;
+    case 'w':
+        if (value != NULL && (!tmx_parse_u64(tmx_bytes_str(value), 3600, &number) || number == 0)) {
+            argp_error(state, "--watch: a number of seconds, 1 to 3600");
+        }
+        arg.watch_s = value != NULL ? (unsigned)number : WATCH_SECONDS;
+        return 0;
+    case OPT_MAX_AGE:
+    case OPT_WITHIN:
+        if (!check_duration(value, key == OPT_MAX_AGE ? &arg.limits.max_age_ms : &arg.limits.within_ms)) {
+            argp_error(state, "`%s' is no time: 90s, 20m, 4h or 30d", value);
+        }
         return 0;
     case 'j':
         arg.json = true;
@@ -119,7 +147,11 @@ static char *filter_help(int key, const char *text, void *input)
                        c->argument != NULL ? c->argument : "");
         fprintf(f, "  %-24s %s\n", words, c->help);
     }
-    fprintf(f, "\nExit status of status and why: 0 ok, 1 warning, 2 critical, 3 unknown.\n"
+    fprintf(f, "\nQuestions of check:");
+    for (const struct question *q = check_questions; q->name != NULL; q++) {
+        fprintf(f, " %s", q->name);
+    }
+    fprintf(f, "\n\nExit status of status, check and why: 0 ok, 1 warning, 2 critical, 3 unknown.\n"
                "Of the others: 0 done, 1 refused, 3 no answer. Wrong usage: 64.\n");
     fclose(f);
     return out;
@@ -199,16 +231,6 @@ static const struct command *find_command(size_t *ret_first)
 
 /* ---- asking ---- */
 
-/* The folder's file `name`, or with --socket the socket itself. */
-static const char *path_of(const char *name, char path[4096])
-{
-    if (arg.folder == NULL) {
-        return arg.socket;
-    }
-    (void)snprintf(path, 4096, "%s/%s", arg.folder, name);
-    return path;
-}
-
 /* Ends the program when the file cannot be taken. */
 static struct tmx_bytes read_attachment(const char *path, bool may_be_empty)
 {
@@ -229,30 +251,8 @@ static struct tmx_bytes read_attachment(const char *path, bool may_be_empty)
     return TMX_BYTES(file, n);
 }
 
-static const char *why_not(int error)
-{
-    switch (error) {
-    case -ENOENT:
-        return "there is no such socket: it is not running, or its run folder is another one";
-    case -ECONNREFUSED:
-        return "nobody listens: it is not running";
-    case -EACCES:
-    case -EPERM:
-        return "you may not: operators are the group of that socket";
-    case -ETIMEDOUT:
-        return "no answer in 10 s: it hangs, or others keep it busy";
-    case -EBADMSG:
-        return "its answer breaks off or is no JSON object";
-    case -EMSGSIZE:
-        return "the question or the answer is too large";
-    default:
-        return strerror(-error);
-    }
-}
-
 static int ask(const struct command *c, size_t first, json_t **ret_reply)
 {
-    char path[4096];
     const char *words[2 + ARGUMENTS_MAX];
     size_t n = 0;
     struct tmx_bytes attachment = TMX_BYTES_NULL;
@@ -266,80 +266,45 @@ static int ask(const struct command *c, size_t first, json_t **ret_reply)
     if (c->attach) {
         attachment = read_attachment(arg.words[arg.n - 1], c->show == show_witness_reply);
     }
-    const char *socket = path_of(TMX_CONTROL_SOCKET, path);
-    int r = tmx_control_call(socket, words, n, attachment, TIMEOUT_MS, ret_reply);
+    int r = ask_daemon(&arg.at, words, n, attachment, ASK_TIMEOUT_MS, ret_reply);
     if (r < 0) {
-        fprintf(stderr, "tmxctl: the %s at %s: %s\n", arg.kind, socket, why_not(r));
+        ask_why(stderr, &arg.at, r);
     }
     return r;
 }
 
 /* ---- answers ---- */
 
-static void print_json(const json_t *reply)
-{
-    (void)json_dumpf(reply, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-    printf("\n");
-}
-
-static int broken(void)
-{
-    fprintf(stderr, "tmxctl: the answer is incomplete: %s (the %s may be of another version; --json shows what came)\n",
-            screen_fault(), arg.kind);
-    return EXIT_UNKNOWN;
-}
-
-static int health_code(const json_t *reply)
-{
-    const char *health = text_of(reply, "health");
-    return strcmp(health, "ok") == 0         ? EXIT_OK
-           : strcmp(health, "warning") == 0  ? EXIT_WARNING
-           : strcmp(health, "critical") == 0 ? EXIT_CRITICAL
-                                             : EXIT_UNKNOWN;
-}
-
-/* The status the daemon last wrote, when it cannot be asked. */
-static int show_snapshot(void)
-{
-    char path[4096];
-    json_t *s = arg.folder != NULL ? json_load_file(path_of(TMX_CONTROL_SNAPSHOT, path), 0, NULL) : NULL;
-    if (!json_is_object(s)) {
-        json_decref(s);
-        return EXIT_UNKNOWN;
-    }
-    uint64_t now_ms = tmx_clock_wall_ms();
-    uint64_t at_ms = u64_of(s, "at_ms");
-    bool good = true;
-    if (arg.json) {
-        json_object_set_new(s, "stale", json_true());
-        print_json(s);
-    } else {
-        printf("%s: as of %s UTC, %s ago\n", painted("STALE"), time_of(s, "at_ms"),
-               duration_text(now_ms > at_ms ? now_ms - at_ms : 0));
-        good = show_status(s);
-    }
-    json_decref(s);
-    return good ? EXIT_UNKNOWN : broken();
-}
-
 static int show_reply(const struct command *c, const json_t *reply)
 {
-    bool status = c->show == show_status;
     if (arg.json) {
         print_json(reply);
     }
     if (json_object_get(reply, "error") != NULL) {
-        fprintf(stderr, "tmxctl: the %s says: %s", arg.kind, text_of(reply, "error"));
+        fprintf(stderr, "tmxctl: the %s says: %s", arg.at.kind, text_of(reply, "error"));
         if (json_object_get(reply, "code") != NULL) {
             fprintf(stderr, " (%s)", text_of(reply, "code"));
         }
         fprintf(stderr, "\n");
-        return status ? EXIT_UNKNOWN : EXIT_REFUSED;
+        return EXIT_REFUSED;
     }
     if (!arg.json && !c->show(reply)) {
-        return broken();
+        return screen_broken(stderr, arg.at.kind);
     }
-    return status || c->show == show_why ? health_code(reply) : EXIT_OK;
+    return c->show == show_why ? health_code(reply) : EXIT_OK;
+}
+
+/* Commands that are more than a question and a screen. */
+static bool run_own(const struct command *c, size_t first, int *ret_code)
+{
+    if (c->show == show_check) {
+        *ret_code = check_run(&arg.at, arg.words[first], &arg.limits);
+    } else if (c->show == show_status) {
+        *ret_code = arg.watch_s > 0 ? watch_run(&arg.at, arg.watch_s) : status_run(&arg.at, arg.json, stderr);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -352,10 +317,14 @@ int main(int argc, char **argv)
     size_t first = 0;
     json_t *reply = NULL;
     const struct command *c = find_command(&first);
-    if (ask(c, first, &reply) < 0) {
-        return c->show == show_status ? show_snapshot() : EXIT_UNKNOWN;
+    int code;
+    if (run_own(c, first, &code)) {
+        return code;
     }
-    int code = show_reply(c, reply);
+    if (ask(c, first, &reply) < 0) {
+        return EXIT_UNKNOWN;
+    }
+    code = show_reply(c, reply);
     json_decref(reply);
     return code;
 }

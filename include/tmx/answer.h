@@ -20,8 +20,10 @@ uint64_t tmx_answer_age(uint64_t now_ms, uint64_t then_ms); /* 0 when then is la
 void tmx_answer_problem(json_t *problems, const char *severity, const char *text);
 /* The same with the command that looks deeper. */
 void tmx_answer_problem_see(json_t *problems, const char *severity, const char *see, const char *fmt, ...) TMX_PRINTF(4, 5);
-/* The file of a private key that is in use is still there, and may be read: without it there is no next start. */
+/* A private key in use whose file is gone, or may not be read: without it there is no next start. */
 void tmx_answer_key_problem(json_t *problems, const char *folder, const char *name);
+/* {"unreadable": path} of it, added to an object; nothing when it can be read. */
+void tmx_answer_key(json_t *object, const char *folder, const char *name);
 /* At the pace of the last quarter of an hour the spool is full within a day. */
 void tmx_answer_spool_problem(json_t *problems, struct tmx_spool *spool, const struct tmx_series *s);
 /* {"ages": [], "late"}, added to an object. */

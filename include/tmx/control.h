@@ -18,22 +18,23 @@
  *   status          {"document"?: 1, its version, "role": "broker" | "node" | "archive", "member"?: "DE" (node), "federation", "version", "pid", "at_ms",
  *                    "uptime_ms", "health": "ok" | "warning" | "critical",
  *                    "problems": [{"severity": "warning" | "critical", "text", "see"?: the command that looks deeper}],
- *                    "log": {"origin", "size", "root" (hex), "checkpoint_age_ms"?,
+ *                    "log": {"origin", "size", "root" (hex), "checkpoint_age_ms"?, "stopped"?: nothing is signed (broker), or used of it (node),
  *                            "cosigned": {"witnesses", "by", "size", "quorum", "age_ms"?, "upgrading"?}?},   a node's: its verified head,
  *                                                                            and whether evidence is being led there
  *                            "anchor"? (broker): {"size": of the newest head that has a time-stamp token, "age_ms": of it}
- *                    "spool": {"used_bytes", "capacity_bytes", "percent", "generation", "turns", "full_in_ms"?},
+ *                    "spool": {"used_bytes", "capacity_bytes", "percent", "generation", "turns", "full_in_ms"?,
+ *                              "full"?: nothing new is taken}, "clock_doubt"?: true or false,
  *                    "directory": {"serial", "expires_at_ms"},
  *                    "gates"? (broker): [{"member", "endpoint", "state": "up" | "starting" | "waiting" | "ending",
  *                                         "restarts", "failed"?: "why the last one ended"}],
  *                    "link"? (node): {"state": "up" | "down" | "never", "endpoint", "last_seen_ms"?, "last_error"?},
- *                    "destinations": [{"member", "link"? (broker): "up" | "down" | "never", "queued",
+ *                    "destinations": [{"member", "status"?: as in peers, "link"? (broker): "up" | "down" | "never", "queued",
  *                                      "queued_bytes"?, "oldest_ms"?, "in_flight"?, "last_error"?, "last_seen_ms"?,
  *                                      "ages"?: [how many wait under 1 min, 5 min, 20 min, 1 h, 4 h, 24 h, longer], "late"?: how many
  *                                      of them longer than "late_after_ms" (to 15 s; not known for some seconds after a start with a
  *                                      long queue), "next_retry_ms"?: until something in flight is sent again}],
- *                    "keys"?: {"prekeys_until_at_ms"?, "prekeys_of"?}: of the active member whose dated prekeys end first; of a node
- *                                                            its own
+ *                    "keys"?: {"prekeys_until_at_ms"?, "prekeys_of"?, "unreadable"?: path of a private key}: of the active member whose dated
+ *                                                            prekeys end first; of a node its own
  *                    "late_after_ms"? (broker): the configured target,
  *                    "inbox"? (node): {"offered", "leased", "held"},
  *                    "counters": {NAME: NUMBER since the start, ...},
