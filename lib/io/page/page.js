@@ -252,7 +252,7 @@ function diskPart(s) {
 function trustPart(s) {
   const until = at => at > s.at_ms ? `${day(at)}, in ${duration(at - s.at_ms)}` : `${day(at)}: expired`;
   return part('Directory and keys', facts([['Directory', `serial ${count(s.directory.serial)}`], ['Expires', until(s.directory.expires_at_ms)],
-    s.keys?.prekeys_until_at_ms && ['Prekeys', `${until(s.keys.prekeys_until_at_ms)}${s.keys.prekeys_of ? ` (${s.keys.prekeys_of})` : ''}`]]));
+    s.keys?.prekeys_until_at_ms && ['Prekeys', `${until(s.keys.prekeys_until_at_ms)}${s.role === 'broker' ? ` (${s.keys.prekeys_of})` : ''}`]]));
 }
 function gatesPart(s) {
   const off = s.gates.filter(g => g.state !== 'up' || g.restarts > 0);
