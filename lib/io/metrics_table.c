@@ -19,8 +19,7 @@ const struct tmx_metric tmx_metrics[] = {
     /* the daemon */
     { BROKER, "version federation log.origin", "info", TMX_METRIC_INFO, NULL, "version federation log",
       "Which program, federation and log this is." },
-    { NODE, "version federation member", "info", TMX_METRIC_INFO, NULL, "version federation member",
-      "Which program, federation and member this is." },
+    { NODE, "version federation", "info", TMX_METRIC_INFO, NULL, "version federation", "Which program and federation this is." },
     { BOTH, "uptime_ms", "uptime_seconds", SECONDS, "Since the daemon was started." },
     { BOTH, "health", "health", STATE("ok"), "1 for the state that it is in; tmxctl status says why." },
     { BOTH, "health", "health", STATE("warning"), NULL },

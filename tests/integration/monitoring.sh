@@ -85,6 +85,8 @@ alert() { ask "$1" --alert "${@:2}" || fail "Prometheus: $2 $3"; }
 ask "$1" "$1/deploy/grafana/tmx.json" || fail "not every expression has data"
 alert "$1" TmxDown "instance=127.0.0.1:${ports[3]}"
 alert "$1" TmxMemberAway member=IT
+fed_ctl broker why IT >"$root/said"   # the alert's command
+grep -q IT "$root/said" || fail "the command of the alert says nothing: $(cat "$root/said")"
 
 # --- the broker goes away: its nodes answer as before
 fed_stop broker
