@@ -29,8 +29,9 @@ static void member_problems(struct daemon *d, json_t *list, const Tmx__Member *m
     tmx_printable(tmx_pb(m->code), code, sizeof(code));
     snprintf(see, sizeof(see), "tmxctl queue %s", code);
     if (tmx_broker_ages(d->broker, tmx_pb(m->code), &ages) && ages.late > 0) {
-        tmx_answer_problem_see(list, "warning", see, "%s: %ju wait longer than %ju min", code, (uintmax_t)ages.late,
-                               (uintmax_t)(d->settings.late_ms / 60000));
+        uint64_t s = d->settings.late_ms / 1000;
+        tmx_answer_problem_see(list, "warning", see, "%s: %ju wait longer than %ju %s", code, (uintmax_t)ages.late,
+                               (uintmax_t)(s < 120 ? s : s / 60), s < 120 ? "s" : "min");
     }
     uint64_t until_ms = tmx_broker_prekeys_until(d->broker, tmx_pb(m->code)), now_ms = tmx_clock_wall_ms();
     if (m->status == TMX__MEMBER_STATUS__MEMBER_ACTIVE && until_ms != 0 && until_ms < now_ms + PREKEYS_WARN_MS) {

@@ -73,6 +73,7 @@ payloads more 20 60000
 fed_tmx DE send --to IT --type CD974C "$root"/out/more-* >/dev/null || fail "DE could not submit"
 await deferred 0 || fail "nothing was put off: $(look broker 'd["spool"]')"
 await says broker 2 'high-water' || fail "status does not say that the disk is full: $(cat "$root/status")"
+fed_ctl broker check disk >"$root/status"; [ $? -eq 2 ] && grep -q '^TMX DISK CRITICAL' "$root/status" || fail "check: $(cat "$root/status")"
 alive broker
 before=$(accepted)
 [ "$before" -ge 500 ] || fail "only $before messages were accepted"
