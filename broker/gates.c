@@ -10,7 +10,7 @@
 
 #include "daemon.h"
 
-#define LEAVE_MS 1000u   /* the new directory goes out in the turn that installs it */
+#define LEAVE_MS 2000u   /* the new directory goes out in the turn that installs it */
 
 static size_t admits_of(const Tmx__Member *m, struct tmx_admit *ret_admits, size_t max)
 {
@@ -145,6 +145,7 @@ void gates_sync(struct gates *g, const struct tmx_directory *d, uint64_t now_ms)
             gate->leaves_ms = now_ms + LEAVE_MS;
         }
         if (n == 0 || (leaves && now_ms >= gate->leaves_ms)) {
+            tmx_log_text(TMX_LOG_NOTICE, "gate.ended", "%s at %s", gate->member, gate->endpoint);
             gate_stop(g, i);   /* its connections end with the process */
             continue;
         }

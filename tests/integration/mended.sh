@@ -55,6 +55,11 @@ await linked || fail "IT is not linked"
 mv "$gate_key" "$root/old.key"
 renew "$it"
 await serial_is IT 2 || fail "IT does not learn of the new key"
+ended() { grep -q event=gate.ended "$FED/broker/log"; }
+await ended || fail "the gate with the old key stays"
+when() { grep "$2" "$FED/$1/log" | tail -n 1 | cut -d' ' -f1; }
+[[ $(when IT 'event=directory.installed number=2') < $(when broker event=gate.ended) ]] ||
+    fail "the gate ended before its member could learn why"
 await arrives second || { tail -n 5 "$FED/IT/log"; fail "with the new key second does not arrive"; }
 send DE IT third
 await arrives third || { cat "$FED/broker/log"; fail "with the new key third does not arrive"; }
