@@ -75,6 +75,7 @@ static json_t *problems_of(struct daemon *d)
                                    d->gates.gate[i].member);
         }
     }
+    control_gate_problems(&d->gates, list);
     const Tmx__Directory *pb = tmx_directory_pb(tmx_broker_directory(d->broker));
     for (size_t i = 0; i < pb->n_members; i++) {
         member_problems(d, list, pb->members[i]);

@@ -129,7 +129,7 @@ static void sends_out(struct daemon *d, const struct tmx_broker_output *out)
     }
 }
 
-/* SIGHUP: the directory file and the log level. */
+/* SIGHUP: the directory file, missing keys of gates and the log level. */
 static void reload(struct daemon *d)
 {
     d->reload = false;
@@ -139,6 +139,7 @@ static void reload(struct daemon *d)
         settings_free(&fresh);   /* the level took effect; the rest needs a restart */
     }
     tmx_install_reload(&d->install, "tmx-broker", d->settings.directory);
+    gates_sync(&d->gates, tmx_broker_directory(d->broker), tmx_clock_mono_ms());   /* key files that were missing */
     tmx_log_event(TMX_LOG_NOTICE, "broker.reloaded");
     tmx_notify_ready();
 }
@@ -273,7 +274,7 @@ static int one_turn(struct daemon *d, struct batch *batch, uint64_t *ret_deadlin
     tmx_install_done(&d->install, d->control, out.directory_result, tmx_broker_directory(d->broker));
     control_anchored(d, out.anchor_result);
     control_witness_done(d, out.witness_result);
-    if (out.directory_changed) {
+    if (out.directory_changed || gates_due(&d->gates, now)) {
         gates_sync(&d->gates, tmx_broker_directory(d->broker), now);
     }
     *ret_deadline_ms = left ? 0 : out.deadline_ms;

@@ -84,14 +84,21 @@ struct gates {
             uint64_t arrived, arrived_ms;          /* left its queue: when that last moved on, or the queue was empty */
             uint64_t ended, ended_ms;              /* the same of what arrived and has no outcome */
         } watch;
+        uint8_t key[32];               /* its own, public */
+        uint64_t leaves_ms;            /* it is not what the directory lists any more: until then (monotonic); 0 = it stays */
         size_t n_admitted;
         uint8_t admitted[TMX_KEYS_PER_MEMBER_MAX][32];
     } gate[TMX_MEMBERS_MAX];
+    size_t n_missing;                  /* of the directory, whose key file is missing or another's */
+    char missing[TMX_MEMBERS_MAX][TMX_MEMBER_MAX + 1];
 };
 
-/* Makes the gates those of the directory: starts new ones, changes admitted keys, stops those of revoked members. */
+/* Makes the gates those of the directory: starts new ones, with key files as they are now, changes admitted keys, stops those of
+ * revoked members at once. One whose key or endpoint is another now stays for a moment: over it its member learns that. */
 void gates_sync(struct gates *g, const struct tmx_directory *d, uint64_t now_ms);
 struct gate *gates_find(struct gates *g, struct tmx_bytes member);
+/* One that leaves has stayed long enough: time for gates_sync. */
+bool gates_due(const struct gates *g, uint64_t now_ms);
 /* Logs what they refused since it was called last. */
 void gates_log(struct gates *g);
 void gates_free(struct gates *g);
@@ -155,6 +162,8 @@ bool control_log(const struct log_source *d, const struct tmx_control_request *r
 bool control_anchor(struct daemon *d, const struct tmx_control_request *r);
 /* The turn with the wish is over: answers who asked. */
 void control_anchored(struct daemon *d, enum tmx_broker_anchor result);
+/* control_gates.c: a problem for each gate there should be and cannot. */
+void control_gate_problems(const struct gates *g, json_t *problems);
 /* About witnesses that no link leads to; false when it is none of that. */
 bool control_witness(struct daemon *d, const struct tmx_control_request *r);
 /* The turn is over: answers who brought a witness's answer. */
