@@ -68,6 +68,7 @@ static json_t *problems_of(struct daemon *d)
     }
     tmx_answer_directory_problems(list, tmx_broker_directory(d->broker), v.directory_expired, tmx_clock_wall_ms());
     tmx_answer_spool_problem(list, d->spool, d->series);
+    control_operator_problems(d, list);
     for (size_t i = 0; i < d->gates.n; i++) {
         const struct tmx_gate_status *s = tmx_gate_link_status(d->gates.gate[i].link);
         if (s->state != TMX_GATE_UP && s->failed[0] != '\0') {
@@ -206,6 +207,7 @@ json_t *control_status(struct daemon *d)
     json_object_set_new(status, "keys", keys_of(d));
     json_object_set_new(status, "late_after_ms", json_integer((json_int_t)d->settings.late_ms));
     json_object_set_new(status, "destinations", destinations_of(d));
+    control_operator_status(d, status);
     json_object_set_new(status, "counters", counters_of(&v));
     pace_add(d, status);
     return status;
@@ -320,8 +322,8 @@ static json_t *deliveries_of(struct daemon *d, const uint8_t id[TMX_ID_SIZE], co
         if (tmx_spool_get(d->spool, TMX_T_DELIVERY, TMX_BYTES_OF(key), &value) == 0 &&
             tmx_row_delivery_get(value, &row)) {
             json_array_append_new(
-                list, json_pack("{so sI ss sI sI}", "recipient", tmx_answer_text(tmx_pb(h->recipients[i]->member)),
-                                "seq", (json_int_t)row.seq, "state", tmx_delivery_state_name(row.state), "coa_index",
+                list, json_pack("{so sb sI ss sI sI}", "recipient", tmx_answer_text(tmx_pb(h->recipients[i]->member)),
+                                "held", control_held(d, id, key + TMX_ID_SIZE) ? 1 : 0, "seq", (json_int_t)row.seq, "state", tmx_delivery_state_name(row.state), "coa_index",
                                 (json_int_t)row.coa_index, "index", (json_int_t)row.outcome_index));
         }
     }
@@ -378,10 +380,6 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r, str
     if (strcmp(w[0], "directory") == 0 && r->n_words == 2 && strcmp(w[1], "show") == 0) {
         return tmx_answer_directory(tmx_broker_directory(d->broker));
     }
-    if (strcmp(w[0], "reload") == 0 && r->n_words == 1) {
-        d->reload = true;
-        return json_pack("{sb}", "reloaded", 1);
-    }
     return json_pack("{ss ss}", "error", "unknown request: see tmxctl --help", "code", "unknown-command");
 }
 
@@ -403,7 +401,7 @@ void control_answer(struct daemon *d, const struct tmx_control_request *r)
         tmx_install_ask(&d->install, d->control, r);
         return;
     }
-    if (control_anchor(d, r) || control_witness(d, r)) {
+    if (control_anchor(d, r) || control_witness(d, r) || control_operator(d, r)) {
         return;
     }
     struct tmx_arena arena;

@@ -29,7 +29,7 @@
 
 struct settings {
     struct tmx_config *config;
-    const char *path, *directory, *authority, *keys, *shard, *spool, *marker, *run, *http, *gate_program;
+    const char *path, *directory, *authority, *keys, *shard, *spool, *marker, *run, *http, *gate_program, *operators, *operators_key;
     uint64_t capacity_bytes, gate_memory_bytes, queue_max, high_water_percent, retention_ms, late_ms;
 };
 
@@ -123,6 +123,11 @@ struct daemon {
         uint64_t size;                 /* of the head it is over */
         uint64_t client;               /* who waits for the answer */
     } anchor;
+    struct tmx_operators operators;    /* none: nobody may act */
+    struct operation_wish {            /* what an operator asks, for the next turn */
+        struct tmx_bytes note;         /* malloc'ed; empty: nothing */
+        uint64_t client;
+    } operation;
     struct witness_answer {            /* for the next turn */
         bool asked;                    /* `client` waits for what becomes of it */
         uint64_t client;
@@ -168,6 +173,17 @@ void control_gate_problems(const struct gates *g, json_t *problems);
 bool control_witness(struct daemon *d, const struct tmx_control_request *r);
 /* The turn is over: answers who brought a witness's answer. */
 void control_witness_done(struct daemon *d, enum tmx_broker_witness result);
+/* control_operator.c: who may act, what they ask and have asked; false when it is none of that. */
+bool control_operator(struct daemon *d, const struct tmx_control_request *r);
+/* The turn is over: answers who asked. */
+void control_operated(struct daemon *d, const struct tmx_broker_operation_view *result);
+/* An operator holds that delivery. */
+bool control_held(struct daemon *d, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY]);
+/* Adds what is stopped, held and proposed to a status, or as problems. */
+void control_operator_status(struct daemon *d, json_t *status);
+void control_operator_problems(struct daemon *d, json_t *problems);
+/* control_select.c: `select …`, what an action would be about. */
+json_t *control_select(struct daemon *d, const struct tmx_control_request *r);
 json_t *control_status(struct daemon *d);
 
 /* Opens the endpoint that is configured, if one is. Prints what is wrong and returns an exit code, 0 = fine. */

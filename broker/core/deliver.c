@@ -146,9 +146,9 @@ static void retries_close(struct tmx_broker *b, struct peer *p)
 bool deliver_close(struct tmx_broker *b, struct peer *p)
 {
     const Tmx__Member *m = peer_member(b, p);
-    if (m == NULL || m->status != TMX__MEMBER_STATUS__MEMBER_ACTIVE || p->welcome_due) {
+    if (m == NULL || m->status != TMX__MEMBER_STATUS__MEMBER_ACTIVE || p->welcome_due || stopped(b, p->key)) {
         p->next_retry_ms = b->now_ms + TMX_RETRY_MIN_MS;
-        return false;   /* QUE-11 */
+        return false;   /* QUE-11, OPS-6 */
     }
     retries_close(b, p);
     struct tmx_bytes frames[2 * TMX_LINK_ITEMS_MAX];

@@ -16,11 +16,12 @@
 #include <tmx/locale.h>
 #include <tmx/text.h>
 
+#include "actions.h"
 #include "check.h"
 #include "screen.h"
 #include "watch.h"
 
-#define ARGUMENTS_MAX 5u
+#define ARGUMENTS_MAX 130u
 #define FOLDER_DEFAULT "/run/tmx-broker"
 
 static struct arguments {
@@ -56,12 +57,9 @@ static const struct command {
     { { "directory", "install" }, "FILE", true, false, show_installed, "verify, log and pass on a new directory" },
     { { "anchor", "show" }, NULL, false, false, show_text, "(broker) the head of the log to be time-stamped" },
     { { "anchor", "install" }, "SIZE FILE", true, false, show_anchored, "(broker) log a time-stamp token over that head" },
-    { { "release" }, "ID", false, true, show_done, "(node) offer a held message again" },
     { { "misbehaviour" }, NULL, false, false, show_misbehaviour, "(node) the proof of what did not fit the log" },
-    { { "trust" }, NULL, false, false, show_done, "(node) link again after it was looked into" },
     { { "witness", "request" }, "NAME", false, false, show_witness_request, "(broker) what to ask a witness without link" },
     { { "witness", "reply" }, "NAME STATUS FILE", true, false, show_witness_reply, "(broker) what it answered" },
-    { { "reload" }, NULL, false, false, show_done, "read configuration and directory, as SIGHUP" },
 };
 
 /* argp looks for it by name */
@@ -78,6 +76,7 @@ static const struct argp_option options[] = {
     { "watch", 'w', "SECONDS", OPTION_ARG_OPTIONAL, "Of status: again and again, on the whole terminal (default: every 2)", 0 },
     { "max-age", OPT_MAX_AGE, "TIME", 0, "Of check backlog: what waits longer is too old (default: the broker's own limit)", 0 },
     { "within", OPT_WITHIN, "TIME", 0, "Of check keys and directory: what ends within it ends soon (default: 30d)", 0 },
+    ACTION_OPTIONS
     { 0 },
 };
 
@@ -122,7 +121,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         argp_error(state, "which command?");
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return action_option(key, value, state);
     }
 }
 
@@ -147,6 +146,7 @@ static char *filter_help(int key, const char *text, void *input)
                        c->argument != NULL ? c->argument : "");
         fprintf(f, "  %-24s %s\n", words, c->help);
     }
+    action_help(f);
     fprintf(f, "\nQuestions of check:");
     for (const struct question *q = check_questions; q->name != NULL; q++) {
         fprintf(f, " %s", q->name);
@@ -185,6 +185,7 @@ static _Noreturn void unknown_command(void)
         }
     }
     const char *near = tmx_nearest(arg.words[0], names, TMX_N(names));
+    near = near != NULL ? near : action_nearest(arg.words[0]);
     if (near != NULL) {
         usage("there is no command `%s'; did you mean `%s'?", arg.words[0], near);
     }
@@ -251,6 +252,15 @@ static struct tmx_bytes read_attachment(const char *path, bool may_be_empty)
     return TMX_BYTES(file, n);
 }
 
+int action_ask(const char *const *words, size_t n, struct tmx_bytes attachment, json_t **ret_reply)
+{
+    int r = ask_daemon(&arg.at, words, n, attachment, ASK_TIMEOUT_MS, ret_reply);
+    if (r < 0) {
+        ask_why(stderr, &arg.at, r);
+    }
+    return r;
+}
+
 static int ask(const struct command *c, size_t first, json_t **ret_reply)
 {
     const char *words[2 + ARGUMENTS_MAX];
@@ -266,11 +276,7 @@ static int ask(const struct command *c, size_t first, json_t **ret_reply)
     if (c->attach) {
         attachment = read_attachment(arg.words[arg.n - 1], c->show == show_witness_reply);
     }
-    int r = ask_daemon(&arg.at, words, n, attachment, ASK_TIMEOUT_MS, ret_reply);
-    if (r < 0) {
-        ask_why(stderr, &arg.at, r);
-    }
-    return r;
+    return action_ask(words, n, attachment, ret_reply);
 }
 
 /* ---- answers ---- */
@@ -313,7 +319,11 @@ int main(int argc, char **argv)
         return EXIT_UNKNOWN;
     }
     argp_err_exit_status = EXIT_USAGE;
+    action_typed(argc, argv);
     argp_parse(&argp, argc, argv, 0, NULL, NULL);
+    if (action_is(arg.words[0])) {
+        return action_run(arg.words, arg.n, arg.json);
+    }
     size_t first = 0;
     json_t *reply = NULL;
     const struct command *c = find_command(&first);

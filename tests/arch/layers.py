@@ -15,7 +15,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 HEADERS = {
     'base': 'ages err bytes series text limits code',
     'wire': 'codec gateframe',
-    'envelope': 'batch seal identifier catalogue directory envelope evidence',
+    'envelope': 'batch seal identifier catalogue directory envelope evidence operator',
     'audit': 'merkle misbehaviour note policy projection tree witness',
     'queue': 'spool',
     'io': 'transport zap gate_stream gate_link spool_lmdb keyfile config control locale log notify clock startup answer outbox room findings inspect http doctor why',
@@ -37,7 +37,7 @@ MAY_USE = {
     'broker/audit': {'base', 'wire', 'audit', 'envelope', 'io'},
     'broker/authority': {'base', 'wire', 'audit', 'envelope', 'io'},
     'broker/gate': {'base', 'wire', 'io'},
-    'broker/ctl': {'base', 'io'},
+    'broker/ctl': {'base', 'audit', 'envelope', 'io'},
     'broker': {'base', 'wire', 'audit', 'envelope', 'queue', 'io'},
     'node/client': {'base', 'wire', 'io', 'client'},
     'node/cli': {'base', 'envelope', 'client', 'io'},

@@ -140,6 +140,15 @@ evil["counters"] = {"\u001b[2Jx": 1, "y": "no number"}
 # 120, how many columns the screen has (None: it is none)
 head = "tmx.eu.transit/log/2026a\n70000\n" + "q6ur" * 10 + "q6s=\n"
 
+operators = {"installation": "tmx.eu.transit/broker", "operators": [
+    {"name": "alice", "key": "alice+d9a0e9a8+AYkk", "rights": ["pause", "resume", "hold"]},
+    {"name": "bob\u001b[2J", "key": "bob+51f2c4d1+AbN1", "rights": ["pause"]}]}
+proposal = {"action": "propose", "of": "expire", "by": "alice", "at_ms": NOW, "reason": "sent twice", "index": 81,
+            "deliveries": [{"id": ID, "recipient": "FR"}, {"id": ID, "recipient": "CH"}], "until_at_ms": NOW + DAY,
+            "digest": "q6ur" * 10 + "q6s="}
+approval = {"action": "approve", "by": "bob", "at_ms": NOW + 60000, "reason": "seen", "index": 84, "proposal": 81, "deliveries": []}
+waiting = {"id": ID, "recipient": "FR", "sender": "DE", "type": "CD001C", "age_ms": 7200000, "bytes": 2048, "held": False}
+
 CASES = [
     ("status-ok", ["status"], "status", b"", broker, 0),
     ("status-trouble", ["status"], "status", b"", trouble, 2),
@@ -222,7 +231,34 @@ CASES = [
     ("anchor-install", ["anchor", "install", "70000", "FILE"], "anchor install 70000", b"0\x82token", {"anchored": 70000}, 0),
     ("anchor-refused", ["anchor", "install", "70000", "FILE"], "anchor install 70000", b"0\x82token",
      {"error": "not anchored: that head has its token already", "code": "refused"}, 1),
-    ("release", ["release", ID.replace("-", "")], "release " + ID.replace("-", ""), b"", {"released": True}, 0),
+    ("operators", ["operators"], "operators", b"", operators, 0),
+    ("operators-none", ["operators"], "operators", b"", {"error": "this installation has no operators", "code": "no-operators"}, 1),
+    ("operations", ["operations"], "operations", b"", {"operations": [approval, proposal]}, 0),
+    ("operations-none", ["operations"], "operations", b"", {"operations": []}, 0),
+    ("proposals", ["proposals"], "proposals", b"", {"proposals": [proposal]}, 0),
+    ("proposals-none", ["proposals"], "proposals", b"", {"proposals": []}, 0),
+    ("pause", ["pause", "FR", "--reason", "it's due"], "status", b"", broker, 0),
+    ("pause-unknown", ["pause", "XX", "--reason", "it's due"], "status", b"", broker, 1),
+    ("drain", ["drain"], "status", b"", broker, 0),
+    ("hold", ["hold", "--to", "FR", "--older-than", "1h"], "select free FR 3600000 -", b"", {"deliveries": [waiting] * 12}, 0),
+    ("hold-nothing", ["hold", "--type", "CD001C"], "select free - 0 CD001C", b"", {"deliveries": []}, 1),
+    ("hold-id", ["hold", ID], "message " + ID, b"",
+     dict(message, deliveries=[{"recipient": "FR", "state": "queued", "held": False}, {"recipient": "CH", "state": "queued", "held": True},
+                               {"recipient": "IT", "state": "arrived", "held": False}]), 0),
+    ("release-id-none", ["release", ID, "--to", "FR"], "message " + ID, b"",
+     dict(message, deliveries=[{"recipient": "FR", "state": "queued", "held": False}]), 1),
+    ("release-node", ["release", ID], "message " + ID, b"", dict(message, deliveries=[{"recipient": "DE", "state": "held"}]), 0),
+    ("approve", ["approve", "81"], "proposals", b"", {"proposals": [proposal]}, 0),
+    ("approve-none", ["approve", "80"], "proposals", b"", {"proposals": [proposal]}, 1),
+    ("usage-hold", ["hold"], None, b"", None, 64),
+    ("usage-hold-both", ["hold", ID, "--type", "CD001C"], None, b"", None, 64),
+    ("usage-expire", ["expire", ID], None, b"", None, 64),
+    ("usage-propose", ["propose", "pause", "FR"], None, b"", None, 64),
+    ("usage-lose", ["propose", "lose", "--to", "FR"], None, b"", None, 64),
+    ("usage-pause", ["pause"], None, b"", None, 64),
+    ("usage-reason", ["pause", "FR", "--yes"], None, b"", None, 64),
+    ("usage-older", ["hold", "--older-than", "soon"], None, b"", None, 64),
+    ("usage-operators", ["operators", "sign"], None, b"", None, 64),
     ("misbehaviour", ["misbehaviour"], "misbehaviour", b"",
      {"file": "/p/misbehaviour-1", "written": True, "came_at_ms": NOW, "text": "tmx-fork@v1\n\ntmx.eu.transit/log/2026a\n\u001b[2J\n"}, 0),
     ("misbehaviour-none", ["misbehaviour"], "misbehaviour", b"",
