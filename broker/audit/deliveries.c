@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <tmx/code.h>
+#include <tmx/operator.h>
 #include <tmx/text.h>
 
 #include "deliveries.h"
@@ -119,6 +120,7 @@ int tmx_audit_accept(const struct tmx_audit_step *s, const Tmx__Header *h, bool 
     m->container_known = true;
     m->container_bytes = (uint32_t)h->container_bytes;
     m->expires_ms = h->expires_ms;
+    m->resubmitted = resubmission;
     if (resubmission && m->expires_ms < s->e->time_ms + TMX_EXPIRY_MAX_MS) { /* QUE-7 */
         m->expires_ms = s->e->time_ms + TMX_EXPIRY_MAX_MS;
     }
@@ -322,6 +324,9 @@ int tmx_audit_broker_outcome(const struct tmx_audit_step *s)
     if (by_operators != 0 && s->a->approved != by_operators && s->index != s->a->begin) {
         tmx_audit_step_fault(s, AUDIT_STATE, "ended as two operators decide it (%s), but no entry before it says that they did",
                              tmx_code_name(e->code));
+    }
+    if (by_operators == TMX_ACTION_EXPIRE && m->resubmitted) {
+        tmx_audit_step_fault(s, AUDIT_STATE, "ended by operators, but its recipient may have it from an earlier shard");
     }
     move(s, m, d, from, AUDIT_ENDED, outcome);
     return 0;

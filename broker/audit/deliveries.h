@@ -29,6 +29,7 @@ struct tmx_audit_message {
     uint32_t container_bytes;       /* 0: not known */
     bool container_known;           /* a carried delivery may not tell */
     bool erased;
+    bool resubmitted;               /* its recipient may have it from an earlier shard */
     bool assumed;                   /* accepted before the first entry: its deliveries are known as they appear */
     uint8_t n;
     struct tmx_audit_message *next; /* of the assumed ones */

@@ -14,6 +14,19 @@ static bool asked_before(struct tmx_broker *b, const struct tmx_operation *op)
     return row_get(b, TMX_T_NONCE, TMX_BYTES_OF(op->nonce), &value);
 }
 
+/* It was accepted in an earlier shard, and its recipient may have it (QUE-7). */
+static bool resubmitted(struct tmx_broker *b, const struct tmx_row_delivery *d)
+{
+    struct key k = key_u64(d->index);
+    struct tmx_bytes value;
+    Tmx__LogEntry *entry;
+    if (!b->successor || !row_get(b, TMX_T_LOG, key_bytes(&k), &value)) {
+        return false;
+    }
+    tmx_arena_reset(&b->scratch);
+    return tmx_entry_parse(value, &b->scratch, &entry) == TMX_CODE_OK && entry->kind == TMX__ENTRY_KIND__ENTRY_RESUBMISSION;
+}
+
 /* The state in which a delivery must be, or, for `retry`, in flight. */
 static bool target_fits(struct tmx_broker *b, const struct tmx_operation_delivery *t, enum tmx_action action)
 {
@@ -34,7 +47,7 @@ static bool target_fits(struct tmx_broker *b, const struct tmx_operation_deliver
     case TMX_ACTION_LOSE:
         return d.state == TMX_DELIVERY_ARRIVED;
     default:
-        return d.state == TMX_DELIVERY_QUEUED;
+        return d.state == TMX_DELIVERY_QUEUED && !resubmitted(b, &d);
     }
 }
 

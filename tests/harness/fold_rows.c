@@ -88,7 +88,7 @@ static bool message_row(struct fold *f, struct tmx_spool *spool, struct tmx_byte
  * it was raised to when the other has expired meanwhile. */
 static bool ready_right(const struct fold *f, const struct fold_delivery *d, uint8_t ready)
 {
-    bool head = d->row.state == TMX_DELIVERY_QUEUED && fold_lane_head(f, d) == d;
+    bool head = d->row.state == TMX_DELIVERY_QUEUED && fold_lane_head(f, d) == d && d->held == 0;
     if (!head) {
         return ready == TMX_NOT_READY;
     }

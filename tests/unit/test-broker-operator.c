@@ -427,6 +427,60 @@ static void test_expire_after_arrival(void **state)
     assert_int_equal(last_leaf(DE, TMX__ENTRY_KIND__ENTRY_EXCEPTION)->code, TMX_CODE_RECIPIENT_LOST);
 }
 
+/* The log is lost, with all that was stopped; DE submits its last message again. */
+static void lose_log(struct world *w)
+{
+    struct fake_frames f;
+    uint8_t before[TMX_CHECKPOINT_MAX];
+    struct tmx_bytes head = tmx_broker_checkpoint(w->broker);
+    memcpy(before, head.data, head.size);
+    w->broker = tmx_broker_free(w->broker);
+    tmx_spool_close(w->spool);
+    assert_int_equal(tmx_spool_ram_new(&w->spool), 0);
+    federation_new_shard(&w->federation, "2026b");
+    struct tmx_broker_config c = { .shard = w->federation.shard,
+                                   .log_secret = w->federation.log_secret,
+                                   .authority = w->federation.authority,
+                                   .generation = 2,
+                                   .queue_max = 100,
+                                   .directory = federation_file(&w->federation),
+                                   .previous_checkpoint = TMX_BYTES(before, head.size) };
+    memcpy(c.log_public, w->federation.log_public, sizeof(c.log_public));
+    assert_int_equal(tmx_broker_new(w->spool, &c, w->mono_ms, w->wall_ms * 1000, &w->broker), 0);
+    for (size_t i = 0; i < 4; i++) {
+        w->node[i].head = (struct tmx_checkpoint){ .size = 0 };
+        w->node[i].feed_next = 0;
+        join(w, &w->node[i]);
+    }
+    Tmx__Submit body = TMX__SUBMIT__INIT;
+    Tmx__Link link = TMX__LINK__INIT;
+    body.items = 1;
+    body.resubmission = true;
+    link.body_case = TMX__LINK__BODY_SUBMIT;
+    link.submit = &body;
+    compose(w, DE, IT);
+    struct tmx_bytes payload[2] = { fake_sign(DE, &message.header), TMX_BYTES(message.container, message.container_size) };
+    fake_link(DE, &link, payload, 2, &f);
+    say(w, DE, &f);
+    last_leaf(DE, TMX__ENTRY_KIND__ENTRY_RESUBMISSION);
+}
+
+/* What an earlier shard accepted its recipient may have: nobody ends it by hand (QUE-7). Nothing is stopped in the new shard. */
+static void test_resubmitted(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(ask_member(w, 0, TMX_ACTION_PAUSE, "IT"), TMX_OPERATION_OK);
+    lose_log(w);
+    assert_int_equal(IT->n_received, 1);
+    struct tmx_operation op = operating_ask(&o, TMX_ACTION_PROPOSE, w->wall_ms);
+    op.of = TMX_ACTION_EXPIRE;
+    operating_target(&op, message.id, "IT");
+    assert_int_equal(ask(w, 0, &op), TMX_OPERATION_E_DELIVERY);
+    send_one(w, IT);
+    propose(w, 0, TMX_ACTION_EXPIRE, "IT");
+    assert_int_equal(ask_delivery(w, 0, TMX_ACTION_HOLD, "IT"), TMX_OPERATION_OK);
+}
+
 /* After 24 hours it has lapsed, by an entry; what was withdrawn is gone, too. */
 static void test_proposals_end(void **state)
 {
@@ -503,6 +557,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_disconnect, begin, end),
         cmocka_unit_test_setup_teardown(test_expire, begin, end),
         cmocka_unit_test_setup_teardown(test_expire_after_arrival, begin, end),
+        cmocka_unit_test_setup_teardown(test_resubmitted, begin, end),
         cmocka_unit_test_setup_teardown(test_proposals_end, begin, end),
         cmocka_unit_test_setup_teardown(test_proposer_gone, begin, end),
         cmocka_unit_test_setup_teardown(test_bounded_proposals, begin, end),
