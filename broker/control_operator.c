@@ -77,6 +77,14 @@ static json_t *stops_of(struct daemon *d)
     return list;
 }
 
+uint64_t control_stop(const struct daemon *d, const char *member)
+{
+    uint8_t key[TMX_MEMBER_KEY];
+    struct tmx_bytes value;
+    tmx_member_key(tmx_bytes_str(member), key);
+    return tmx_spool_get(d->spool, TMX_T_STOP, TMX_BYTES_OF(key), &value) == 0 ? u64_at(value, 0) : 0;
+}
+
 /* How many deliveries to each member are held. */
 static json_t *holds_of(struct daemon *d)
 {

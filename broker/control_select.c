@@ -28,7 +28,7 @@ struct row {
     uint64_t accepted_ms;
 };
 
-bool control_held(struct daemon *d, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY])
+bool control_held(const struct daemon *d, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY])
 {
     uint8_t key[TMX_MEMBER_KEY + TMX_ID_SIZE];
     struct tmx_bytes value;

@@ -177,8 +177,10 @@ void control_witness_done(struct daemon *d, enum tmx_broker_witness result);
 bool control_operator(struct daemon *d, const struct tmx_control_request *r);
 /* The turn is over: answers who asked. */
 void control_operated(struct daemon *d, const struct tmx_broker_operation_view *result);
+/* With which entry an operator has paused deliveries to a member, or, with NULL, admission; 0: it is not. */
+uint64_t control_stop(const struct daemon *d, const char *member);
 /* An operator holds that delivery. */
-bool control_held(struct daemon *d, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY]);
+bool control_held(const struct daemon *d, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY]);
 /* Adds what is stopped, held and proposed to a status, or as problems. */
 void control_operator_status(struct daemon *d, json_t *status);
 void control_operator_problems(struct daemon *d, json_t *problems);

@@ -134,7 +134,7 @@ static int sign_list(const char *path, const char *key_path)
         if (r < 0) {
             fprintf(stderr, "tmxctl: %s: %s\n", path, strerror(-r));
         } else {
-            printf("%zu operators of %s\n", list.n, list.installation);
+            printf("operators of %s: %zu\n", list.installation, list.n);
         }
     }
     sodium_memzero(secret, sizeof(secret));

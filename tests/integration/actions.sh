@@ -37,7 +37,7 @@ refused() {     # refused STATUS REASON COMMAND…
     grep -qE -e "$reason" "$root/said" || fail "$* does not say '$reason': $(cat "$root/said")"
 }
 says() { grep -qE -e "$1" "$root/said" || fail "it does not say '$1': $(cat "$root/said")"; }
-has_problem() { grep -qE -e "$1" <<<"$(look broker '" ".join(p["text"] for p in d["problems"])')"; }
+has_problem() { grep -qE -e "$1" <<<"$(look broker '" ".join(p["text"] + ": " + p.get("see", "") for p in d["problems"])')"; }
 queued() { is broker '[x["queued"] for x in d["destinations"] if x["member"] == "IT"][0]' "$1"; }
 id_of() { fed_tmx DE --json message "$1" | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])'; }
 size() { look broker 'd["log"]["size"]'; }
@@ -63,7 +63,13 @@ ctl pause IT --reason 'IT asked for it' >"$root/said" || fail "no dry run"
 says 'pause IT would meet 0 queued'
 says 'Nothing was done'
 OPERATOR=carol does pause IT
-has_problem "deliveries are paused to IT \(carol: a test\): tmxctl resume IT" || fail "status does not say it: $(look broker 'd["problems"]')"
+because() {   # because CODE SUBJECT FIX: the first cause, and what mends it
+    ctl --json why "$2" | python3 -c 'import json, sys
+c = json.load(sys.stdin)["causes"][0]
+sys.exit((c["code"], c["fix"]) != (sys.argv[1], sys.argv[2]))' "$1" "$3" || fail "why $2 is not $1: $(ctl why "$2")"
+}
+because paused IT 'tmxctl resume IT'
+has_problem "deliveries to IT are paused \(carol: a test\): tmxctl resume IT" || fail "status does not say it: $(look broker 'd["problems"]')"
 ctl status >"$root/said"; [ $? = 1 ] || fail "a paused destination is no warning"
 send DE IT one two three
 await queued 3 || fail "not queued: $(look broker 'd["destinations"]')"
@@ -84,9 +90,10 @@ refused 1 'target-changed' hold "$one" --reason x --yes --expect 2
 does hold "$one"
 refused 1 'no delivery to hold' hold "$one" --reason x --yes
 does resume IT
+because held "$one" "tmxctl release $one --to IT"
 collect IT 20 --ack
 [ "$(copies IT two) $(copies IT three) $(copies IT one)" = '1 1 0' ] || fail "not two and three: $(ls "$root/in/IT")"
-has_problem '1 deliveries to IT are held: tmxctl release --to IT' || fail "status does not say it"
+has_problem 'deliveries to IT are held: 1: tmxctl release --to IT' || fail "status does not say it"
 refused 1 'no delivery to release' release "$(id_of two)" --reason x --yes
 ctl release --to IT >"$root/said" || fail "no dry run"
 says 'release would be about 1 delivery'
@@ -96,6 +103,7 @@ collect IT 20 --ack
 
 # --- drain: nothing new; admit
 does drain
+because draining DE 'tmxctl admit'
 send DE IT four
 await is broker 'd["counters"]["deferred"] > 0' True || fail "nothing was put off: nothing"
 queued 0 || fail "it was taken all the same"
