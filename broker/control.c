@@ -29,8 +29,9 @@ static void member_problems(struct daemon *d, json_t *list, const Tmx__Member *m
     tmx_printable(tmx_pb(m->code), code, sizeof(code));
     snprintf(see, sizeof(see), "tmxctl queue %s", code);
     if (tmx_broker_ages(d->broker, tmx_pb(m->code), &ages) && ages.late > 0) {
-        tmx_answer_problem_see(list, "warning", see, "%s: %ju wait longer than %ju min", code, (uintmax_t)ages.late,
-                               (uintmax_t)(d->settings.late_ms / 60000));
+        uint64_t s = d->settings.late_ms / 1000;
+        tmx_answer_problem_see(list, "warning", see, "%s: %ju wait longer than %ju %s", code, (uintmax_t)ages.late,
+                               (uintmax_t)(s < 120 ? s : s / 60), s < 120 ? "s" : "min");
     }
     uint64_t until_ms = tmx_broker_prekeys_until(d->broker, tmx_pb(m->code)), now_ms = tmx_clock_wall_ms();
     if (m->status == TMX__MEMBER_STATUS__MEMBER_ACTIVE && until_ms != 0 && until_ms < now_ms + PREKEYS_WARN_MS) {
@@ -67,6 +68,7 @@ static json_t *problems_of(struct daemon *d)
     }
     tmx_answer_directory_problems(list, tmx_broker_directory(d->broker), v.directory_expired, tmx_clock_wall_ms());
     tmx_answer_spool_problem(list, d->spool, d->series);
+    control_operator_problems(d, list);
     for (size_t i = 0; i < d->gates.n; i++) {
         const struct tmx_gate_status *s = tmx_gate_link_status(d->gates.gate[i].link);
         if (s->state != TMX_GATE_UP && s->failed[0] != '\0') {
@@ -74,6 +76,7 @@ static json_t *problems_of(struct daemon *d)
                                    d->gates.gate[i].member);
         }
     }
+    control_gate_problems(&d->gates, list);
     const Tmx__Directory *pb = tmx_directory_pb(tmx_broker_directory(d->broker));
     for (size_t i = 0; i < pb->n_members; i++) {
         member_problems(d, list, pb->members[i]);
@@ -130,6 +133,7 @@ static json_t *destination_of(struct daemon *d, const Tmx__Member *m)
                           (json_int_t)v.destination.queued_bytes, "in_flight", (json_int_t)v.in_flight);
     json_object_set_new(j, "arrived", json_integer((json_int_t)v.destination.arrived));
     json_object_set_new(j, "terminal", json_integer((json_int_t)v.destination.terminal));
+    json_object_set_new(j, "status", json_string(tmx_answer_member_status(m->status)));
     struct tmx_ages_view ages;
     if (tmx_broker_ages(d->broker, tmx_pb(m->code), &ages)) {
         tmx_answer_ages(j, &ages);
@@ -163,9 +167,11 @@ static json_t *keys_of(struct daemon *d)
             first = pb->members[i];
         }
     }
-    return first == NULL ? json_object()
-                         : json_pack("{sI so}", "prekeys_until_at_ms", (json_int_t)first_ms, "prekeys_of",
-                                     tmx_answer_text(tmx_pb(first->code)));
+    json_t *keys = first == NULL ? json_object()
+                                 : json_pack("{sI so}", "prekeys_until_at_ms", (json_int_t)first_ms, "prekeys_of",
+                                             tmx_answer_text(tmx_pb(first->code)));
+    tmx_answer_key(keys, d->settings.keys, "log.key");
+    return keys;
 }
 
 static json_t *destinations_of(struct daemon *d)
@@ -195,9 +201,13 @@ json_t *control_status(struct daemon *d)
     json_object_set_new(status, "log", log_of(d));
     json_object_set_new(status, "spool", tmx_answer_spool(d->spool));
     json_object_set_new(status, "gates", gates_of(d));
+    json_object_set_new(json_object_get(status, "log"), "stopped", json_boolean(v.halted));
+    json_object_set_new(json_object_get(status, "spool"), "full", json_boolean(v.disk_full));
+    json_object_set_new(status, "clock_doubt", json_boolean(v.clock_doubt));
     json_object_set_new(status, "keys", keys_of(d));
     json_object_set_new(status, "late_after_ms", json_integer((json_int_t)d->settings.late_ms));
     json_object_set_new(status, "destinations", destinations_of(d));
+    control_operator_status(d, status);
     json_object_set_new(status, "counters", counters_of(&v));
     pace_add(d, status);
     return status;
@@ -312,8 +322,8 @@ static json_t *deliveries_of(struct daemon *d, const uint8_t id[TMX_ID_SIZE], co
         if (tmx_spool_get(d->spool, TMX_T_DELIVERY, TMX_BYTES_OF(key), &value) == 0 &&
             tmx_row_delivery_get(value, &row)) {
             json_array_append_new(
-                list, json_pack("{so sI ss sI sI}", "recipient", tmx_answer_text(tmx_pb(h->recipients[i]->member)),
-                                "seq", (json_int_t)row.seq, "state", tmx_delivery_state_name(row.state), "coa_index",
+                list, json_pack("{so sb sI ss sI sI}", "recipient", tmx_answer_text(tmx_pb(h->recipients[i]->member)),
+                                "held", control_held(d, id, key + TMX_ID_SIZE) ? 1 : 0, "seq", (json_int_t)row.seq, "state", tmx_delivery_state_name(row.state), "coa_index",
                                 (json_int_t)row.coa_index, "index", (json_int_t)row.outcome_index));
         }
     }
@@ -370,10 +380,6 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r, str
     if (strcmp(w[0], "directory") == 0 && r->n_words == 2 && strcmp(w[1], "show") == 0) {
         return tmx_answer_directory(tmx_broker_directory(d->broker));
     }
-    if (strcmp(w[0], "reload") == 0 && r->n_words == 1) {
-        d->reload = true;
-        return json_pack("{sb}", "reloaded", 1);
-    }
     return json_pack("{ss ss}", "error", "unknown request: see tmxctl --help", "code", "unknown-command");
 }
 
@@ -395,7 +401,7 @@ void control_answer(struct daemon *d, const struct tmx_control_request *r)
         tmx_install_ask(&d->install, d->control, r);
         return;
     }
-    if (control_anchor(d, r) || control_witness(d, r) || control_evidence(d, r)) {
+    if (control_anchor(d, r) || control_witness(d, r) || control_evidence(d, r) || control_operator(d, r)) {
         return;
     }
     struct tmx_arena arena;

@@ -20,7 +20,7 @@
 /* What one turn is fed with. Frames are borrowed from the gates until their next step. */
 struct batch {
     size_t n;
-    struct tmx_broker_event events[TMX_TURN_EVENTS_MAX + 4];
+    struct tmx_broker_event events[TMX_TURN_EVENTS_MAX + 5];
     struct tmx_message messages[TMX_TURN_EVENTS_MAX];
     size_t n_messages, bytes;
 };
@@ -129,16 +129,24 @@ static void sends_out(struct daemon *d, const struct tmx_broker_output *out)
     }
 }
 
-/* SIGHUP: the directory file and the log level. */
+/* SIGHUP: the directory file, missing keys of gates and the log level. */
 static void reload(struct daemon *d)
 {
     d->reload = false;
     tmx_notify_reloading();
     struct settings fresh;
     if (settings_load(d->settings.path, &fresh) == 0) {
-        settings_free(&fresh);   /* the level took effect; the rest needs a restart */
+        struct tmx_operators operators;
+        char error[512];
+        if (tmx_operators_load(fresh.operators, fresh.operators_key, &operators, error, sizeof(error)) == 0) {
+            d->operators = operators;
+        } else {   /* those of before stay */
+            tmx_log_text(TMX_LOG_WARNING, "operators.unreadable", "%s", error);
+        }
+        settings_free(&fresh);   /* level and operators took effect; the rest needs a restart */
     }
     tmx_install_reload(&d->install, "tmx-broker", d->settings.directory);
+    gates_sync(&d->gates, tmx_broker_directory(d->broker), tmx_clock_mono_ms());   /* key files that were missing */
     tmx_log_event(TMX_LOG_NOTICE, "broker.reloaded");
     tmx_notify_ready();
 }
@@ -259,6 +267,12 @@ static int one_turn(struct daemon *d, struct batch *batch, uint64_t *ret_deadlin
         ev->body = TMX_BYTES(d->witness.body, d->witness.body_size);
         ev->status = d->witness.status;
     }
+    if (d->operation.note.size > 0) {
+        struct tmx_broker_event *ev = &batch->events[batch->n++];
+        *ev = event_of(TMX_BROKER_OPERATION);
+        ev->file = d->operation.note;
+        ev->operators = &d->operators;
+    }
     if (batch->n == 0) {
         batch->events[batch->n++] = event_of(TMX_BROKER_TICK);
     }
@@ -273,7 +287,8 @@ static int one_turn(struct daemon *d, struct batch *batch, uint64_t *ret_deadlin
     tmx_install_done(&d->install, d->control, out.directory_result, tmx_broker_directory(d->broker));
     control_anchored(d, out.anchor_result);
     control_witness_done(d, out.witness_result);
-    if (out.directory_changed) {
+    control_operated(d, &out.operation);
+    if (out.directory_changed || gates_due(&d->gates, now)) {
         gates_sync(&d->gates, tmx_broker_directory(d->broker), now);
     }
     *ret_deadline_ms = left ? 0 : out.deadline_ms;

@@ -29,7 +29,7 @@
 
 struct settings {
     struct tmx_config *config;
-    const char *path, *directory, *authority, *keys, *shard, *spool, *marker, *run, *http, *gate_program;
+    const char *path, *directory, *authority, *keys, *shard, *spool, *marker, *run, *http, *gate_program, *operators, *operators_key;
     uint64_t capacity_bytes, gate_memory_bytes, queue_max, high_water_percent, retention_ms, late_ms;
 };
 
@@ -84,14 +84,21 @@ struct gates {
             uint64_t arrived, arrived_ms;          /* left its queue: when that last moved on, or the queue was empty */
             uint64_t ended, ended_ms;              /* the same of what arrived and has no outcome */
         } watch;
+        uint8_t key[32];               /* its own, public */
+        uint64_t leaves_ms;            /* it is not what the directory lists any more: until then (monotonic); 0 = it stays */
         size_t n_admitted;
         uint8_t admitted[TMX_KEYS_PER_MEMBER_MAX][32];
     } gate[TMX_MEMBERS_MAX];
+    size_t n_missing;                  /* of the directory, whose key file is missing or another's */
+    char missing[TMX_MEMBERS_MAX][TMX_MEMBER_MAX + 1];
 };
 
-/* Makes the gates those of the directory: starts new ones, changes admitted keys, stops those of revoked members. */
+/* Makes the gates those of the directory: starts new ones, with key files as they are now, changes admitted keys, stops those of
+ * revoked members at once. One whose key or endpoint is another now stays for a moment: over it its member learns that. */
 void gates_sync(struct gates *g, const struct tmx_directory *d, uint64_t now_ms);
 struct gate *gates_find(struct gates *g, struct tmx_bytes member);
+/* One that leaves has stayed long enough: time for gates_sync. */
+bool gates_due(const struct gates *g, uint64_t now_ms);
 /* Logs what they refused since it was called last. */
 void gates_log(struct gates *g);
 void gates_free(struct gates *g);
@@ -116,6 +123,11 @@ struct daemon {
         uint64_t size;                 /* of the head it is over */
         uint64_t client;               /* who waits for the answer */
     } anchor;
+    struct tmx_operators operators;    /* none: nobody may act */
+    struct operation_wish {            /* what an operator asks, for the next turn */
+        struct tmx_bytes note;         /* malloc'ed; empty: nothing */
+        uint64_t client;
+    } operation;
     struct witness_answer {            /* for the next turn */
         bool asked;                    /* `client` waits for what becomes of it */
         uint64_t client;
@@ -155,10 +167,25 @@ bool control_log(const struct log_source *d, const struct tmx_control_request *r
 bool control_anchor(struct daemon *d, const struct tmx_control_request *r);
 /* The turn with the wish is over: answers who asked. */
 void control_anchored(struct daemon *d, enum tmx_broker_anchor result);
+/* control_gates.c: a problem for each gate there should be and cannot. */
+void control_gate_problems(const struct gates *g, json_t *problems);
 /* About witnesses that no link leads to; false when it is none of that. */
 bool control_witness(struct daemon *d, const struct tmx_control_request *r);
 /* The turn is over: answers who brought a witness's answer. */
 void control_witness_done(struct daemon *d, enum tmx_broker_witness result);
+/* control_operator.c: who may act, what they ask and have asked; false when it is none of that. */
+bool control_operator(struct daemon *d, const struct tmx_control_request *r);
+/* The turn is over: answers who asked. */
+void control_operated(struct daemon *d, const struct tmx_broker_operation_view *result);
+/* With which entry an operator has paused deliveries to a member, or, with NULL, admission; 0: it is not. */
+uint64_t control_stop(const struct daemon *d, const char *member);
+/* An operator holds that delivery. */
+bool control_held(const struct daemon *d, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY]);
+/* Adds what is stopped, held and proposed to a status, or as problems. */
+void control_operator_status(struct daemon *d, json_t *status);
+void control_operator_problems(struct daemon *d, json_t *problems);
+/* control_select.c: `select …`, what an action would be about. */
+json_t *control_select(struct daemon *d, const struct tmx_control_request *r);
 json_t *control_status(struct daemon *d);
 
 /* Opens the endpoint that is configured, if one is. Prints what is wrong and returns an exit code, 0 = fine. */

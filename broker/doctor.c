@@ -13,8 +13,8 @@
 
 static struct ports {
     size_t n;
-    struct tmx_doctor_port list[TMX_MEMBERS_MAX];
-    char members[TMX_MEMBERS_MAX][TMX_MEMBER_MAX + 1], endpoints[TMX_MEMBERS_MAX][TMX_ENDPOINT_MAX + 1];
+    struct tmx_doctor_port list[TMX_MEMBERS_MAX + 1];
+    char members[TMX_MEMBERS_MAX][TMX_MEMBER_MAX + 1], endpoints[TMX_MEMBERS_MAX + 1][TMX_ENDPOINT_MAX + 1];
 } ports;
 
 static void add_ports(const struct tmx_directory *d)
@@ -47,6 +47,9 @@ int doctor(const char *path, bool json)
             add_ports(d);
             s.issued_ms = tmx_directory_pb(d)->issued_ms;
         }
+    }
+    if (c != NULL && tmx_doctor_http(c, "broker", ports.endpoints[ports.n], &ports.list[ports.n])) {
+        ports.n++;
     }
     s.files = FILES_OWN + FILES_A_GATE * ports.n;
     s.n_ports = ports.n;

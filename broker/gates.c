@@ -10,6 +10,8 @@
 
 #include "daemon.h"
 
+#define LEAVE_MS 2000u   /* the new directory goes out in the turn that installs it */
+
 static size_t admits_of(const Tmx__Member *m, struct tmx_admit *ret_admits, size_t max)
 {
     size_t n = 0;
@@ -66,6 +68,13 @@ static void gate_admit(struct gate *gate, const struct tmx_admit *admits, size_t
     gate_remember(gate, admits, n);
 }
 
+static void gate_missing(struct gates *g, const char *member)
+{
+    if (g->n_missing < TMX_MEMBERS_MAX) {
+        memcpy(g->missing[g->n_missing++], member, sizeof(g->missing[0]));
+    }
+}
+
 static void gate_start(struct gates *g, const Tmx__Gate *pb, const Tmx__Member *m)
 {
     if (g->n == TMX_MEMBERS_MAX) {
@@ -81,6 +90,7 @@ static void gate_start(struct gates *g, const Tmx__Gate *pb, const Tmx__Member *
     if (c == NULL || pb->endpoint.len >= sizeof(c->endpoint) ||
         tmx_keyfile_load(path, "gate", public, c->secret, sizeof(c->secret), error, sizeof(error)) != 0) {
         tmx_log_text(TMX_LOG_ERROR, "gate.no-key", "%s", error[0] != '\0' ? error : "endpoint too long");
+        gate_missing(g, gate->member);
         free(c);
         return;
     }
@@ -88,9 +98,11 @@ static void gate_start(struct gates *g, const Tmx__Gate *pb, const Tmx__Member *
         tmx_log_text(TMX_LOG_ERROR, "gate.other-key",
                      "%s is not the key the directory lists for the gate of %s: nodes would refuse it", path,
                      gate->member);
+        gate_missing(g, gate->member);
         free(c);
         return;
     }
+    memcpy(gate->key, public, sizeof(gate->key));
     memcpy(c->endpoint, pb->endpoint.data, pb->endpoint.len);
     memcpy(gate->endpoint, c->endpoint, sizeof(gate->endpoint));
     c->n_admits = admits_of(m, c->admits, TMX_KEYS_PER_MEMBER_MAX);
@@ -105,7 +117,8 @@ static const Tmx__Gate *listed(const Tmx__Directory *pb, const struct gate *gate
 {
     for (size_t i = 0; i < pb->n_gates; i++) {
         if (tmx_bytes_eq(tmx_pb(pb->gates[i]->member), tmx_bytes_str(gate->member)) &&
-            tmx_bytes_eq(tmx_pb(pb->gates[i]->endpoint), tmx_bytes_str(gate->endpoint))) {
+            tmx_bytes_eq(tmx_pb(pb->gates[i]->endpoint), tmx_bytes_str(gate->endpoint)) &&
+            tmx_bytes_eq(tmx_pb(pb->gates[i]->curve_key), TMX_BYTES_OF(gate->key))) {
             return pb->gates[i];
         }
     }
@@ -127,10 +140,16 @@ void gates_sync(struct gates *g, const struct tmx_directory *d, uint64_t now_ms)
         const Tmx__Member *m = tmx_directory_member(d, tmx_bytes_str(gate->member));
         struct tmx_admit admits[TMX_KEYS_PER_MEMBER_MAX];
         size_t n = admits_of(m, admits, TMX_N(admits));
-        if (n == 0 || listed(pb, gate) == NULL) {
-            gate_stop(g, i);   /* revoked: its connections end with the process */
+        bool leaves = listed(pb, gate) == NULL;
+        if (leaves && gate->leaves_ms == 0) {
+            gate->leaves_ms = now_ms + LEAVE_MS;
+        }
+        if (n == 0 || (leaves && now_ms >= gate->leaves_ms)) {
+            tmx_log_text(TMX_LOG_NOTICE, "gate.ended", "%s at %s", gate->member, gate->endpoint);
+            gate_stop(g, i);   /* its connections end with the process */
             continue;
         }
+        gate->leaves_ms = leaves ? gate->leaves_ms : 0;
         bool removed = key_removed(gate, admits, n);
         gate_admit(gate, admits, n);
         if (removed) {
@@ -138,6 +157,7 @@ void gates_sync(struct gates *g, const struct tmx_directory *d, uint64_t now_ms)
         }
         i++;
     }
+    g->n_missing = 0;
     for (size_t i = 0; i < pb->n_gates; i++) {
         const Tmx__Member *m = tmx_directory_member(d, tmx_pb(pb->gates[i]->member));
         if (m != NULL && m->status != TMX__MEMBER_STATUS__MEMBER_REVOKED &&
@@ -148,6 +168,16 @@ void gates_sync(struct gates *g, const struct tmx_directory *d, uint64_t now_ms)
     for (size_t i = 0; i < g->n; i++) {
         tmx_gate_link_step(g->gate[i].link, now_ms);
     }
+}
+
+bool gates_due(const struct gates *g, uint64_t now_ms)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        if (g->gate[i].leaves_ms != 0 && now_ms >= g->gate[i].leaves_ms) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void gates_log(struct gates *g)

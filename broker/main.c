@@ -125,6 +125,11 @@ static int serve(struct daemon *d)
     if (code != 0) {
         return code;
     }
+    char error[512];
+    if (tmx_operators_load(d->settings.operators, d->settings.operators_key, &d->operators, error, sizeof(error)) < 0) {
+        fprintf(stderr, "tmx-broker: %s\n", error);
+        return TMX_EXIT_CONFIG;
+    }
     struct tmx_spool_mark mark;
     tmx_spool_lmdb_mark(d->spool, &mark);
     c.generation = mark.generation;

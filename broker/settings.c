@@ -44,6 +44,10 @@ static const struct tmx_config_key keys[] = {
       "A delivery that has waited so long for its recipient's node is late: status and checks warn of it." },
     { "broker", "retention", TMX_CONFIG_DURATION, false, "0 s", 0, RETENTION_MAX_MS, NULL,
       "How long a sealed container is kept after the last outcome of its message; above the high-water mark the oldest go earlier." },
+    { "broker", "operators", TMX_CONFIG_PATH, false, NULL, 0, 0, NULL,
+      "The operators and their rights, signed by the installation's key; read again on SIGHUP. Without it nobody may act." },
+    { "broker", "operators_key", TMX_CONFIG_STRING, false, NULL, 0, 0, NULL,
+      "Verifier key of the installation: the only one that may sign the file of operators." },
     { "broker", "log_level", TMX_CONFIG_STRING, false, "info", 0, 0, levels, "Lines above this level are not written." },
 };
 
@@ -97,6 +101,8 @@ int settings_load(const char *path, struct settings *ret_settings)
                           .marker = tmx_config_string(c, "broker", "marker"),
                           .run = tmx_config_string(c, "broker", "run"),
                           .http = tmx_config_string(c, "broker", "http"),
+                          .operators = tmx_config_string(c, "broker", "operators"),
+                          .operators_key = tmx_config_string(c, "broker", "operators_key"),
                           .capacity_bytes = tmx_config_u64(c, "broker", "capacity"),
                           .gate_memory_bytes = tmx_config_u64(c, "broker", "gate_memory"),
                           .queue_max = tmx_config_u64(c, "broker", "queue_max"),

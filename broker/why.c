@@ -135,6 +135,8 @@ static void delivery_facts(struct daemon *d, const uint8_t id[TMX_ID_SIZE], cons
     uint8_t first[TMX_ID_SIZE];
     const Tmx__LogEntry *coa = f->row.coa_index != 0 ? entry_at(d, f->row.coa_index, arena) : NULL;
     f->delivery = true;
+    f->held = control_held(d, id, member);
+    tmx_id_text(id, f->id);
     f->coa_ms = coa != NULL ? coa->time_ms : 0;
     if (f->row.state != TMX_DELIVERY_QUEUED && f->row.state != TMX_DELIVERY_ARRIVED) {
         snprintf(f->outcome, sizeof(f->outcome), "%s, log index %" PRIu64, tmx_delivery_state_name(f->row.state), f->row.outcome_index);

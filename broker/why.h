@@ -3,6 +3,7 @@
  *
  *   why.c          the request; gathering the facts        why_link.c     the way to a member's node
  *   why_watch.c    since when: looked at once a second     why_rules.c    the broker, the directory, the member, its queue
+ *   why_operators.c  what operators have stopped
  */
 #pragma once
 
@@ -31,6 +32,8 @@ struct why_facts {
     struct tmx_row_delivery row;
     uint64_t coa_ms;                        /* leaf time of its CoA; 0 = none */
     char outcome[96];                       /* "delivered, log index 12", "" = none yet */
+    bool held;                              /* by an operator */
+    char id[TMX_ID_TEXT_SIZE];
     bool lane_closed;
     char lane_first[TMX_ID_TEXT_SIZE];      /* the message its lane waits for */
 };
@@ -38,5 +41,7 @@ struct why_facts {
 extern const struct tmx_why_entry why_rules[];
 extern const size_t why_rules_n;
 
+/* why_operators.c */
+tmx_why_rule why_draining, why_paused, why_held;
 /* why_link.c */
 tmx_why_rule why_no_gate, why_gate_memory, why_gate_down, why_wrong_key, why_handshake, why_port_blocked, why_link_down;

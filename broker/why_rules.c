@@ -201,7 +201,9 @@ const struct tmx_why_entry why_rules[] = {
     { "disk-full", disk_full },
     { "member-revoked", member_revoked },
     { "member-suspended", member_suspended },
-    /* What operators held or paused comes here. */
+    { "draining", why_draining },
+    { "paused", why_paused },
+    { "held", why_held },
     { "no-gate", why_no_gate },
     { "gate-memory", why_gate_memory },
     { "gate-down", why_gate_down },

@@ -156,8 +156,12 @@ json_t *control_status(struct daemon *d)
     json_object_set_new(status, "link", link_of(d, &v));
     json_object_set_new(status, "destinations", members(d, false));
     json_object_set_new(status, "inbox", inbox_of(&v));
-    json_object_set_new(status, "keys", json_pack("{sI so}", "prekeys_until_at_ms", (json_int_t)v.prekeys_until_ms, "prekeys_of",
-                                                  json_string(d->settings.member)));
+    json_t *keys = json_pack("{sI ss}", "prekeys_until_at_ms", (json_int_t)v.prekeys_until_ms, "prekeys_of", d->settings.member);
+    tmx_answer_key(keys, d->settings.keys, "signing.key");
+    json_object_set_new(status, "keys", keys);
+    json_object_set_new(log, "stopped", json_boolean(v.distrust));
+    json_object_set_new(json_object_get(status, "spool"), "full", json_boolean(d->submit_room.full));
+    json_object_set_new(status, "clock_doubt", json_boolean(v.clock_doubt));
     json_object_set_new(status, "counters", counters_of(&v));
     pace_add(d, status);
     return status;
@@ -168,29 +172,6 @@ static const Tmx__MessageState *message_find(struct daemon *d, const uint8_t id[
 {
     const Tmx__MessageState *m = tmx_node_message(d->node, TMX_DIRECTION_SENT, id);
     return m != NULL ? m : tmx_node_message(d->node, TMX_DIRECTION_RECEIVED, id);
-}
-
-static json_t *release(struct daemon *d, const char *word)
-{
-    if (!tmx_parse_id(tmx_bytes_str(word), d->release_id)) {
-        return tmx_answer_refusal("malformed", "not a message id: 32 hexadecimal digits");
-    }
-    const Tmx__MessageState *m = tmx_node_message(d->node, TMX_DIRECTION_RECEIVED, d->release_id);
-    if (m == NULL || m->n_deliveries != 1 || !tmx_bytes_eq(tmx_pb(m->deliveries[0]->state), TMX_LIT("held"))) {
-        return tmx_answer_refusal("not-held", "this node holds no message under that id back");
-    }
-    d->release_asked = true;
-    return json_pack("{sb}", "released", 1);
-}
-
-static json_t *trust(struct daemon *d)
-{
-    struct tmx_node_state_view v;
-    if (tmx_node_state(d->node, &v) != 0 || !v.distrust) {
-        return tmx_answer_refusal("nothing-distrusted", "this node distrusts no head of the log");
-    }
-    d->trust_asked = true;
-    return json_pack("{sb}", "trusted", 1);
 }
 
 static json_t *message_of(struct daemon *d, const char *word)
@@ -261,18 +242,8 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r)
     if (strcmp(w[0], "directory") == 0 && r->n_words == 2 && strcmp(w[1], "show") == 0) {
         return tmx_answer_directory(tmx_node_directory(d->node));
     }
-    if (strcmp(w[0], "release") == 0 && r->n_words == 2) {
-        return release(d, w[1]);
-    }
-    if (strcmp(w[0], "trust") == 0 && r->n_words == 1) {
-        return trust(d);
-    }
     if (strcmp(w[0], "misbehaviour") == 0 && r->n_words == 1) {
         return misbehaviour(d);
-    }
-    if (strcmp(w[0], "reload") == 0 && r->n_words == 1) {
-        d->reload = true;
-        return json_pack("{sb}", "reloaded", 1);
     }
     if (strcmp(w[0], "message") == 0 && r->n_words == 2) {
         return message_of(d, w[1]);
@@ -289,7 +260,7 @@ void control_answer(struct daemon *d, const struct tmx_control_request *r)
         tmx_install_ask(&d->install, d->control, r);
         return;
     }
-    if (!control_evidence(d, r) && !control_trace(d, r) && !control_probe(d, r)) {
+    if (!control_operator(d, r) && !control_evidence(d, r) && !control_trace(d, r) && !control_probe(d, r)) {
         tmx_control_reply(d->control, r->client, answer(d, r));
     }
 }

@@ -210,7 +210,14 @@ static void reload(struct daemon *d)
     struct settings fresh;
     struct tmx_catalogue *catalogue;
     if (settings_load(d->settings.path, &fresh) == 0) {
-        settings_free(&fresh);   /* the level took effect; the rest needs a restart */
+        struct tmx_operators operators;
+        char error[512];
+        if (tmx_operators_load(fresh.operators, fresh.operators_key, &operators, error, sizeof(error)) == 0) {
+            d->operators = operators;
+        } else {   /* those of before stay */
+            tmx_log_text(TMX_LOG_WARNING, "operators.unreadable", "%s", error);
+        }
+        settings_free(&fresh);   /* level and operators took effect; the rest needs a restart */
     }
     if (settings_catalogue(&d->settings, &catalogue) == 0) {
         tmx_node_catalogue(d->node, catalogue);
@@ -341,16 +348,13 @@ static void operator_events(struct daemon *d, struct batch *b)
     if (d->install.file != NULL) {
         event_add(b, TMX_NODE_DIRECTORY)->file = TMX_BYTES(d->install.file, d->install.size);
     }
-    if (d->trust_asked) {
-        d->trust_asked = false;
-        (void)event_add(b, TMX_NODE_TRUST);
-    }
     if (d->probe.asked) {
         event_add(b, TMX_NODE_PROBE)->member = tmx_bytes_str(d->probe.member);
     }
-    if (d->release_asked) {
-        d->release_asked = false;
-        memcpy(event_add(b, TMX_NODE_RELEASE)->message_id, d->release_id, TMX_ID_SIZE);
+    if (d->operation.note.size > 0) {
+        struct tmx_node_event *ev = event_add(b, TMX_NODE_OPERATION);
+        ev->file = d->operation.note;
+        ev->operators = &d->operators;
     }
     if (b->n == 0) {
         (void)event_add(b, TMX_NODE_TICK);
@@ -379,6 +383,7 @@ static int one_turn(struct daemon *d, struct batch *b, uint64_t *ret_deadline_ms
         proofs_write(d);
     }
     tmx_install_done(&d->install, d->control, out.directory_result, tmx_node_directory(d->node));
+    control_operated(d, &out.operation);
     control_probe_done(d, &out);
     *ret_deadline_ms = out.deadline_ms;
     if (out.directory_changed) {

@@ -28,7 +28,7 @@
 
 struct settings {
     struct tmx_config *config;
-    const char *path, *member, *directory, *authority, *keys, *spool, *marker, *run, *http, *catalogue, *endpoint, *listen;
+    const char *path, *member, *directory, *authority, *keys, *spool, *marker, *run, *http, *catalogue, *endpoint, *listen, *operators, *operators_key;
     uint64_t capacity_bytes, high_water_percent, expiry_ms, retention_ms;
 };
 
@@ -88,13 +88,16 @@ struct daemon {
     bool marker_unwritten, proof_unwritten;
     bool stop, reload, ever_linked;
     struct tmx_install install;
-    bool trust_asked, release_asked;
     struct {
         bool asked;                   /* `client` waits for the turn that sends it */
         uint64_t client;
         char member[TMX_MEMBER_MAX + 1];
     } probe;
-    uint8_t release_id[TMX_ID_SIZE];
+    struct tmx_operators operators;   /* none: nobody may act */
+    struct operation_wish {           /* what an operator asks, for the next turn */
+        struct tmx_bytes note;        /* malloc'ed; empty: nothing */
+        uint64_t client;
+    } operation;
 };
 
 int daemon_run(struct daemon *d);
@@ -129,3 +132,7 @@ void control_probe_done(struct daemon *d, const struct tmx_node_output *out);
 bool control_trace(struct daemon *d, const struct tmx_control_request *r);
 /* why.c: `why WORD` */
 json_t *control_why(struct daemon *d, const char *word);
+/* control_operator.c: who may act, what they ask and have asked; false when it is none of that. */
+bool control_operator(struct daemon *d, const struct tmx_control_request *r);
+/* The turn is over: answers who asked. */
+void control_operated(struct daemon *d, const struct tmx_node_operation *result);

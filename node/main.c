@@ -114,6 +114,11 @@ static int serve(struct daemon *d)
     int code = settings_keys(&d->settings, &d->keys);
     code = code != 0 ? code : tmx_startup_authority("tmx-node", d->settings.authority, &c.authority);
     code = code != 0 ? code : settings_catalogue(&d->settings, &d->catalogue);
+    char error[512];
+    if (code == 0 && tmx_operators_load(d->settings.operators, d->settings.operators_key, &d->operators, error, sizeof(error)) < 0) {
+        fprintf(stderr, "tmx-node: %s\n", error);
+        code = TMX_EXIT_CONFIG;
+    }
     code = code != 0 ? code : settings_applications(&d->settings, &d->applications);
     code = code != 0 ? code : spool_open(d, &c.rebuild);
     uint8_t *file = NULL;

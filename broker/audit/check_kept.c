@@ -45,8 +45,12 @@ int tmx_check_kept(struct tmx_check *c)
     struct tmx_kept k;
     struct tmx_bytes entry;
     uint64_t index;
-    int r = tmx_kept_open(c->fd, &k);
+    int r;
 
+    if (c->pruned == 0) {
+        return 0;
+    }
+    r = tmx_kept_open(c->fd, &k);
     if (r < 0) {
         tmx_audit_fault(c->audit, AUDIT_ENTRIES, AUDIT_NO_INDEX, KEPT_FILE ": %s", strerror(-r));
         return 0;

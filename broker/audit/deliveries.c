@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <tmx/code.h>
+#include <tmx/operator.h>
 #include <tmx/text.h>
 
 #include "deliveries.h"
@@ -119,6 +120,7 @@ int tmx_audit_accept(const struct tmx_audit_step *s, const Tmx__Header *h, bool 
     m->container_known = true;
     m->container_bytes = (uint32_t)h->container_bytes;
     m->expires_ms = h->expires_ms;
+    m->resubmitted = resubmission;
     if (resubmission && m->expires_ms < s->e->time_ms + TMX_EXPIRY_MAX_MS) { /* QUE-7 */
         m->expires_ms = s->e->time_ms + TMX_EXPIRY_MAX_MS;
     }
@@ -263,6 +265,7 @@ static void move(const struct tmx_audit_step *s, const struct tmx_audit_message 
     }
     sum->outcomes[outcome]++;
     tmx_audit_count_move(s, m, d, to);
+    tmx_audit_not_held(s->a, d);
     *(to == AUDIT_ARRIVED ? &d->coa : &d->ended) = s->index;
     d->said = outcome;
     d->state = to;
@@ -306,15 +309,24 @@ int tmx_audit_broker_outcome(const struct tmx_audit_step *s)
     struct tmx_audit_message *m;
     struct tmx_audit_delivery *d;
     enum tmx_audit_state from;
+    unsigned by_operators;
     const char *wrong;
     int r = named_delivery(s, e->reference, e->message_id, e->header_digest, tmx_pb(e->recipient), &m, &d);
 
     if (r < 0 || d == NULL) {
         return r;
     }
+    by_operators = expired ? 0 : tmx_audit_decided_by_two(e->code);
     wrong = tmx_audit_broker_ends(e, m->expires_ms, member, &from);
     if (wrong != NULL) {
         tmx_audit_step_fault(s, AUDIT_STATE, "%s (%s)", wrong, tmx_code_name(e->code));
+    }
+    if (by_operators != 0 && s->a->approved != by_operators && s->index != s->a->begin) {
+        tmx_audit_step_fault(s, AUDIT_STATE, "ended as two operators decide it (%s), but no entry before it says that they did",
+                             tmx_code_name(e->code));
+    }
+    if (by_operators == TMX_ACTION_EXPIRE && m->resubmitted) {
+        tmx_audit_step_fault(s, AUDIT_STATE, "ended by operators, but its recipient may have it from an earlier shard");
     }
     move(s, m, d, from, AUDIT_ENDED, outcome);
     return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Messages and deliveries as the audit knows them: messages.c keeps them, deliveries.c moves them along the log,
  * deliveries_begun.c is about those that began before the first entry and those that have no outcome, destinations.c counts
- * them, rows.c tells them.
+ * them, operations.c is about what operators do to them, rows.c tells them.
  */
 #pragma once
 
@@ -13,6 +13,7 @@ struct tmx_audit_delivery {
     uint64_t seq;                   /* 0: not known */
     uint64_t coa;                   /* entry; 0: none */
     uint64_t ended;                 /* entry of the outcome; 0: none */
+    uint64_t held;                  /* entry with which an operator did; 0: not */
     enum tmx_audit_state state;
     Tmx__Outcome said;              /* last; OUTCOME_NONE while it is queued */
     bool assumed;                   /* what its state was before the first entry is not known */
@@ -28,6 +29,7 @@ struct tmx_audit_message {
     uint32_t container_bytes;       /* 0: not known */
     bool container_known;           /* a carried delivery may not tell */
     bool erased;
+    bool resubmitted;               /* its recipient may have it from an earlier shard */
     bool assumed;                   /* accepted before the first entry: its deliveries are known as they appear */
     uint8_t n;
     struct tmx_audit_message *next; /* of the assumed ones */
@@ -56,6 +58,9 @@ bool tmx_audit_is_before(const struct tmx_audit *a, const Tmx__LogRef *ref);
 /* The message accepted there, as the entry that names it has it; its deliveries are yet to appear. -ENOMEM. */
 int tmx_audit_assume_message(const struct tmx_audit_step *s, const Tmx__LogRef *ref, ProtobufCBinaryData id,
                              ProtobufCBinaryData header_digest, struct tmx_audit_message **ret_message) TMX_MUST_CHECK;
+
+/* It leaves the queue, or an operator released it. */
+void tmx_audit_not_held(struct tmx_audit *a, struct tmx_audit_delivery *d);
 
 /* A delivery that was added; one that goes to another state than the one it is in. -ENOMEM. */
 int tmx_audit_count(const struct tmx_audit_step *s, const struct tmx_audit_message *m, const struct tmx_audit_delivery *d)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "deliveries.h"
-#include "rows.h"
+#include "rows_parts.h"
 
 /* --- rows ----------------------------------------------------------------------------------------------------- */
 
@@ -236,6 +236,10 @@ bool tmx_audit_row(const struct tmx_audit *a, enum tmx_projection_table table, c
         return refused_id_of(a, row, &w, ret_since);
     case TMX_PROJECTION_REFUSALS:
         return refusal_of(a, row, &w, ret_since);
+    case TMX_PROJECTION_STOPS:
+    case TMX_PROJECTION_HOLDS:
+    case TMX_PROJECTION_PROPOSALS:
+        return tmx_audit_operations_row(a, table, row, &w, ret_since);
     case TMX_PROJECTION_TABLES:
         break;
     }
@@ -302,6 +306,9 @@ static void tell(struct telling *t, const struct tmx_audit_key *key, const void 
         tell_id(t, key, value);
         return;
     case TMX_PROJECTION_DIRECTORY:
+    case TMX_PROJECTION_STOPS:
+    case TMX_PROJECTION_HOLDS:
+    case TMX_PROJECTION_PROPOSALS:
     case TMX_PROJECTION_TABLES:
         return;
     }
@@ -325,6 +332,10 @@ void tmx_audit_rows(const struct tmx_audit *a, enum tmx_projection_table table, 
     if (table == TMX_PROJECTION_DIRECTORY) {
         directory_row(a, &w);
         fn(ctx, t.row, 0);
+        return;
+    }
+    if (tables[table] == NULL) {
+        tmx_audit_operations_rows(a, table, fn, ctx);
         return;
     }
     while (tmx_audit_table_next(tables[table], &at, &key, &value)) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include <tmx/code.h>
+#include <tmx/operator.h>
 
 #include "rules.h"
 
@@ -24,6 +25,11 @@ void tmx_audit_report_moves(Tmx__Outcome outcome, enum tmx_audit_state *ret_from
     *ret_to = arrives ? AUDIT_ARRIVED : AUDIT_ENDED;
 }
 
+unsigned tmx_audit_decided_by_two(unsigned code)
+{
+    return code == TMX_CODE_RECIPIENT_LOST ? TMX_ACTION_LOSE : code == TMX_CODE_ENDED_BY_OPERATORS ? TMX_ACTION_EXPIRE : TMX_ACTION_NONE;
+}
+
 const char *tmx_audit_broker_ends(const Tmx__LogEntry *e, uint64_t expires_ms, const Tmx__Member *recipient,
                                   enum tmx_audit_state *ret_from)
 {
@@ -34,7 +40,7 @@ const char *tmx_audit_broker_ends(const Tmx__LogEntry *e, uint64_t expires_ms, c
     if (expired) {
         return e->time_ms < expires_ms ? "expired before its expiry" : NULL;
     }
-    if (e->code == TMX_CODE_RECIPIENT_LOST) {
+    if (tmx_audit_decided_by_two(e->code) != TMX_ACTION_NONE) {
         return NULL;
     }
     if (e->code != TMX_CODE_RECIPIENT_REVOKED) {

@@ -17,6 +17,8 @@ const char *tmx_audit_state_name(enum tmx_audit_state state);
 
 /* The state a report needs and the one it leads to. */
 void tmx_audit_report_moves(Tmx__Outcome outcome, enum tmx_audit_state *ret_from, enum tmx_audit_state *ret_to);
+/* The action by which two operators end a delivery with this code of an EXCEPTION; TMX_ACTION_NONE: they do not. */
+unsigned tmx_audit_decided_by_two(unsigned code);
 /* An EXPIRED or EXCEPTION entry ends a delivery: the state it needs. Returns what is wrong with the entry itself, or
  * NULL. `expires_ms` 0: not known; `recipient` as the directory in force lists it, or NULL. */
 const char *tmx_audit_broker_ends(const Tmx__LogEntry *e, uint64_t expires_ms, const Tmx__Member *recipient,

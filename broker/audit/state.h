@@ -43,6 +43,19 @@ struct tmx_audit_destination {
     uint64_t index; /* of the entry that changed it last */
 };
 
+/* Deliveries to a member are paused; of no member: admission drains. */
+struct tmx_audit_stop {
+    uint8_t member[TMX_MEMBER_MAX];
+    uint64_t index;
+};
+
+struct tmx_audit_proposal {
+    uint64_t index;
+    uint64_t until_ms;
+    uint8_t action;
+    uint8_t digest[TMX_HASH_SIZE];
+};
+
 struct tmx_audit_refusal {
     uint8_t rest[8]; /* of the digest */
     uint64_t index;
@@ -74,6 +87,12 @@ struct tmx_audit {
         uint64_t serial;
     } reigns[AUDIT_DIRECTORIES_MAX]; /* of directories */
     size_t n_reigns;
+    struct tmx_audit_stop stops[TMX_MEMBERS_MAX + 1];
+    size_t n_stops;
+    struct tmx_audit_proposal proposals[TMX_PROPOSALS_MAX];
+    size_t n_proposals;
+    uint64_t n_held;
+    uint8_t approved;     /* action that two operators decided: for the entries that follow at once */
     struct tmx_audit_message *unplaced; /* accepted before `begin` */
     uint64_t in_force;    /* directory serial, 0 before the first directory entry */
     uint64_t in_force_index;
@@ -116,3 +135,4 @@ int tmx_audit_carry_pair(const struct tmx_audit_step *s) TMX_MUST_CHECK;
 int tmx_audit_report(const struct tmx_audit_step *s, const Tmx__Report *report) TMX_MUST_CHECK;
 int tmx_audit_broker_outcome(const struct tmx_audit_step *s) TMX_MUST_CHECK;
 void tmx_audit_erased(const struct tmx_audit_step *s);
+int tmx_audit_operator(const struct tmx_audit_step *s) TMX_MUST_CHECK;

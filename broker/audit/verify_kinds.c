@@ -304,7 +304,7 @@ static on_entry_fn *const handlers[AUDIT_KINDS] = {
     [TMX__ENTRY_KIND__ENTRY_EXCEPTION] = on_broker_outcome,
     [TMX__ENTRY_KIND__ENTRY_REFUSAL] = on_refusal,
     [TMX__ENTRY_KIND__ENTRY_START] = on_plain,
-    [TMX__ENTRY_KIND__ENTRY_OPERATOR] = on_plain,
+    [TMX__ENTRY_KIND__ENTRY_OPERATOR] = tmx_audit_operator,
     [TMX__ENTRY_KIND__ENTRY_CARRY_DELIVERY] = on_carry,
     [TMX__ENTRY_KIND__ENTRY_CARRY_PAIR] = on_carry,
     [TMX__ENTRY_KIND__ENTRY_RESUBMISSION] = on_header,
@@ -319,5 +319,8 @@ bool tmx_audit_kind_known(unsigned kind)
 
 int tmx_audit_kind(const struct tmx_audit_step *s)
 {
+    if (s->e->kind != TMX__ENTRY_KIND__ENTRY_EXCEPTION) {
+        s->a->approved = 0;
+    }
     return handlers[s->e->kind](s);
 }

@@ -44,7 +44,7 @@ void defer(struct tmx_broker *b, struct peer *p, struct tmx_bytes message_id, un
     deferred.message_id = tmx_to_pb(message_id);
     deferred.code = code;
     /* Containers that come again and again are no use to a broker that takes none. */
-    deferred.retry_ms = b->disk_full || b->halted ? TMX_RETRY_STOPPED_MS : TMX_RETRY_MIN_MS;
+    deferred.retry_ms = b->disk_full || b->halted || code == TMX_CODE_DRAINING ? TMX_RETRY_STOPPED_MS : TMX_RETRY_MIN_MS;
     Tmx__Link link = TMX__LINK__INIT;
     link.body_case = TMX__LINK__BODY_DEFERRED;
     link.deferred = &deferred;
@@ -159,6 +159,9 @@ static unsigned check_order(struct tmx_broker *b, struct peer *p, const Tmx__Hea
     }
     if (b->halted) {
         return TMX_CODE_NOT_READY;
+    }
+    if (stopped(b, NULL)) {
+        return TMX_CODE_DRAINING;
     }
     if (b->disk_full) {
         return TMX_CODE_DISK_FULL;

@@ -10,6 +10,7 @@
 #include <tmx/ages.h>
 #include <tmx/directory.h>
 #include <tmx/note.h>
+#include <tmx/operator.h>
 #include <tmx/projection.h>
 #include <tmx/series.h>
 #include <tmx/spool.h>
@@ -40,6 +41,7 @@ enum tmx_broker_event_kind {
     TMX_BROKER_DISK,         /* the spool's fill level: above the high-water mark, and what should go */
     TMX_BROKER_ANCHOR,       /* an operator brings a time-stamp token for a head of the log */
     TMX_BROKER_WITNESS,      /* what a witness outside the federation has answered: see tmx_broker_witness_request */
+    TMX_BROKER_OPERATION,    /* what an operator asks, signed (tmx/operator.h) */
 };
 
 enum tmx_broker_witness {
@@ -58,7 +60,8 @@ struct tmx_broker_event {
     struct tmx_bytes route;                /* MESSAGE: opaque, at most 8 bytes */
     size_t n_frames;
     const struct tmx_bytes *frames;
-    struct tmx_bytes file;                 /* DIRECTORY; ANCHOR: the token */
+    struct tmx_bytes file;                 /* DIRECTORY; ANCHOR: the token; OPERATION: the signed request */
+    const struct tmx_operators *operators; /* OPERATION: who may ask */
     uint64_t size;                         /* ANCHOR: of the head */
     bool disk_full;                        /* DISK */
     uint64_t erase_bytes;                  /* DISK: so much of what is kept by retention has to make room */
@@ -77,6 +80,15 @@ enum tmx_broker_anchor {
     TMX_ANCHOR_E_STOPPED,                  /* the disk is full, or nothing is signed any more */
 };
 const char *tmx_broker_anchor_text(enum tmx_broker_anchor result);
+
+/* What became of an OPERATION event. */
+struct tmx_broker_operation_view {
+    enum tmx_operation_result result;
+    enum tmx_action action;                /* of a request that could be read; of an approval: what was approved */
+    uint64_t index;                        /* OK: its first leaf */
+    size_t n;                              /* OK: deliveries it changed */
+    struct tmx_operation_delivery target;  /* E_DELIVERY: which */
+};
 
 struct tmx_broker_send {
     uint8_t member[TMX_MEMBER_KEY];
@@ -110,6 +122,7 @@ struct tmx_broker_output {
     bool directory_changed;                /* gates must admit anew: see tmx_broker_directory */
     enum tmx_broker_anchor anchor_result;  /* of the last ANCHOR event */
     enum tmx_broker_witness witness_result;   /* of the last WITNESS event */
+    struct tmx_broker_operation_view operation;   /* of the last OPERATION event */
 };
 
 /* Recovers from the spool, or begins a new shard in an empty one; its leaves are committed before it returns.

@@ -12,6 +12,8 @@
  *   retention.c  containers after the last outcome  anchor.c     time-stamp tokens over heads
  *   ages.c       how old what is queued is
  *   prove.c      inclusion proofs for operators
+ *   operator.c   what operators ask                 holds.c      what they have stopped and held
+ *   proposals.c  what two of them decide
  */
 #pragma once
 
@@ -171,6 +173,11 @@ struct tmx_broker {
     enum tmx_broker_witness witness_result;
     bool directory_changed;
     enum tmx_broker_anchor anchor_result;
+    size_t n_stops;                    /* rows of STOP: most often none, and then nothing is looked up */
+    uint8_t stops[TMX_MEMBERS_MAX + 1][TMX_MEMBER_KEY];
+    uint64_t n_held;                   /* rows of HELD */
+    uint64_t next_lapse_ms;            /* leaf time: the first row of PROPOSAL, at the latest */
+    struct tmx_broker_operation_view operation;
 };
 
 /* rows.c: reads and writes in the open turn. A spool error sets fault; then reads find nothing, writes do nothing. */
@@ -269,9 +276,13 @@ void queue_enqueue(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const ui
 /* The delivery leaves the queue (CoA or outcome): its lane opens. Rows `d` and `m` are changed, not written. */
 void queue_leave(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY],
                  struct tmx_row_delivery *d, struct tmx_row_message *m);
+/* A queued delivery that an operator held, or released: it leaves READY, or comes back when it is the first of its lane. */
+void queue_hold(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY], struct tmx_row_delivery *d);
+void queue_release(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY],
+                   struct tmx_row_delivery *d);
 /* A delivery has its outcome: after the last one the container may go (QUE-8). `m` is changed, not written. */
 void queue_ended(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], struct tmx_row_message *m);
-/* A terminal outcome by the broker itself: leaf of `kind`, feeds, rows. */
+/* A terminal outcome by the broker itself, before the arrival, or after it as recipient-lost: leaf, feeds, rows. */
 void queue_end(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY],
                enum tmx_delivery_state state, unsigned code);
 struct flight *flight_find(struct peer *p, uint64_t index);
@@ -347,6 +358,34 @@ void witness_policy_changed(struct tmx_broker *b);
 
 /* anchor.c */
 void anchor_install(struct tmx_broker *b, uint64_t size, struct tmx_bytes token);
+
+/* operator.c */
+void operation_run(struct tmx_broker *b, const struct tmx_broker_event *ev);
+/* A leaf of that action; `entry` may have what it is about. */
+uint64_t operation_leaf(struct tmx_broker *b, Tmx__LogEntry *entry, enum tmx_action action, const uint8_t digest[TMX_HASH_SIZE]);
+/* The request of a row of OPERATION, copied and read again; false: it is not there. */
+bool operation_read(struct tmx_broker *b, uint64_t index, struct tmx_operation *ret_operation, uint8_t ret_digest[TMX_HASH_SIZE],
+                    uint8_t *note, size_t *ret_note_size);
+
+/* holds.c. Whether deliveries to a member are paused, or with NULL, admission drains. */
+bool stopped(const struct tmx_broker *b, const uint8_t member[TMX_MEMBER_KEY]);
+/* False: it is so already. */
+bool stop_set(struct tmx_broker *b, const uint8_t *member, uint64_t index) TMX_MUST_CHECK;
+bool stop_clear(struct tmx_broker *b, const uint8_t *member) TMX_MUST_CHECK;
+bool held(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY]);
+void held_set(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY], uint64_t index);
+void held_clear(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY]);
+/* The first held delivery of a member. */
+bool held_first(struct tmx_broker *b, const uint8_t member[TMX_MEMBER_KEY], uint8_t ret_id[TMX_ID_SIZE]);
+void holds_recover(struct tmx_broker *b);
+
+/* proposals.c */
+void proposal_open(struct tmx_broker *b, const struct tmx_operation *op, uint64_t index, const uint8_t digest[TMX_HASH_SIZE]);
+enum tmx_operation_result proposal_judge(struct tmx_broker *b, const struct tmx_broker_event *ev, const struct tmx_operator *who,
+                                         const struct tmx_operation *op, struct tmx_operation *ret_proposed);
+void proposal_close(struct tmx_broker *b, uint64_t index);
+void proposals_lapse(struct tmx_broker *b);
+void proposals_recover(struct tmx_broker *b);
 
 /* timers.c */
 #define TICK_MS 1000u

@@ -25,6 +25,22 @@ static void flight_sent(struct tmx_broker *b, struct peer *p, struct flight *f)
     }
 }
 
+/* A container's chunk. One that the disk has spoilt is the loss of its message, not of the others: what it was is in the header,
+ * and its sender has it still. *ret_spoilt then; nothing is given. */
+static bool chunk_get(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], uint32_t chunk, uint64_t index, struct tmx_bytes *ret_data,
+                      bool *ret_spoilt)
+{
+    struct key k = key_container(id, chunk);
+    int r = b->fault != 0 ? TMX_SPOOL_E_NONE : tmx_spool_get(b->spool, TMX_T_CONTAINER, key_bytes(&k), ret_data);
+    *ret_spoilt = r == -EBADMSG;
+    if (*ret_spoilt) {
+        notice(b, "container.spoilt", true, NULL, id, TMX_CODE_CONTAINER_MISMATCH, index);
+    } else if (r < 0) {
+        broker_fault(b, r);
+    }
+    return r == 0;
+}
+
 /* Item and container frames of one delivery; false when there is no room for them. *seen_size is what the item before it
  * in the same message has proved (LINK-12): mostly the same head. */
 static bool frames_build(struct tmx_broker *b, const struct flight *f, const struct tmx_row_message *row,
@@ -39,10 +55,12 @@ static bool frames_build(struct tmx_broker *b, const struct flight *f, const str
     if (f->bytes > TMX_CHUNK_SIZE) {
         return true;   /* the node asks for its chunks */
     }
-    struct key k = key_container(f->message_id, 0);
     struct tmx_bytes container;
-    return row_get(b, TMX_T_CONTAINER, key_bytes(&k), &container) &&
-           tmx_arena_copy(&b->out, container, &ret_frames[1]);
+    bool spoilt;
+    if (!chunk_get(b, f->message_id, 0, f->index, &container, &spoilt)) {
+        return spoilt;   /* with no container: the node alarms, too, and the delivery is tried again until it expires */
+    }
+    return tmx_arena_copy(&b->out, container, &ret_frames[1]);
 }
 
 /* The next READY row not in flight yet: highest priority first, then acceptance. Scans each priority from where it
@@ -128,9 +146,9 @@ static void retries_close(struct tmx_broker *b, struct peer *p)
 bool deliver_close(struct tmx_broker *b, struct peer *p)
 {
     const Tmx__Member *m = peer_member(b, p);
-    if (m == NULL || m->status != TMX__MEMBER_STATUS__MEMBER_ACTIVE || p->welcome_due) {
+    if (m == NULL || m->status != TMX__MEMBER_STATUS__MEMBER_ACTIVE || p->welcome_due || stopped(b, p->key)) {
         p->next_retry_ms = b->now_ms + TMX_RETRY_MIN_MS;
-        return false;   /* QUE-11 */
+        return false;   /* QUE-11, OPS-6 */
     }
     retries_close(b, p);
     struct tmx_bytes frames[2 * TMX_LINK_ITEMS_MAX];
@@ -192,8 +210,9 @@ void deliver_chunk(struct tmx_broker *b, struct peer *p, const Tmx__ChunkRequest
     struct tmx_row_delivery d;
     struct tmx_bytes data = TMX_BYTES_NULL;
     if (delivery_read(b, request->message_id.data, p->key, &d)) {   /* as long as the container is here (QUE-8) */
-        struct key k = key_container(request->message_id.data, (uint32_t)(request->offset / TMX_CHUNK_SIZE));
-        if (row_get(b, TMX_T_CONTAINER, key_bytes(&k), &data) && !tmx_arena_copy(&b->out, data, &data)) {
+        uint32_t n = (uint32_t)(request->offset / TMX_CHUNK_SIZE);
+        bool spoilt;   /* then there is none: the node goes on with others, and asks again later */
+        if (chunk_get(b, request->message_id.data, n, d.index, &data, &spoilt) && !tmx_arena_copy(&b->out, data, &data)) {
             return;
         }
         struct flight *f = flight_find(p, d.index);

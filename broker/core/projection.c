@@ -94,6 +94,9 @@ static const struct {
     [TMX_PROJECTION_REFUSED_IDS] = { TMX_T_REFUSED, as_it_is },
     [TMX_PROJECTION_REFUSALS] = { TMX_T_REFUSED, as_it_is },
     [TMX_PROJECTION_DESTINATIONS] = { TMX_T_DESTINATION, destination_rest },
+    [TMX_PROJECTION_STOPS] = { TMX_T_STOP, as_it_is },
+    [TMX_PROJECTION_HOLDS] = { TMX_T_HELD, as_it_is },
+    [TMX_PROJECTION_PROPOSALS] = { TMX_T_PROPOSAL, as_it_is },
 };
 
 static bool read_directory(const struct tmx_broker *b, struct tmx_writer *w)

@@ -128,15 +128,39 @@ void queue_enqueue(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const ui
     ages_enter(b, member, d);
 }
 
+/* The first of the lane may go, unless an operator holds it: then what is behind it waits, too. */
 static void lane_open(struct tmx_broker *b, const uint8_t member[TMX_MEMBER_KEY], const struct tmx_row_delivery *left)
 {
     uint8_t id[TMX_ID_SIZE];
     struct tmx_row_delivery head;
-    if (!lane_head(b, member, left, id, &head) || head.ready_priority != TMX_NOT_READY) {
+    if (!lane_head(b, member, left, id, &head) || head.ready_priority != TMX_NOT_READY || held(b, id, member)) {
         return;
     }
     ready_insert(b, id, member, &head, lane_priority(b, member, &head));
     delivery_write(b, id, member, &head, false);
+}
+
+void queue_hold(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY], struct tmx_row_delivery *d)
+{
+    assert(d->state == TMX_DELIVERY_QUEUED);
+    struct peer *p = peer_find(b, member);
+    if (p != NULL) {
+        flight_remove(p, d->index);
+    }
+    ready_delete(b, member, d);
+    delivery_write(b, id, member, d, false);
+}
+
+void queue_release(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY],
+                   struct tmx_row_delivery *d)
+{
+    assert(d->state == TMX_DELIVERY_QUEUED && d->ready_priority == TMX_NOT_READY);
+    if (has_label(d)) {
+        lane_open(b, member, d);
+    } else {
+        ready_insert(b, id, member, d, d->priority);
+        delivery_write(b, id, member, d, false);
+    }
 }
 
 void queue_ended(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], struct tmx_row_message *m)
@@ -158,6 +182,7 @@ void queue_leave(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint
     if (p != NULL) {
         flight_remove(p, d->index);
     }
+    held_clear(b, id, member);
     struct key due = key_due(d->expires_ms, id, member);
     row_delete(b, TMX_T_DUE, key_bytes(&due));
     if (has_label(d)) {
@@ -183,7 +208,7 @@ void queue_end(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_
     if (!message_read(b, id, &m) || !delivery_read(b, id, member, &d)) {
         return;
     }
-    assert(d.state == TMX_DELIVERY_QUEUED);
+    assert(d.state == TMX_DELIVERY_QUEUED || (d.state == TMX_DELIVERY_ARRIVED && code == TMX_CODE_RECIPIENT_LOST));
     tmx_arena_reset(&b->scratch);
     Tmx__LogRef ref = TMX__LOG_REF__INIT;
     ref.shard = tmx_to_pb(tmx_bytes_str(b->shard));
@@ -200,7 +225,9 @@ void queue_end(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_
     uint64_t index = ledger_append(b, &entry);
     ledger_feed(b, m.sender, index, TMX_FEED_ALWAYS);
     ledger_feed(b, member, index, TMX_FEED_ALWAYS);
-    queue_leave(b, id, member, &d, &m);
+    if (d.state == TMX_DELIVERY_QUEUED) {
+        queue_leave(b, id, member, &d, &m);
+    }
     queue_ended(b, id, &m);
     message_write(b, id, &m, false);
     d.state = state;

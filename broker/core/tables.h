@@ -58,6 +58,16 @@ enum tmx_broker_table {
     TMX_T_ERASE,
     /* size u64 of a head -> index u64 of the ANCHOR leaf, time-stamp token over the head's text (DER) */
     TMX_T_ANCHOR,
+    /* member whose deliveries are paused -> index u64 of the OPERATOR leaf; member all zero: admission, while it drains */
+    TMX_T_STOP,
+    /* member (destination), message id[16] -> index u64 of the OPERATOR leaf: queued, and held by an operator */
+    TMX_T_HELD,
+    /* index u64 of its first leaf -> what an operator asked, as signed: the record behind the digest in the log */
+    TMX_T_OPERATION,
+    /* nonce[32] of what was asked -> index u64 of its first leaf: it is not done again */
+    TMX_T_NONCE,
+    /* index u64 of the PROPOSE leaf -> until_ms u64, action u8, digest[32] of the request: may still be approved */
+    TMX_T_PROPOSAL,
 };
 
 enum tmx_feed_kind {

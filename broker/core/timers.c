@@ -86,6 +86,20 @@ static void end_revoked(struct tmx_broker *b, struct peer *p)
     b->more = true;
 }
 
+/* What an operator holds is in no queue to be sent from; where the recipient is gone it ends as well. */
+static bool end_held(struct tmx_broker *b, struct peer *p)
+{
+    uint8_t id[TMX_ID_SIZE];
+    for (unsigned n = 0; n < ENDS_PER_TURN; n++) {
+        if (!held_first(b, p->key, id)) {
+            return true;
+        }
+        queue_end(b, id, p->key, TMX_DELIVERY_EXCEPTION, TMX_CODE_RECIPIENT_REVOKED);
+    }
+    b->more = true;
+    return false;
+}
+
 static void feed_ack_store(struct tmx_broker *b, struct peer *p)
 {
     uint8_t data[8];
@@ -103,6 +117,7 @@ void timers_run(struct tmx_broker *b)
     }
     if (!b->halted) {
         retention_run(b);
+        proposals_lapse(b);
     }
     bool beat = b->now_ms - b->last_beat_ms >= TICK_MS;
     for (size_t i = 0; i < b->n_peers; i++) {
@@ -112,7 +127,9 @@ void timers_run(struct tmx_broker *b)
         }
         const Tmx__Member *m = peer_member(b, p);
         if (m != NULL && m->status == TMX__MEMBER_STATUS__MEMBER_REVOKED && !b->halted && !b->clock_doubt) {
-            end_revoked(b, p);
+            if (end_held(b, p)) {
+                end_revoked(b, p);
+            }
         }
         staging_close(b, p);
         /* Only a hint for a node that was restored: it rides on a commit that happens anyway, or once a second. */
@@ -134,6 +151,7 @@ uint64_t timers_deadline(struct tmx_broker *b)
     uint64_t deadline = b->now_ms + TICK_MS, round = witness_deadline(b);
     deadline = round < deadline ? round : deadline;
     uint64_t next_ms = b->next_erase_ms < b->next_due_ms ? b->next_erase_ms : b->next_due_ms;
+    next_ms = b->next_lapse_ms < next_ms ? b->next_lapse_ms : next_ms;
     if (!b->clock_doubt && !b->halted && next_ms != UINT64_MAX) {
         uint64_t in = next_ms > b->wall_ms ? next_ms - b->wall_ms : 0;
         deadline = b->now_ms + in < deadline ? b->now_ms + in : deadline;

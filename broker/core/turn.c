@@ -40,6 +40,7 @@ static void output_reset(struct tmx_broker *b)
     b->directory_result = TMX_DIRECTORY_OK;
     b->anchor_result = TMX_ANCHOR_OK;
     b->witness_result = TMX_BROKER_WITNESS_OK;
+    b->operation = (struct tmx_broker_operation_view){ .result = TMX_OPERATION_OK };
 }
 
 static void step(struct tmx_broker *b, const struct tmx_broker_event *ev)
@@ -65,6 +66,9 @@ static void step(struct tmx_broker *b, const struct tmx_broker_event *ev)
         break;
     case TMX_BROKER_WITNESS:
         outside_reply(b, ev);
+        break;
+    case TMX_BROKER_OPERATION:
+        operation_run(b, ev);
         break;
     case TMX_BROKER_DISK:
         b->erase_bytes = ev->erase_bytes;
@@ -112,7 +116,8 @@ int tmx_broker_turn(struct tmx_broker *b, const struct tmx_broker_event *events,
                                               .directory_result = b->directory_result,
                                               .directory_changed = b->directory_changed,
                                               .anchor_result = b->anchor_result,
-                                              .witness_result = b->witness_result };
+                                              .witness_result = b->witness_result,
+                                              .operation = b->operation };
     return 0;
 }
 
@@ -222,6 +227,8 @@ static int recover(struct tmx_broker *b)
     ages_start(b, size);
     members_sync(b);
     staging_recover(b);
+    holds_recover(b);
+    proposals_recover(b);
     witness_recover(b);
     ledger_close(b);
     return b->fault;

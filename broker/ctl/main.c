@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tmxctl: the operators' command for a broker and for a node alike. It asks the daemon over its control socket; the
  * only file it reads is the status a daemon left behind.
+ *
+ *   ask.c         the way to a daemon               watch.c        the status on the whole terminal
+ *   screen.c      texts, tables, colours            check.c, check_facts.c   one question of a monitoring system
+ *   status.c, destinations.c, pace.c   the status   lists.c        the other screens
  */
 #include <argp.h>
 #include <stdarg.h>
@@ -8,22 +12,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <tmx/clock.h>
 #include <tmx/control.h>
 #include <tmx/locale.h>
 #include <tmx/text.h>
 
+#include "actions.h"
+#include "check.h"
 #include "ping.h"
 #include "screen.h"
 #include "timeline.h"
 #include "trace.h"
+#include "watch.h"
 
-#define TIMEOUT_MS 10000u
-#define ARGUMENTS_MAX 5u
+#define ARGUMENTS_MAX 130u
 #define FOLDER_DEFAULT "/run/tmx-broker"
 
-enum { EXIT_OK, EXIT_WARNING, EXIT_CRITICAL, EXIT_UNKNOWN, EXIT_USAGE = 64 };
-enum { EXIT_REFUSED = 1 };
+static struct arguments {
+    struct daemon_at at;
+    bool json;
+    unsigned watch_s; /* 0: once */
+    struct check_limits limits;
+    const char *authority; /* NULL: as the daemon is configured */
+    struct trace trace;
+    size_t n;
+    const char *words[ARGUMENTS_MAX];
+} arg = { .at = { .folder = FOLDER_DEFAULT, .kind = "broker" } };
+
+/* Of a row whose answer is shown by more than one function: main looks at it. */
+static bool show_check(const json_t *reply)
+{
+    return json_is_object(reply);
+}
 
 static const struct command {
     const char *words[2]; /* as typed and as asked */
@@ -34,6 +53,7 @@ static const struct command {
     const char *help;
 } commands[] = {
     { { "status" }, NULL, false, false, show_status, "how it is: health, problems, log, spool, queues" },
+    { { "check" }, "QUESTION", false, false, show_check, "one question, one line, one exit code" },
     { { "peers" }, NULL, false, false, show_peers, "the members: status, link, feed, prekeys" },
     { { "queue" }, "[MEMBER]", false, false, show_queue, "what waits, for everybody or message by message" },
     { { "message" }, "ID", false, true, show_message, "one message: deliveries, signed timeline" },
@@ -44,62 +64,66 @@ static const struct command {
     { { "directory", "install" }, "FILE", true, false, show_installed, "verify, log and pass on a new directory" },
     { { "anchor", "show" }, NULL, false, false, show_text, "(broker) the head of the log to be time-stamped" },
     { { "anchor", "install" }, "SIZE FILE", true, false, show_anchored, "(broker) log a time-stamp token over that head" },
-    { { "release" }, "ID", false, true, show_done, "(node) offer a held message again" },
     { { "misbehaviour" }, NULL, false, false, show_misbehaviour, "(node) the proof of what did not fit the log" },
-    { { "trust" }, NULL, false, false, show_done, "(node) link again after it was looked into" },
     { { "witness", "request" }, "NAME", false, false, show_witness_request, "(broker) what to ask a witness without link" },
     { { "witness", "reply" }, "NAME STATUS FILE", true, false, show_witness_reply, "(broker) what it answered" },
-    { { "reload" }, NULL, false, false, show_done, "read configuration and directory, as SIGHUP" },
 };
-
-static struct arguments {
-    const char *folder; /* of the daemon; NULL with --socket */
-    const char *socket;
-    const char *kind; /* "broker", "node", "daemon" */
-    const char *authority; /* NULL: as the daemon is configured */
-    struct trace trace;
-    bool json;
-    size_t n;
-    const char *words[ARGUMENTS_MAX];
-} arg = { .folder = FOLDER_DEFAULT, .kind = "broker" };
 
 /* argp looks for it by name */
 __attribute__((visibility("default"))) const char *argp_program_version = "tmxctl " TMX_VERSION;
 
-enum { OPTION_MEMBER = 256, OPTION_TYPE, OPTION_OUTCOME, OPTION_COUNT };
+enum { OPT_MAX_AGE = 256, OPT_WITHIN, OPTION_AUTHORITY, OPTION_MEMBER, OPTION_OUTCOME, OPTION_COUNT };
 
 static const struct argp_option options[] = {
     { "broker", 'b', "DIR", 0, "The broker whose run folder is DIR (default " FOLDER_DEFAULT ")", 0 },
     { "node", 'n', "DIR", 0, "The node whose run folder is DIR", 0 },
     { "socket", 's', "PATH", 0, "The daemon with this control socket", 0 },
     { "json", 'j', NULL, 0, "Print the daemon's answer as it came", 0 },
-    { "authority", 'a', "FILE", 0, "Verify under these keys of the authority (default: the daemon's)", 0 },
-    { "member", OPTION_MEMBER, "CODE", 0, "Trace: only what is from or for this member", 1 },
-    { "type", OPTION_TYPE, "TYPE", 0, "Trace: only messages of this type", 1 },
-    { "outcome", OPTION_OUTCOME, "WHAT", 0, "Trace: only accepted, arrived, delivered, refused, expired, exception or rejected ones", 1 },
-    { "count", OPTION_COUNT, "N", 0, "Trace: end after so many lines", 1 },
+    { "all", 'a', NULL, 0, "Of status: destinations that are well, too, and all counters", 0 },
+    { "watch", 'w', "SECONDS", OPTION_ARG_OPTIONAL, "Of status: again and again, on the whole terminal (default: every 2)", 0 },
+    { "max-age", OPT_MAX_AGE, "TIME", 0, "Of check backlog: what waits longer is too old (default: the broker's own limit)", 0 },
+    { "within", OPT_WITHIN, "TIME", 0, "Of check keys and directory: what ends within it ends soon (default: 30d)", 0 },
+    { "authority", OPTION_AUTHORITY, "FILE", 0, "Of message and ping: verify under these keys of the authority (default: the daemon's)", 0 },
+    { "member", OPTION_MEMBER, "CODE", 0, "Of trace: only what is from or for this member; --type: of this message type", 0 },
+    { "outcome", OPTION_OUTCOME, "WHAT", 0, "Of trace: only accepted, arrived, delivered, refused, expired, exception or rejected ones", 0 },
+    { "count", OPTION_COUNT, "N", 0, "Of trace: end after so many lines", 0 },
+    ACTION_OPTIONS
     { 0 },
 };
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
+    uint64_t number;
     switch (key) {
     case 'b':
     case 'n':
-        arg.folder = value;
-        arg.socket = NULL;
-        arg.kind = key == 'b' ? "broker" : "node";
+        arg.at = (struct daemon_at){ .folder = value, .kind = key == 'b' ? "broker" : "node" };
+        screen_where_is(key == 'b' ? "--broker" : "--node", value);
         return 0;
     case 's':
-        arg.socket = value;
-        arg.folder = NULL;
-        arg.kind = "daemon";
+        arg.at = (struct daemon_at){ .socket = value, .kind = "daemon" };
+        screen_where_is("--socket", value);
         return 0;
+    case 'a':
+        screen_all = true;
+        return 0;
+    case 'w':
+        if (value != NULL && (!tmx_parse_u64(tmx_bytes_str(value), 3600, &number) || number == 0)) {
+            argp_error(state, "--watch: a number of seconds, 1 to 3600");
+        }
+        arg.watch_s = value != NULL ? (unsigned)number : WATCH_SECONDS;
+        return 0;
+    case OPT_MAX_AGE:
+    case OPT_WITHIN:
+        if (!check_duration(value, key == OPT_MAX_AGE ? &arg.limits.max_age_ms : &arg.limits.within_ms)) {
+            argp_error(state, "`%s' is no time: 90s, 20m, 4h or 30d", value);
+        }
+        return 0;
+    case OPT_TYPE:
+        arg.trace.type = value;
+        return action_option(key, value, state);
     case OPTION_MEMBER:
         arg.trace.member = value;
-        return 0;
-    case OPTION_TYPE:
-        arg.trace.type = value;
         return 0;
     case OPTION_OUTCOME:
         arg.trace.outcome = value;
@@ -109,7 +133,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
             argp_error(state, "--count: %s is not a number of lines", value);
         }
         return 0;
-    case 'a':
+    case OPTION_AUTHORITY:
         arg.authority = value;
         return 0;
     case 'j':
@@ -125,7 +149,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         argp_error(state, "which command?");
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return action_option(key, value, state);
     }
 }
 
@@ -150,8 +174,13 @@ static char *filter_help(int key, const char *text, void *input)
                        c->argument != NULL ? c->argument : "");
         fprintf(f, "  %-24s %s\n", words, c->help);
     }
-    fprintf(f, "\nExit status of status and why: 0 ok, 1 warning, 2 critical, 3 unknown.\n"
-               "Of the others: 0 done, 1 refused, 3 no answer; of message 2: not verified. Wrong usage: 64.\n");
+    action_help(f);
+    fprintf(f, "\nQuestions of check:");
+    for (const struct question *q = check_questions; q->name != NULL; q++) {
+        fprintf(f, " %s", q->name);
+    }
+    fprintf(f, "\n\nExit status of status, check and why: 0 ok, 1 warning, 2 critical, 3 unknown.\n"
+               "Of the others: 0 done, 1 refused, 3 no answer; of message and ping 2: not verified. Wrong usage: 64.\n");
     fclose(f);
     return out;
 }
@@ -184,6 +213,7 @@ static _Noreturn void unknown_command(void)
         }
     }
     const char *near = tmx_nearest(arg.words[0], names, TMX_N(names));
+    near = near != NULL ? near : action_nearest(arg.words[0]);
     if (near != NULL) {
         usage("there is no command `%s'; did you mean `%s'?", arg.words[0], near);
     }
@@ -230,16 +260,6 @@ static const struct command *find_command(size_t *ret_first)
 
 /* ---- asking ---- */
 
-/* The folder's file `name`, or with --socket the socket itself. */
-static const char *path_of(const char *name, char path[4096])
-{
-    if (arg.folder == NULL) {
-        return arg.socket;
-    }
-    (void)snprintf(path, 4096, "%s/%s", arg.folder, name);
-    return path;
-}
-
 /* Ends the program when the file cannot be taken. */
 static struct tmx_bytes read_attachment(const char *path, bool may_be_empty)
 {
@@ -260,30 +280,17 @@ static struct tmx_bytes read_attachment(const char *path, bool may_be_empty)
     return TMX_BYTES(file, n);
 }
 
-static const char *why_not(int error)
+int action_ask(const char *const *words, size_t n, struct tmx_bytes attachment, json_t **ret_reply)
 {
-    switch (error) {
-    case -ENOENT:
-        return "there is no such socket: it is not running, or its run folder is another one";
-    case -ECONNREFUSED:
-        return "nobody listens: it is not running";
-    case -EACCES:
-    case -EPERM:
-        return "you may not: operators are the group of that socket";
-    case -ETIMEDOUT:
-        return "no answer in 10 s: it hangs, or others keep it busy";
-    case -EBADMSG:
-        return "its answer breaks off or is no JSON object";
-    case -EMSGSIZE:
-        return "the question or the answer is too large";
-    default:
-        return strerror(-error);
+    int r = ask_daemon(&arg.at, words, n, attachment, ASK_TIMEOUT_MS, ret_reply);
+    if (r < 0) {
+        ask_why(stderr, &arg.at, r);
     }
+    return r;
 }
 
 static int ask(const struct command *c, size_t first, json_t **ret_reply)
 {
-    char path[4096];
     const char *words[2 + ARGUMENTS_MAX];
     size_t n = 0;
     struct tmx_bytes attachment = TMX_BYTES_NULL;
@@ -297,80 +304,62 @@ static int ask(const struct command *c, size_t first, json_t **ret_reply)
     if (c->attach) {
         attachment = read_attachment(arg.words[arg.n - 1], c->show == show_witness_reply);
     }
-    const char *socket = path_of(TMX_CONTROL_SOCKET, path);
-    int r = tmx_control_call(socket, words, n, attachment, TIMEOUT_MS, ret_reply);
-    if (r < 0) {
-        fprintf(stderr, "tmxctl: the %s at %s: %s\n", arg.kind, socket, why_not(r));
-    }
-    return r;
+    return action_ask(words, n, attachment, ret_reply);
 }
 
 /* ---- answers ---- */
 
-static void print_json(const json_t *reply)
-{
-    (void)json_dumpf(reply, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-    printf("\n");
-}
-
-static int broken(void)
-{
-    fprintf(stderr, "tmxctl: the answer is incomplete: %s (the %s may be of another version; --json shows what came)\n",
-            screen_fault(), arg.kind);
-    return EXIT_UNKNOWN;
-}
-
-static int health_code(const json_t *reply)
-{
-    const char *health = text_of(reply, "health");
-    return strcmp(health, "ok") == 0         ? EXIT_OK
-           : strcmp(health, "warning") == 0  ? EXIT_WARNING
-           : strcmp(health, "critical") == 0 ? EXIT_CRITICAL
-                                             : EXIT_UNKNOWN;
-}
-
-/* The status the daemon last wrote, when it cannot be asked. */
-static int show_snapshot(void)
-{
-    char path[4096];
-    json_t *s = arg.folder != NULL ? json_load_file(path_of(TMX_CONTROL_SNAPSHOT, path), 0, NULL) : NULL;
-    if (!json_is_object(s)) {
-        json_decref(s);
-        return EXIT_UNKNOWN;
-    }
-    uint64_t now_ms = tmx_clock_wall_ms();
-    uint64_t at_ms = u64_of(s, "at_ms");
-    bool good = true;
-    if (arg.json) {
-        json_object_set_new(s, "stale", json_true());
-        print_json(s);
-    } else {
-        printf("%s: as of %s UTC, %s ago\n", painted("STALE"), time_of(s, "at_ms"),
-               duration_text(now_ms > at_ms ? now_ms - at_ms : 0));
-        good = show_status(s);
-    }
-    json_decref(s);
-    return good ? EXIT_UNKNOWN : broken();
-}
-
 static int show_reply(const struct command *c, const json_t *reply)
 {
-    bool status = c->show == show_status;
     if (arg.json) {
         print_json(reply);
     }
     if (json_object_get(reply, "error") != NULL) {
-        fprintf(stderr, "tmxctl: the %s says: %s", arg.kind, text_of(reply, "error"));
+        fprintf(stderr, "tmxctl: the %s says: %s", arg.at.kind, text_of(reply, "error"));
         if (json_object_get(reply, "code") != NULL) {
             fprintf(stderr, " (%s)", text_of(reply, "code"));
         }
         fprintf(stderr, "\n");
-        return status ? EXIT_UNKNOWN : EXIT_REFUSED;
+        return EXIT_REFUSED;
     }
     if (!arg.json && !c->show(reply)) {
-        return broken();
+        return screen_broken(stderr, arg.at.kind);
     }
-    return status || c->show == show_why ? health_code(reply) : EXIT_OK;
+    return c->show == show_why ? health_code(reply) : EXIT_OK;
+}
+
+/* Commands that are more than a question and a screen. */
+static bool run_own(const struct command *c, size_t first, int *ret_code)
+{
+    if (c->show == show_check) {
+        *ret_code = check_run(&arg.at, arg.words[first], &arg.limits);
+    } else if (c->show == show_status) {
+        *ret_code = arg.watch_s > 0 ? watch_run(&arg.at, arg.watch_s) : status_run(&arg.at, arg.json, stderr);
+    } else if (c->show == show_trace) {
+        char path[4096];
+        arg.trace.json = arg.json;
+        arg.trace.from = first < arg.n ? arg.words[first] : NULL;
+        arg.trace.kind = arg.at.kind;
+        *ret_code = trace_run(&arg.trace, daemon_path(&arg.at, TMX_CONTROL_SOCKET, path), ASK_TIMEOUT_MS);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* What is verified here besides: the signed timeline; and of a probe what became of it. */
+static int show_verified(const struct command *c, size_t first, json_t *reply)
+{
+    char path[4096];
+    const char *socket = daemon_path(&arg.at, TMX_CONTROL_SOCKET, path);
+    if (c->show == show_ping && show_ping(reply)) {
+        return ping_follow(reply, socket, arg.authority, ASK_TIMEOUT_MS, arg.json);
+    }
+    if (c->show == show_message && json_object_get(reply, "error") == NULL) {
+        timeline_add(reply, socket, arg.words[first], arg.authority, ASK_TIMEOUT_MS);
+    }
+    int code = show_reply(c, reply);
+    return code == EXIT_OK && !timeline_verified(reply) ? EXIT_CRITICAL : code;
 }
 
 int main(int argc, char **argv)
@@ -379,32 +368,22 @@ int main(int argc, char **argv)
         return EXIT_UNKNOWN;
     }
     argp_err_exit_status = EXIT_USAGE;
+    action_typed(argc, argv);
     argp_parse(&argp, argc, argv, 0, NULL, NULL);
+    if (action_is(arg.words[0])) {
+        return action_run(arg.words, arg.n, arg.json);
+    }
     size_t first = 0;
     json_t *reply = NULL;
     const struct command *c = find_command(&first);
-    if (c->show == show_trace) {
-        char path[4096];
-        arg.trace.json = arg.json;
-        arg.trace.from = first < arg.n ? arg.words[first] : NULL;
-        arg.trace.kind = arg.kind;
-        return trace_run(&arg.trace, path_of(TMX_CONTROL_SOCKET, path), TIMEOUT_MS);
+    int code;
+    if (run_own(c, first, &code)) {
+        return code;
     }
     if (ask(c, first, &reply) < 0) {
-        return c->show == show_status ? show_snapshot() : EXIT_UNKNOWN;
+        return EXIT_UNKNOWN;
     }
-    if (c->show == show_message && json_object_get(reply, "error") == NULL) {
-        char path[4096];
-        timeline_add(reply, path_of(TMX_CONTROL_SOCKET, path), arg.words[first], arg.authority, TIMEOUT_MS);
-    }
-    if (c->show == show_ping && show_ping(reply)) {
-        char path[4096];
-        int answered = ping_follow(reply, path_of(TMX_CONTROL_SOCKET, path), arg.authority, TIMEOUT_MS, arg.json);
-        json_decref(reply);
-        return answered;
-    }
-    int code = show_reply(c, reply);
-    code = code == EXIT_OK && !timeline_verified(reply) ? EXIT_CRITICAL : code;
+    code = show_verified(c, first, reply);
     json_decref(reply);
     return code;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <tmx/text.h>
@@ -12,13 +13,100 @@
 #include "screen.h"
 
 #define TEXT_SIZE 512u
-#define TEXTS 8u
+#define TEXTS 16u
+#define TABLE_COLUMNS_MAX 16u
 
 static char fault[256] = "nothing is wrong with it";
 
 bool screen_colours(void)
 {
     return isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
+}
+
+bool screen_all;
+const char *screen_where = "";
+
+void screen_where_is(const char *option, const char *value)
+{
+    static char where[4200];
+    (void)snprintf(where, sizeof(where), " %s %s", option, value);
+    screen_where = where;
+}
+
+void print_json(const json_t *reply)
+{
+    (void)json_dumpf(reply, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    printf("\n");
+}
+
+int screen_broken(FILE *out, const char *kind)
+{
+    fprintf(out, "tmxctl: the answer is incomplete: %s (the %s may be of another version; --json shows what came)\n", fault, kind);
+    return 3;
+}
+
+unsigned screen_width(void)
+{
+    struct winsize size;
+    const char *columns = getenv("COLUMNS");
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+        return size.ws_col;
+    }
+    unsigned long n = columns != NULL ? strtoul(columns, NULL, 10) : 0;
+    return n >= 20 && n < 10000 ? (unsigned)n : 0;
+}
+
+/* A unit, or what stands between the two of a pair: it stays with the number before it. */
+static bool glued(const char *word)
+{
+    static const char *const units[] = { "|", "ms", "s", "min", "h", "d", "%" };
+    size_t n = strcspn(word, " ,;");
+    for (size_t i = 0; i < TMX_N(units); i++) {
+        if (strlen(units[i]) == n && memcmp(word, units[i], n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A word and what may not stand on another line. */
+static size_t piece(const char *word)
+{
+    size_t n = strcspn(word, " ");
+    while (word[n] == ' ' && (glued(word + n + 1) || (n > 0 && word[n - 1] == '|'))) {
+        n += 1 + strcspn(word + n + 1, " ");
+    }
+    return n;
+}
+
+void wrap(size_t indent, size_t first, const char *text)
+{
+    size_t width = screen_width() == 0 ? SIZE_MAX : screen_width(), column = first;
+    for (const char *word = text; *word != '\0';) {
+        size_t n = piece(word);
+        if (word != text && column + 1 + n > width) {
+            printf("\n%*s", (int)indent, "");
+            column = indent;
+        } else if (word != text) {
+            putchar(' ');
+            column++;
+        }
+        (void)fwrite(word, 1, n, stdout);
+        column += n;
+        word += n + (word[n] == ' ' ? 1 : 0);
+    }
+    putchar('\n');
+}
+
+void show_wrapped(const char *name, const char *fmt, ...)
+{
+    char text[1200];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    printf("%-11s", name);
+    wrap(11, 11, text);
 }
 
 const char *screen_fault(void)
@@ -207,23 +295,34 @@ static void no_memory(void)
 
 void table_show(const json_t *rows, const struct field *fields, size_t n)
 {
+    const struct field *shown[TABLE_COLUMNS_MAX];
+    size_t n_shown = 0, i;
+    unsigned width = screen_width();
     struct libscols_table *t = scols_new_table();
     if (t == NULL || scols_table_enable_colors(t, screen_colours()) != 0) {
         no_memory();
     }
+    if (width > 0) {
+        (void)scols_table_set_termforce(t, SCOLS_TERMFORCE_ALWAYS);
+        (void)scols_table_set_termwidth(t, width);
+    }
     for (size_t c = 0; c < n; c++) {
+        if (width != 0 && width < fields[c].from_width) {
+            continue;
+        }
+        assert(n_shown < TABLE_COLUMNS_MAX);
+        shown[n_shown++] = &fields[c];
         if (scols_table_new_column(t, fields[c].name, 0, fields[c].flags) == NULL) {
             no_memory();
         }
     }
-    size_t i;
     json_t *row;
     json_array_foreach(rows, i, row)
     {
         struct libscols_line *line = scols_table_new_line(t, NULL);
-        for (size_t c = 0; c < n; c++) {
-            const char *text = fields[c].text(row, fields[c].key);
-            const struct paint *p = fields[c].painted ? paint_of(text) : NULL;
+        for (size_t c = 0; c < n_shown; c++) {
+            const char *text = shown[c]->text(row, shown[c]->key);
+            const struct paint *p = shown[c]->painted ? paint_of(text) : NULL;
             if (line == NULL || scols_line_set_data(line, c, text) != 0 ||
                 (p != NULL && scols_cell_set_color(scols_line_get_cell(line, c), p->colour) != 0)) {
                 no_memory();

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <libsmartcols/libsmartcols.h>
+#include <stdio.h>
 
 #include <tmx/err.h>
 
@@ -25,7 +26,33 @@ bool show_witness_reply(const json_t *reply);
 bool show_why(const json_t *reply);
 bool show_done(const json_t *reply);
 
+/* Of the status: rates and latencies, destinations, gates. */
+void show_pace(const json_t *s);
+void show_destinations(const json_t *s);
+void show_gates(const json_t *s);
+/* Of history. */
+bool show_sparklines(const json_t *history);
+
 /* ---- what they are made of ---- */
+
+/* What to show and where it came from, set once: all rows (--all); the options that name this daemon again, " --node DIR". */
+extern bool screen_all;
+extern const char *screen_where;
+void screen_where_is(const char *option, const char *value);
+/* The answer as it came. */
+void print_json(const json_t *reply);
+/* Says what is wrong with an answer; the exit code for it. */
+int screen_broken(FILE *out, const char *kind);
+
+/* Columns: of the terminal, or of COLUMNS without one; 0: as many as it takes. */
+unsigned screen_width(void);
+#define SCREEN_MEDIUM 80u
+#define SCREEN_WIDE 120u
+
+/* Words in lines of that width; the first begins in column `first`, the others in `indent`. */
+void wrap(size_t indent, size_t first, const char *text);
+/* The same behind a name in the first columns. */
+void show_wrapped(const char *name, const char *fmt, ...) TMX_PRINTF(2, 3);
 
 /* Colours only on a terminal, and not against NO_COLOR. */
 bool screen_colours(void);
@@ -35,7 +62,7 @@ const char *screen_fault(void);
 bool fits(const json_t *reply, const char *format, ...);
 bool rows_fit(const json_t *reply, const char *key, const char *format, ...);
 
-/* Texts; they live until the eighth next call. "-" when the member is missing. */
+/* Texts; they live until the sixteenth next call. "-" when the member is missing. */
 const char *text_of(const json_t *object, const char *key);
 const char *number_of(const json_t *object, const char *key);
 const char *bytes_of(const json_t *object, const char *key);    /* "3.4 MiB" */
@@ -54,6 +81,7 @@ struct field {
     const char *(*text)(const json_t *row, const char *key);
     const char *key;
     bool painted;
+    unsigned from_width; /* narrower screens are without it */
 };
 
 /* Prints an array of objects as a table. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The status screen: how it is, what is wrong, where messages wait. One row for each member, whatever is the matter.
+ * The status screen: how it is, what is wrong and what looks deeper, how fast it goes, where messages wait.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +22,15 @@ static bool status_fits(const json_t *s)
            (!broker || rows_fit(s, "gates", "{ss ss ss sI}", "member", "endpoint", "state", "restarts"));
 }
 
+/* The command that looks deeper, as it is typed for this daemon. */
+static const char *see_of(const json_t *problem, char text[600])
+{
+    const char *see = text_of(problem, "see");
+    bool own = strncmp(see, "tmxctl ", 7) == 0;
+    (void)snprintf(text, 600, "%s%s%s", own ? "tmxctl" : "", own ? screen_where : "", own ? see + 6 : see);
+    return text;
+}
+
 static void show_head(const json_t *s)
 {
     bool node = json_is_string(json_object_get(s, "member"));
@@ -32,153 +41,109 @@ static void show_head(const json_t *s)
     json_t *p;
     json_array_foreach(json_object_get(s, "problems"), i, p)
     {
-        printf("  %s: %s\n", painted(text_of(p, "severity")), text_of(p, "text"));
+        char line[1200], command[600];
+        bool see = json_is_string(json_object_get(p, "see"));
+        (void)snprintf(line, sizeof(line), "%s%s%s", text_of(p, "text"), see ? "; see: " : "", see ? see_of(p, command) : "");
+        printf("  %s: ", painted(text_of(p, "severity")));
+        wrap(4, 4 + strlen(text_of(p, "severity")), line);
     }
     printf("\n");
+}
+
+/* ", cosigned 12 s ago" where it is known; empty otherwise. */
+static const char *ago_of(const json_t *object, const char *key, const char *before, char text[64])
+{
+    bool known = json_object_get(object, key) != NULL;
+    (void)snprintf(text, 64, known ? "%s%s ago" : "", before, known ? duration_of(object, key) : "");
+    return text;
 }
 
 static void show_cosigned(const json_t *log)
 {
     const json_t *c = json_object_get(log, "cosigned");
+    char ago[64];
     if (c == NULL) {
         return;
     }
     if (u64_of(c, "size") == 0) {
-        printf("           not cosigned yet by a quorum of its %s witnesses\n", number_of(c, "witnesses"));
+        show_wrapped("", "not cosigned yet by a quorum of its %s witnesses", number_of(c, "witnesses"));
         return;
     }
-    printf("           cosigned by %s of %s witnesses", number_of(c, "by"), number_of(c, "witnesses"));
-    if (json_object_get(c, "age_ms") != NULL) {
-        printf(" %s ago", duration_of(c, "age_ms"));
-    }
-    if (u64_of(c, "size") < u64_of(log, "size")) {
-        printf(", up to entry %s", number_of(c, "size"));
-    }
-    printf("\n");
+    bool behind = u64_of(c, "size") < u64_of(log, "size");
+    show_wrapped("", "cosigned by %s of %s witnesses%s%s%s", number_of(c, "by"), number_of(c, "witnesses"),
+                 ago_of(c, "age_ms", " ", ago), behind ? ", up to entry " : "", behind ? number_of(c, "size") : "");
 }
 
 /* A node that has not verified a head yet has none to show. */
 static void show_log(const json_t *log)
 {
+    bool whole = screen_width() == 0 || screen_width() >= SCREEN_MEDIUM;
+    bool checkpoint = json_object_get(log, "checkpoint_age_ms") != NULL;
     if (u64_of(log, "size") == 0) {
         printf("log        no head yet\n");
         return;
     }
-    printf("log        %s, %s entries", text_of(log, "origin"), number_of(log, "size"));
-    if (json_object_get(log, "checkpoint_age_ms") != NULL) {
-        printf(", checkpoint %s old", duration_of(log, "checkpoint_age_ms"));
-    }
-    printf("\n           root %s\n", text_of(log, "root"));
+    show_wrapped("log", "%s, %s entries%s%s%s", text_of(log, "origin"), number_of(log, "size"), checkpoint ? ", checkpoint " : "",
+                 checkpoint ? duration_of(log, "checkpoint_age_ms") : "", checkpoint ? " old" : "");
+    show_wrapped("", "root %.*s%s", whole ? 64 : 16, text_of(log, "root"), whole ? "" : "...");
     show_cosigned(log);
     const json_t *anchor = json_object_get(log, "anchor");
     if (anchor != NULL) {
-        printf("           anchored up to entry %s, %s ago\n", number_of(anchor, "size"), duration_of(anchor, "age_ms"));
+        show_wrapped("", "anchored up to entry %s, %s ago", number_of(anchor, "size"), duration_of(anchor, "age_ms"));
+    }
+}
+
+static void show_link(const json_t *link)
+{
+    char ago[64];
+    bool error = json_object_get(link, "last_error") != NULL;
+    if (link != NULL) {
+        show_wrapped("link", "%s to %s%s%s%s", painted(text_of(link, "state")), text_of(link, "endpoint"),
+                     ago_of(link, "last_seen_ms", ", last heard ", ago), error ? ": " : "", error ? text_of(link, "last_error") : "");
+    }
+}
+
+static void show_spool(const json_t *spool)
+{
+    bool full = json_object_get(spool, "full_in_ms") != NULL;
+    show_wrapped("spool", "%s of %s (%s %%)%s%s%s, generation %s", bytes_of(spool, "used_bytes"), bytes_of(spool, "capacity_bytes"),
+                 number_of(spool, "percent"), full ? ", full in " : "", full ? duration_of(spool, "full_in_ms") : "",
+                 full ? " at this pace" : "", number_of(spool, "generation"));
+}
+
+/* "in 60 d", "2 h ago" */
+static const char *when_text(uint64_t at_ms, uint64_t now_ms, char text[64])
+{
+    bool over = at_ms <= now_ms;
+    (void)snprintf(text, 64, "%s%s%s", over ? "" : "in ", duration_text(over ? now_ms - at_ms : at_ms - now_ms), over ? " ago" : "");
+    return text;
+}
+
+static void show_expiries(const json_t *s)
+{
+    const json_t *directory = json_object_get(s, "directory"), *keys = json_object_get(s, "keys");
+    uint64_t now_ms = u64_of(s, "at_ms"), expires_ms = u64_of(directory, "expires_at_ms");
+    uint64_t until_ms = u64_of(keys, "prekeys_until_at_ms");
+    char when[64];
+    show_wrapped("directory", "serial %s, %s %s UTC (%s)", number_of(directory, "serial"), expires_ms > now_ms ? "expires" : "expired",
+                 time_of(directory, "expires_at_ms"), when_text(expires_ms, now_ms, when));
+    if (until_ms != 0) {
+        show_wrapped("prekeys", "those of %s end first, %.10s (%s)", text_of(keys, "prekeys_of"), time_of(keys, "prekeys_until_at_ms"),
+                     when_text(until_ms, now_ms, when));
     }
 }
 
 static void show_parts(const json_t *s)
 {
-    const json_t *log = json_object_get(s, "log");
-    const json_t *spool = json_object_get(s, "spool");
-    const json_t *directory = json_object_get(s, "directory");
-    const json_t *link = json_object_get(s, "link");
     const json_t *inbox = json_object_get(s, "inbox");
-    uint64_t expires_ms = u64_of(directory, "expires_at_ms");
-    uint64_t now_ms = u64_of(s, "at_ms");
-
-    if (link != NULL) {
-        printf("link       %s to %s", painted(text_of(link, "state")), text_of(link, "endpoint"));
-        if (json_object_get(link, "last_seen_ms") != NULL) {
-            printf(", last heard %s ago", duration_of(link, "last_seen_ms"));
-        }
-        if (json_object_get(link, "last_error") != NULL) {
-            printf(": %s", text_of(link, "last_error"));
-        }
-        printf("\n");
-    }
-    show_log(log);
-    printf("spool      %s of %s (%s %%), generation %s\n", bytes_of(spool, "used_bytes"),
-           bytes_of(spool, "capacity_bytes"), number_of(spool, "percent"), number_of(spool, "generation"));
-    printf("directory  serial %s, ", number_of(directory, "serial"));
-    if (expires_ms > now_ms) {
-        printf("expires %s UTC (in %s)\n", time_of(directory, "expires_at_ms"), duration_text(expires_ms - now_ms));
-    } else {
-        printf("expired %s UTC (%s ago)\n", time_of(directory, "expires_at_ms"), duration_text(now_ms - expires_ms));
-    }
+    show_link(json_object_get(s, "link"));
+    show_pace(s);
+    show_log(json_object_get(s, "log"));
+    show_spool(json_object_get(s, "spool"));
+    show_expiries(s);
     if (inbox != NULL) {
-        printf("inbox      %s offered, %s leased, %s held\n", number_of(inbox, "offered"), number_of(inbox, "leased"),
-               number_of(inbox, "held"));
-    }
-}
-
-static const json_t *gate_of(const json_t *s, const json_t *member)
-{
-    size_t i;
-    json_t *g;
-    json_array_foreach(json_object_get(s, "gates"), i, g)
-    {
-        if (json_equal(json_object_get(g, "member"), member)) {
-            return g;
-        }
-    }
-    return NULL;
-}
-
-static void show_destinations(const json_t *s)
-{
-    static const struct field broker_fields[] = {
-        { "MEMBER", 0, text_of, "member" },
-        { "LINK", 0, text_of, "link", true },
-        { "GATE", 0, text_of, "gate", true },
-        { "QUEUED", SCOLS_FL_RIGHT, number_of, "queued" },
-        { "BYTES", SCOLS_FL_RIGHT, bytes_of, "queued_bytes" },
-        { "OLDEST", SCOLS_FL_RIGHT, duration_of, "oldest_ms" },
-        { "IN FLIGHT", SCOLS_FL_RIGHT, number_of, "in_flight" },
-        { "SEEN", SCOLS_FL_RIGHT, duration_of, "last_seen_ms" },
-        { "LAST ERROR", SCOLS_FL_TRUNC, text_of, "last_error" },
-    };
-    static const struct field node_fields[] = {
-        { "MEMBER", 0, text_of, "member" },
-        { "WAITING", SCOLS_FL_RIGHT, number_of, "queued" },
-        { "BYTES", SCOLS_FL_RIGHT, bytes_of, "queued_bytes" },
-        { "OLDEST", SCOLS_FL_RIGHT, duration_of, "oldest_ms" },
-        { "IN FLIGHT", SCOLS_FL_RIGHT, number_of, "in_flight" },
-        { "LAST ERROR", SCOLS_FL_TRUNC, text_of, "last_error" },
-    };
-    const json_t *rows = json_object_get(s, "destinations");
-    size_t i;
-    json_t *row;
-    if (json_array_size(rows) == 0) {
-        return;
-    }
-    printf("\n");
-    if (strcmp(text_of(s, "role"), "broker") != 0) {
-        table_show(rows, node_fields, TMX_N(node_fields));
-        return;
-    }
-    json_array_foreach(rows, i, row)
-    {
-        json_object_set(row, "gate", json_object_get(gate_of(s, json_object_get(row, "member")), "state"));
-    }
-    table_show(rows, broker_fields, TMX_N(broker_fields));
-}
-
-/* Those that are not up, or were started again: why. */
-static void show_gates(const json_t *s)
-{
-    size_t i;
-    json_t *g;
-    const char *before = "\n";
-    json_array_foreach(json_object_get(s, "gates"), i, g)
-    {
-        if (strcmp(text_of(g, "state"), "up") == 0 && u64_of(g, "restarts") == 0) {
-            continue;
-        }
-        bool failed = json_object_get(g, "failed") != NULL;
-        printf("%sgate of %s at %s: %s, restarts: %s%s%s\n", before, text_of(g, "member"), text_of(g, "endpoint"),
-               painted(text_of(g, "state")), number_of(g, "restarts"), failed ? "; the last one ended: " : "",
-               failed ? text_of(g, "failed") : "");
-        before = "";
+        show_wrapped("inbox", "%s offered, %s leased, %s held", number_of(inbox, "offered"), number_of(inbox, "leased"),
+                     number_of(inbox, "held"));
     }
 }
 
@@ -197,9 +162,9 @@ static void show_counters(const json_t *s)
         }
         tmx_printable(tmx_bytes_str(key), name, sizeof(name));
         size_t size = (size_t)snprintf(text, sizeof(text), "%s %s", number_of(counters, key), name);
-        bool wrap = column + size > 98;
-        printf("%s%s", column == 0 ? "\nsince start: " : wrap ? ",\n             " : ", ", text);
-        column = (column == 0 || wrap ? 13 : column + 2) + size;
+        bool next = column + size > (screen_width() == 0 ? 98 : screen_width() - 2);
+        printf("%s%s", column == 0 ? "\nsince start: " : next ? ",\n             " : ", ", text);
+        column = (column == 0 || next ? 13 : column + 2) + size;
     }
     printf("%s", column > 0 ? "\n" : "");
 }
@@ -213,6 +178,8 @@ bool show_status(const json_t *reply)
     show_parts(reply);
     show_destinations(reply);
     show_gates(reply);
-    show_counters(reply);
+    if (screen_all) {
+        show_counters(reply);
+    }
     return true;
 }

@@ -8,6 +8,7 @@
 #include <tmx/ages.h>
 #include <tmx/control.h>
 #include <tmx/directory.h>
+#include <tmx/operator.h>
 #include <tmx/policy.h>
 #include <tmx/series.h>
 #include <tmx/spool_lmdb.h>
@@ -20,8 +21,10 @@ uint64_t tmx_answer_age(uint64_t now_ms, uint64_t then_ms); /* 0 when then is la
 void tmx_answer_problem(json_t *problems, const char *severity, const char *text);
 /* The same with the command that looks deeper. */
 void tmx_answer_problem_see(json_t *problems, const char *severity, const char *see, const char *fmt, ...) TMX_PRINTF(4, 5);
-/* The file of a private key that is in use is still there, and may be read: without it there is no next start. */
+/* A private key in use whose file is gone, or may not be read: without it there is no next start. */
 void tmx_answer_key_problem(json_t *problems, const char *folder, const char *name);
+/* {"unreadable": path} of it, added to an object; nothing when it can be read. */
+void tmx_answer_key(json_t *object, const char *folder, const char *name);
 /* At the pace of the last quarter of an hour the spool is full within a day. */
 void tmx_answer_spool_problem(json_t *problems, struct tmx_spool *spool, const struct tmx_series *s);
 /* {"ages": [], "late"}, added to an object. */
@@ -52,6 +55,19 @@ void tmx_answer_pace(json_t *status, const struct tmx_series *s, const struct tm
 /* `history` with its words: the series as a document. */
 json_t *tmx_answer_history(const struct tmx_series *s, const struct tmx_answer_series *names,
                            const struct tmx_control_request *r, uint64_t wall_ms);
+
+/* Operators. The file at `path`, signed by the key in `key_text`; n is 0 when both are NULL. Negative errno; then ret_error says in a
+ * sentence what is wrong. */
+int tmx_operators_load(const char *path, const char *key_text, struct tmx_operators *ret_operators, char *ret_error, size_t capacity)
+    TMX_MUST_CHECK;
+json_t *tmx_answer_no_operators(void);   /* the refusal that says what to do */
+json_t *tmx_answer_operators(const struct tmx_operators *operators);
+/* A signed request as it is kept: {"action", "by", "at_ms", "reason", "of"?, "member"?, "proposal"?, "deliveries"} */
+json_t *tmx_answer_record(struct tmx_bytes note, const struct tmx_operators *operators);
+
+/* Answers who asked: {"done", "index"? (0: none), "deliveries"}, or why nothing was done; `target` is that of E_DELIVERY. */
+void tmx_answer_operated(struct tmx_control *c, uint64_t client, enum tmx_operation_result result, enum tmx_action action, uint64_t index,
+                         size_t n, const struct tmx_operation_delivery *target);
 
 /* A directory file that the next turn of the core is to install. One at a time. */
 struct tmx_install {

@@ -42,6 +42,7 @@
     X(306, NO_CREDIT, "no-credit", "beyond the granted window of this destination")                                  \
     X(307, NOT_READY, "not-ready", "starting, recovering or stopping")                                               \
     X(308, BUSY, "busy", "too much outstanding: try again")                                                          \
+    X(309, DRAINING, "draining", "the broker's operators have stopped admission for a while")                        \
     /* 4xx: exceptions (CoE) */                                                                                      \
     X(401, RECIPIENT_REVOKED, "recipient-revoked", "the recipient was revoked before arrival")                       \
     X(402, RECIPIENT_LOST, "recipient-lost", "the recipient's copy is lost for good")                                \
@@ -49,6 +50,7 @@
     X(404, CONTENT_MISMATCH, "content-mismatch", "the sealed content contradicts the header")                        \
     X(405, CONTENT_INVALID, "content-invalid", "the sealed content is malformed or inflates beyond the limit")       \
     X(406, KEY_GONE, "key-gone", "the prekey's secret no longer exists")                                             \
+    X(407, ENDED_BY_OPERATORS, "ended-by-operators", "two operators of the broker ended it before arrival")          \
     /* 5xx: answers to a national application */                                                                     \
     X(501, UNKNOWN_TYPE, "unknown-type", "the message type is not in the catalogue")                                 \
     X(502, BAD_MRN, "bad-mrn", "the MRN is malformed or its check digit is wrong")                                   \

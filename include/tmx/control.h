@@ -7,8 +7,8 @@
  *
  * In a word, bytes up to 0x20, 0x7f and '%' are written %XX. The answer is one JSON document on one line; then the daemon
  * closes. Some answers have a payload: the document's member "payload" is its size, LF and so many bytes follow.
- * Servers bound everything: clients, sizes, time. Whoever may connect may ask for everything; the handler knows the
- * peer's uid and pid, for the log and for actions that need more.
+ * Servers bound everything: clients, sizes, time. Whoever may connect may look; what changes something is signed: by an
+ * operator (`operate`), or, what is installed, by those whose it is.
  *
  * Requests and their answers. Members marked ? may be missing. Times are milliseconds: of the wall clock where the name
  * ends in _at_ms, otherwise how long ago or how long. Members may be added; readers ignore what they do not know.
@@ -18,24 +18,26 @@
  *   status          {"document"?: 1, its version, "role": "broker" | "node" | "archive", "member"?: "DE" (node), "federation", "version", "pid", "at_ms",
  *                    "uptime_ms", "health": "ok" | "warning" | "critical",
  *                    "problems": [{"severity": "warning" | "critical", "text", "see"?: the command that looks deeper}],
- *                    "log": {"origin", "size", "root" (hex), "checkpoint_age_ms"?,
+ *                    "log": {"origin", "size", "root" (hex), "checkpoint_age_ms"?, "stopped"?: nothing is signed (broker), or used of it (node),
  *                            "cosigned": {"witnesses", "by", "size", "quorum", "age_ms"?, "upgrading"?}?},   a node's: its verified head,
  *                                                                            and whether evidence is being led there
  *                            "anchor"? (broker): {"size": of the newest head that has a time-stamp token, "age_ms": of it}
- *                    "spool": {"used_bytes", "capacity_bytes", "percent", "generation", "turns", "full_in_ms"?},
+ *                    "spool": {"used_bytes", "capacity_bytes", "percent", "generation", "turns", "full_in_ms"?,
+ *                              "full"?: nothing new is taken}, "clock_doubt"?: true or false,
  *                    "directory": {"serial", "expires_at_ms"},
  *                    "gates"? (broker): [{"member", "endpoint", "state": "up" | "starting" | "waiting" | "ending",
  *                                         "restarts", "failed"?: "why the last one ended"}],
  *                    "link"? (node): {"state": "up" | "down" | "never", "endpoint", "last_seen_ms"?, "last_error"?},
- *                    "destinations": [{"member", "link"? (broker): "up" | "down" | "never", "queued",
+ *                    "destinations": [{"member", "status"?: as in peers, "link"? (broker): "up" | "down" | "never", "queued",
  *                                      "queued_bytes"?, "oldest_ms"?, "in_flight"?, "last_error"?, "last_seen_ms"?,
  *                                      "ages"?: [how many wait under 1 min, 5 min, 20 min, 1 h, 4 h, 24 h, longer], "late"?: how many
  *                                      of them longer than "late_after_ms" (to 15 s; not known for some seconds after a start with a
  *                                      long queue), "next_retry_ms"?: until something in flight is sent again}],
- *                    "keys"?: {"prekeys_until_at_ms"?, "prekeys_of"?}: of the active member whose dated prekeys end first; of a node
- *                                                            its own
+ *                    "keys"?: {"prekeys_until_at_ms"?, "prekeys_of"?, "unreadable"?: path of a private key}: of the active member whose dated
+ *                                                            prekeys end first; of a node its own
  *                    "late_after_ms"? (broker): the configured target,
  *                    "inbox"? (node): {"offered", "leased", "held"},
+ *                    "stops", "proposals" (broker): as `operations` and `proposals` show them; "holds" (broker): {MEMBER: how many},
  *                    "counters": {NAME: NUMBER since the start, ...},
  *                    "rates"?: {COUNTER: [1 min, 15 min]},   a second, over the last 60 to 70 s and the last 15 min, or as long as
  *                                                            it runs; null in the first second
@@ -79,11 +81,16 @@
  *   directory show  {"serial", "federation", "issued_at_ms", "expires_at_ms",
  *                    "members": [{"member", "name", "status"}]}
  *   directory install, with the file attached                             {"installed": true, "serial"}
- *   release ID      (node) offers a held message again                    {"released": true}
  *   misbehaviour    (node) the newest of what did not fit the log: {"file": where it is, "written": it is there, "came_at_ms",
  *                   "text": the file (tmx/misbehaviour.h)}
- *   trust           (node) an operator has looked into it                 {"trusted": true}
- *   reload          as SIGHUP                                             {"reloaded": true}
+ *   operators       who may act: {"installation", "operators": [{"name", "key": verifier key, "rights": [action]}]}
+ *   operate, with the signed request attached (tmx/operator.h): {"done": action, "deliveries", "index"? (broker): its first entry}
+ *   operations      the last 50 of them: {"operations": [{"action", "by", "at_ms", "reason", "of"?, "member"?, "proposal"?, "index"?,
+ *                   "deliveries": [{"id", "recipient"}]}]}, the newest first
+ *   proposals       (broker) {"proposals": [the same, and "until_at_ms", "digest": of the signed request, base64]}
+ *   select queued|held|free MEMBER|- OLDER-THAN-MS TYPE|- [KEY]
+ *                   (broker) what an action would be about: {"deliveries": [{"id", "recipient", "sender", "type", "age_ms", "bytes",
+ *                   "held"}], "next"?: KEY to go on from}; without `next` to the end of the queues
  *   anchor show     (broker) what a time-stamp token is to be made over   {"size", "text": three lines}
  *   anchor install SIZE, with the token attached (DER)                    {"anchored": SIZE}
  *   witness request NAME  (broker) what a witness that no link leads to is to be asked: {"witness", "size": of the head,

@@ -21,6 +21,10 @@ struct tmx_doctor_port {
     bool listens;           /* the daemon is to listen there; otherwise it connects */
 };
 
+/* That of the status page, when `http` of the section is set; the endpoint is written to ret_endpoint. */
+bool tmx_doctor_http(const struct tmx_config *c, const char *section, char ret_endpoint[TMX_ENDPOINT_MAX + 1],
+                     struct tmx_doctor_port *ret_port);
+
 struct tmx_doctor_subject {
     const char *program;                  /* "tmx-broker" */
     const char *unit;                     /* "tmx-broker.service" */

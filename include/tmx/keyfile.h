@@ -9,7 +9,8 @@
  * public half is computed again and compared: a secret with a wrong public half would leak when it signs.
  *
  *   purpose                                   secret                     public
- *   signing, witness, log, authority, export  64, Ed25519 (seed||public) Ed25519
+ *   signing, witness, log, authority, export,
+ *   operator                                  64, Ed25519 (seed||public) Ed25519
  *   curve, last-resort, gate                  32, X25519                 X25519
  *   archive, label                            32 random bytes            zeros
  */

@@ -82,6 +82,18 @@
 #define TMX_HTTP_CLIENT_MS 10000u      /* from its beginning to its end */
 #define TMX_HTTP_FRESH_MS 1000u        /* an answer is made anew */
 
+/* what operators ask */
+#define TMX_OPERATORS_MAX 32u          /* of an installation */
+#define TMX_OPERATORS_FILE_MAX 16384u
+#define TMX_OPERATION_MAX 16384u       /* the signed request (protocol) */
+#define TMX_OPERATION_TARGETS_MAX 128u /* deliveries in one (protocol) */
+#define TMX_OPERATION_REASON_MAX 200u  /* (protocol) */
+#define TMX_OPERATION_NONCE 32u
+#define TMX_OPERATION_FRESH_MS 300000u /* a request counts so long before and after its time (protocol) */
+#define TMX_PROPOSAL_MS 86400000u      /* in which another operator may approve (protocol) */
+#define TMX_PROPOSALS_MAX 32u          /* open at a time */
+#define TMX_SELECT_ROWS 4096u          /* of the queue, looked at for one answer */
+
 /* unpacking */
 #define TMX_CODEC_FIELDS_MAX 65536u   /* fields of one message, nested ones included */
 

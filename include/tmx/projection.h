@@ -17,6 +17,9 @@
  *     refused-ids  message[16], sender[8] | entry u64: refusals that consumed numbers, whose id stays taken
  *     refusals     digest[32] of a refused body | entry u64
  *     destinations member[8] | queued u64, queued bytes u64, arrived u64, accepted u64, terminal u64: deliveries to it
+ *     stops        member[8] | entry u64: an operator has paused deliveries to it; the member empty: admission drains
+ *     holds        member[8], message[16] | entry u64: an operator holds that queued delivery
+ *     proposals    entry u64 | until u64 (ms), action u8, digest[32] of the signed request: that another operator may approve
  */
 #pragma once
 
@@ -34,6 +37,9 @@ enum tmx_projection_table {
     TMX_PROJECTION_REFUSED_IDS,
     TMX_PROJECTION_REFUSALS,
     TMX_PROJECTION_DESTINATIONS,
+    TMX_PROJECTION_STOPS,
+    TMX_PROJECTION_HOLDS,
+    TMX_PROJECTION_PROPOSALS,
     TMX_PROJECTION_TABLES,
 };
 

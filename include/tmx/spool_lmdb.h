@@ -26,6 +26,11 @@ int tmx_spool_lmdb_create(const char *path, uint64_t capacity, uint64_t generati
 int tmx_spool_lmdb_open(const char *path, uint64_t capacity, const char *role, struct tmx_spool **ret_spool,
                         char *ret_error, size_t error_size) TMX_MUST_CHECK;
 
+/* The same, but values that are damaged in `tables` (a bit each) do not keep it from being opened: who reads such a row gets
+ * -EBADMSG, and may delete it or write it anew. For rows that somebody else can tell and bring back. */
+int tmx_spool_lmdb_open_but(const char *path, uint64_t capacity, const char *role, uint64_t tables, struct tmx_spool **ret_spool,
+                            char *ret_error, size_t error_size) TMX_MUST_CHECK;
+
 /* Looks at a spool that nobody owns as open does, without owning it or writing anything: its errors, and -EBUSY when a process
  * owns it, which is then left alone. What the journal has more than the rows is not looked at. */
 int tmx_spool_lmdb_check(const char *path, uint64_t capacity, const char *role, char *ret_error, size_t error_size)

@@ -29,6 +29,9 @@ static const struct tmx_projection_layout layouts[TMX_PROJECTION_TABLES] = {
     [TMX_PROJECTION_DESTINATIONS] = { "destinations", 48, 8, 1, 6,
                                       { MEMBER("member"), U64("queued"), U64("queued bytes"), U64("arrived"),
                                         U64("accepted"), U64("terminal") } },
+    [TMX_PROJECTION_STOPS] = { "stops", 16, 8, 1, 2, { MEMBER("member"), U64("entry") } },
+    [TMX_PROJECTION_HOLDS] = { "holds", 32, 24, 2, 3, { MEMBER("member"), ID("message"), U64("entry") } },
+    [TMX_PROJECTION_PROPOSALS] = { "proposals", 49, 8, 1, 4, { U64("entry"), U64("until"), U8("action"), DIGEST("digest") } },
 };
 
 const struct tmx_projection_layout *tmx_projection_layout(enum tmx_projection_table table)

@@ -58,20 +58,36 @@ void tmx_answer_problem_see(json_t *problems, const char *severity, const char *
     json_array_append_new(problems, json_pack("{ss ss ss}", "severity", severity, "text", text, "see", see));
 }
 
-void tmx_answer_key_problem(json_t *problems, const char *folder, const char *name)
+/* NULL: it can be read. */
+static const char *unreadable(const char *path)
 {
-    char path[4096], see[4096 + 8], byte;
-    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-    (void)snprintf(see, sizeof(see), "ls -l %s", path);
+    char byte;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     ssize_t n = fd >= 0 ? read(fd, &byte, 1) : -1;
     int error = errno;
     if (fd >= 0) {
         (void)close(fd);
     }
-    if (n <= 0) {
-        tmx_answer_problem_see(problems, "critical", see, "%s cannot be read, and the next start needs it: %s", path,
-                               n == 0 ? "it is empty" : strerror(error));
+    return n > 0 ? NULL : n == 0 ? "it is empty" : strerror(error);
+}
+
+void tmx_answer_key_problem(json_t *problems, const char *folder, const char *name)
+{
+    char path[4096], see[4096 + 8];
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    (void)snprintf(see, sizeof(see), "ls -l %s", path);
+    const char *why = unreadable(path);
+    if (why != NULL) {
+        tmx_answer_problem_see(problems, "critical", see, "%s cannot be read, and the next start needs it: %s", path, why);
+    }
+}
+
+void tmx_answer_key(json_t *object, const char *folder, const char *name)
+{
+    char path[4096];
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    if (unreadable(path) != NULL) {
+        json_object_set_new(object, "unreadable", json_string(path));
     }
 }
 

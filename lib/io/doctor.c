@@ -45,6 +45,18 @@ void tmx_doctor_describe(const struct tmx_config *c, const char *section, struct
     }
 }
 
+bool tmx_doctor_http(const struct tmx_config *c, const char *section, char ret_endpoint[TMX_ENDPOINT_MAX + 1],
+                     struct tmx_doctor_port *ret_port)
+{
+    const char *http = tmx_config_string(c, section, "http");
+    if (http == NULL) {
+        return false;
+    }
+    (void)snprintf(ret_endpoint, TMX_ENDPOINT_MAX + 1, "tcp://%s", http);
+    *ret_port = (struct tmx_doctor_port){ "the status page", ret_endpoint, true };
+    return true;
+}
+
 /* ---- one check in a process of its own ---- */
 
 /* Findings are smaller than what a pipe takes at once: whole or not at all. */

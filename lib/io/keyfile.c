@@ -23,7 +23,7 @@ static const struct purpose {
     enum key_form form;
 } purposes[] = {
     { "signing", FORM_ED25519 },    { "witness", FORM_ED25519 }, { "log", FORM_ED25519 },
-    { "authority", FORM_ED25519 },  { "export", FORM_ED25519 },  { "curve", FORM_X25519 },
+    { "authority", FORM_ED25519 },  { "export", FORM_ED25519 },  { "operator", FORM_ED25519 }, { "curve", FORM_X25519 },
     { "gate", FORM_X25519 },        { "last-resort", FORM_X25519 }, { "archive", FORM_RANDOM },
     { "label", FORM_RANDOM },
 };

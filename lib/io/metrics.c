@@ -92,15 +92,44 @@ struct writing {
     FILE *out;
     const json_t *document;
     const char *role;
+    const char *node;   /* whose it is: a label of all that it says; NULL: the broker's */
     const char *told;   /* the name whose meaning was written last; NULL: none */
 };
+
+static void labels(const struct writing *w, const struct tmx_metric *m, const char *member)
+{
+    const char *mark = "{";
+    if (w->node != NULL) {
+        fputs("{node=\"", w->out);
+        label_value(w->node, w->out);
+        fputc('"', w->out);
+        mark = ",";
+    }
+    if (member != NULL) {
+        fprintf(w->out, "%smember=\"", mark);
+        label_value(member, w->out);
+        fputc('"', w->out);
+        mark = ",";
+    }
+    if (m->label != NULL) {
+        fputs(mark, w->out);
+        mark = ",";
+        if (m->value == TMX_METRIC_INFO) {
+            info_labels(w->document, m->path, m->label, w->out);
+        } else {
+            fputs(m->label, w->out);
+        }
+    }
+    if (*mark == ',') {
+        fputc('}', w->out);
+    }
+}
 
 static void sample(struct writing *w, const struct tmx_metric *m, const json_t *v, const char *member)
 {
     if (!fits(m, v)) {
         return;
     }
-    const char *shown = m->label == NULL ? "" : m->label;
     if (w->told == NULL || strcmp(w->told, m->name) != 0) {
         const struct tmx_metric *first = m;
         while (first->help == NULL) {
@@ -112,15 +141,7 @@ static void sample(struct writing *w, const struct tmx_metric *m, const json_t *
         w->told = m->name;
     }
     fprintf(w->out, "tmx_%s_%s", w->role, m->name);
-    if (m->value == TMX_METRIC_INFO) {
-        fputc('{', w->out);
-        info_labels(w->document, m->path, m->label, w->out);
-        fputc('}', w->out);
-    } else if (member != NULL || *shown != '\0') {
-        fputs(member != NULL ? "{member=\"" : "{", w->out);
-        label_value(member == NULL ? "" : member, w->out);
-        fprintf(w->out, "%s%s%s}", member != NULL ? "\"" : "", member != NULL && *shown != '\0' ? "," : "", shown);
-    }
+    labels(w, m, member);
     number(m, v, w->out);
 }
 
@@ -149,7 +170,8 @@ void tmx_metrics_write(const json_t *status, FILE *out)
 {
     const char *role = json_string_value(json_object_get(status, "role"));
     bool node = role != NULL && strcmp(role, "node") == 0;
-    struct writing w = { .out = out, .document = status, .role = node ? "node" : "broker" };
+    struct writing w = { .out = out, .document = status, .role = node ? "node" : "broker",
+                         .node = node ? json_string_value(json_object_get(status, "member")) : NULL };
     for (size_t i = 0; i < tmx_metrics_n; i++) {
         if ((tmx_metrics[i].of & (node ? TMX_METRIC_NODE : TMX_METRIC_BROKER)) != 0) {
             metric(&w, &tmx_metrics[i]);

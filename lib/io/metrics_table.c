@@ -12,14 +12,14 @@
 #define SECONDS TMX_METRIC_SECONDS, NULL, NULL
 #define IS(text) TMX_METRIC_IS, text, NULL
 #define PERCENTILE(text) TMX_METRIC_SECONDS, NULL, "percentile=\"" text "\""
+#define AGE(text) TMX_METRIC_NUMBER, NULL, "age=\"" text "\""
 #define STATE(text) TMX_METRIC_IS, text, "state=\"" text "\""
 
 const struct tmx_metric tmx_metrics[] = {
     /* the daemon */
     { BROKER, "version federation log.origin", "info", TMX_METRIC_INFO, NULL, "version federation log",
       "Which program, federation and log this is." },
-    { NODE, "version federation member", "info", TMX_METRIC_INFO, NULL, "version federation member",
-      "Which program, federation and member this is." },
+    { NODE, "version federation", "info", TMX_METRIC_INFO, NULL, "version federation", "Which program and federation this is." },
     { BOTH, "uptime_ms", "uptime_seconds", SECONDS, "Since the daemon was started." },
     { BOTH, "health", "health", STATE("ok"), "1 for the state that it is in; tmxctl status says why." },
     { BOTH, "health", "health", STATE("warning"), NULL },
@@ -45,6 +45,10 @@ const struct tmx_metric tmx_metrics[] = {
     { BOTH, "directory.expires_at_ms", "directory_expiry_timestamp_seconds", SECONDS,
       "When the member directory in force expires, in seconds since 1970." },
 
+    { BOTH, "keys.prekeys_until_at_ms", "prekeys_expiry_timestamp_seconds", SECONDS,
+      "When dated prekeys end, in seconds since 1970: the node's own, or those of the member whose end first." },
+    { BROKER, "late_after_ms", "late_after_seconds", SECONDS, "The target: who waits longer for a destination is late." },
+
     /* gates */
     { BROKER, "gates[].state", "gate_up", IS("up"), "1 when the gate of the member runs." },
     { BROKER, "gates[].restarts", "gate_restarts_total", NUMBER, "Times that it was started again." },
@@ -64,6 +68,14 @@ const struct tmx_metric tmx_metrics[] = {
     { BOTH, "destinations[].queued", "destination_queued", NUMBER, "Messages that wait for the member." },
     { BOTH, "destinations[].queued_bytes", "destination_queued_bytes", NUMBER, "Their size." },
     { BOTH, "destinations[].oldest_ms", "destination_oldest_seconds", SECONDS, "Age of the oldest that waits; none: no sample." },
+    { BROKER, "destinations[].ages[0]", "destination_queued_by_age", AGE("0-1m"), "How many of them have waited that long." },
+    { BROKER, "destinations[].ages[1]", "destination_queued_by_age", AGE("1m-5m"), NULL },
+    { BROKER, "destinations[].ages[2]", "destination_queued_by_age", AGE("5m-20m"), NULL },
+    { BROKER, "destinations[].ages[3]", "destination_queued_by_age", AGE("20m-1h"), NULL },
+    { BROKER, "destinations[].ages[4]", "destination_queued_by_age", AGE("1h-4h"), NULL },
+    { BROKER, "destinations[].ages[5]", "destination_queued_by_age", AGE("4h-24h"), NULL },
+    { BROKER, "destinations[].ages[6]", "destination_queued_by_age", AGE("24h-"), NULL },
+    { BROKER, "destinations[].late", "destination_late", NUMBER, "How many of them have waited longer than the target." },
     { BROKER, "destinations[].in_flight", "destination_in_flight", NUMBER, "Messages sent to the member, not arrived yet." },
     { BROKER, "destinations[].arrived", "destination_arrived", NUMBER,
       "Deliveries at the member's node that have no outcome yet." },

@@ -79,6 +79,7 @@ struct tmx_spool_subject {
     const char *path;
     uint64_t capacity;
     const char *role;
+    uint64_t spared;   /* tables whose values may be damaged, a bit each */
 };
 
 void tmx_env_set_role(struct tmx_env *e, const char *role);

@@ -146,7 +146,13 @@ static int catch_up(struct tmx_env *e, const char *path, char error[TMX_SPOOL_ER
 int tmx_spool_lmdb_open(const char *path, uint64_t capacity, const char *role, struct tmx_spool **ret_spool,
                         char *ret_error, size_t error_size)
 {
-    const struct tmx_spool_subject subject = { path, capacity, role };
+    return tmx_spool_lmdb_open_but(path, capacity, role, 0, ret_spool, ret_error, error_size);
+}
+
+int tmx_spool_lmdb_open_but(const char *path, uint64_t capacity, const char *role, uint64_t tables, struct tmx_spool **ret_spool,
+                            char *ret_error, size_t error_size)
+{
+    const struct tmx_spool_subject subject = { path, capacity, role, tables };
     char error[TMX_SPOOL_ERROR_MAX] = "no memory";
     struct tmx_env *e = calloc(1, sizeof(*e));
     int r = -ENOMEM;

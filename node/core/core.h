@@ -226,6 +226,7 @@ struct tmx_node {
     unsigned probe_code;                   /* of the last PROBE event of the turn */
     uint8_t probe_id[TMX_ID_SIZE];
     bool directory_changed;
+    struct tmx_node_operation operation;
 };
 
 /* turn.c */
@@ -523,7 +524,11 @@ void node_lease_void(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
 void node_lease_lapsed(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
 void node_in_expire(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
 void node_in_expired(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row);   /* with its report */
+/* A message that waits to be leased is offered no more, until it is released. */
+void node_hold(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
 void node_release(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
+/* operator.c */
+void node_operation(struct tmx_node *n, const struct tmx_node_event *ev);
 void node_query_movement(struct tmx_node *n, const struct node_request *rq);
 void node_query_message(struct tmx_node *n, const struct node_request *rq);
 void node_query_list(struct tmx_node *n, const struct node_request *rq);

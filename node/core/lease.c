@@ -309,6 +309,19 @@ void node_lease_void(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
     }
 }
 
+void node_hold(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
+{
+    struct tmx_row_in row;
+    if (node_in_read(n, id, &row) && row.state == TMX_IN_READY) {
+        node_in_unoffer(n, id, &row);
+        row.state = TMX_IN_HELD;
+        n->state.held++;
+        n->state_dirty = true;
+        node_in_write(n, id, &row);
+        node_notice(n, "message.set-aside", false, row.sender, id, TMX_CODE_OK, 0);
+    }
+}
+
 void node_release(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
 {
     struct tmx_row_in row;

@@ -12,6 +12,7 @@
 #include <tmx/catalogue.h>
 #include <tmx/directory.h>
 #include <tmx/note.h>
+#include <tmx/operator.h>
 #include <tmx/policy.h>
 #include <tmx/series.h>
 #include <tmx/spool.h>
@@ -64,10 +65,9 @@ enum tmx_node_event_kind {
     TMX_NODE_LINK_BUSY,          /* what was sent waits for a slow link, or does so no more: see `busy` */
     TMX_NODE_APP_REQUEST,        /* one ZeroMQ message of an application, its empty delimiter included if it had one */
     TMX_NODE_DIRECTORY,          /* an operator installs a directory file */
-    TMX_NODE_TRUST,              /* an operator has looked into a wrong head: link up again (LINK-6) */
     TMX_NODE_DISK,               /* how much the spool may still take in */
-    TMX_NODE_RELEASE,            /* an operator releases the held message `message_id` */
     TMX_NODE_PROBE,              /* an operator wants a probe sent to `member` (NODE-14) */
+    TMX_NODE_OPERATION,          /* what an operator asks, signed: release, hold, trust, reload (OPS-10) */
 };
 
 #define TMX_NODE_ROUTE_MAX 16u
@@ -81,9 +81,9 @@ struct tmx_node_event {
     struct tmx_bytes application;          /* APP_REQUEST: proven name; empty on the local endpoint */
     size_t n_frames;
     const struct tmx_bytes *frames;
-    struct tmx_bytes file;                 /* DIRECTORY */
+    struct tmx_bytes file;                 /* DIRECTORY; OPERATION: the signed request */
     struct tmx_bytes member;               /* PROBE */
-    uint8_t message_id[TMX_ID_SIZE];       /* RELEASE */
+    const struct tmx_operators *operators; /* OPERATION: who may ask */
     uint64_t submit_bytes, arrive_bytes;   /* DISK: of submissions; of deliveries */
     uint64_t turn_bytes;                   /* DISK: what one turn may write of what is there already */
     bool busy;                             /* LINK_BUSY: nothing new until it is not */
@@ -129,6 +129,12 @@ struct tmx_node_output {
     unsigned probe_code;                   /* of the last PROBE event: TMX_CODE_OK, or why none was sent */
     uint8_t probe_id[TMX_ID_SIZE];         /* of the probe */
     bool directory_changed;                /* endpoint and server key may have changed: see tmx_node_directory */
+    struct tmx_node_operation {            /* of the last OPERATION event */
+        enum tmx_operation_result result;
+        enum tmx_action action;            /* of a request that could be read */
+        size_t n;                          /* messages that it changed */
+        struct tmx_operation_delivery target;   /* E_DELIVERY: which */
+    } operation;
     bool misbehaved;                       /* there is a proof more: see tmx_node_misbehaviour */
 };
 

@@ -339,7 +339,7 @@ void node_sent_ended(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__L
     }
     bool arrived = d->state == TMX_OUT_DELIVERY_ARRIVED;
     bool lost = !expired && entry->code == TMX_CODE_RECIPIENT_LOST;
-    bool listed = expired || lost || entry->code == TMX_CODE_RECIPIENT_REVOKED;
+    bool listed = expired || lost || entry->code == TMX_CODE_RECIPIENT_REVOKED || entry->code == TMX_CODE_ENDED_BY_OPERATORS;
     if (!listed || item->index <= row.index || arrived != lost || (expired && entry->time_ms < row.expires_ms)) {
         contradiction(n, expired ? "log.expired-wrong" : "log.exception-wrong", id, item);
         return;

@@ -90,6 +90,8 @@ enum tmx_node_table {
     TMX_NT_PREKEY_ID,
     /* id, member -> the sealed reason text that came with the refusal of this recipient; kept, as the leaf is */
     TMX_NT_ATTACHMENT,
+    /* wall ms u64, nonce[32] of what an operator asked -> the signed request: the record, and that it is not done again */
+    TMX_NT_OPERATION,
 };
 
 enum tmx_node_direction { TMX_DIRECTION_SENT = 1, TMX_DIRECTION_RECEIVED = 2 };

@@ -94,6 +94,7 @@ static void output_reset(struct tmx_node *n)
     n->looks_left = NODE_LOOKS_MAX;
     n->n_sends = n->n_answers = n->n_notices = 0;
     n->notices_lost = 0;
+    n->operation = (struct tmx_node_operation){ .result = TMX_OPERATION_OK };
     n->more = n->directory_changed = n->session_begun = n->misbehaved = false;
     n->directory_result = TMX_DIRECTORY_OK;
     n->probe_code = TMX_CODE_OK;
@@ -121,15 +122,8 @@ static void step(struct tmx_node *n, const struct tmx_node_event *ev)
     case TMX_NODE_DIRECTORY:
         node_directory_install(n, ev->file, true);
         break;
-    case TMX_NODE_TRUST:
-        if (n->state.distrust) {
-            n->state.distrust = false;
-            n->state_dirty = true;
-            node_notice(n, "log.trusted", false, NULL, NULL, TMX_CODE_OK, n->state.head.size);
-        }
-        break;
-    case TMX_NODE_RELEASE:
-        node_release(n, ev->message_id);
+    case TMX_NODE_OPERATION:
+        node_operation(n, ev);
         break;
     case TMX_NODE_PROBE:
         node_probe(n, ev->member);
@@ -208,6 +202,7 @@ int tmx_node_turn(struct tmx_node *n, const struct tmx_node_event *events, size_
                                             .directory_result = n->directory_result,
                                             .probe_code = n->probe_code,
                                             .directory_changed = n->directory_changed,
+                                            .operation = n->operation,
                                             .misbehaved = n->misbehaved };
     memcpy(ret_output->probe_id, n->probe_id, sizeof(n->probe_id));
     return 0;

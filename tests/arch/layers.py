@@ -15,7 +15,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 HEADERS = {
     'base': 'ages err bytes series text limits code',
     'wire': 'codec gateframe',
-    'envelope': 'batch seal identifier catalogue directory envelope evidence',
+    'envelope': 'batch seal identifier catalogue directory envelope evidence operator',
     'audit': 'merkle misbehaviour note policy projection tree witness',
     'queue': 'spool',
     'io': 'transport zap gate_stream gate_link spool_lmdb keyfile config control locale log notify clock startup answer outbox room findings inspect http doctor why',

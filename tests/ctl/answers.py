@@ -26,17 +26,37 @@ broker = {
                  "duplicates": 21},
 }
 
+broker.update({
+    "document": 1, "late_after_ms": 1200000, "clock_doubt": False,
+    "keys": {"prekeys_until_at_ms": NOW + 29 * DAY, "prekeys_of": "CH"},
+    "rates": {"accepted": [12.3456, 101.5], "accepted_bytes": [34567.8, 340000.0], "arrived": [12.1, 101.2],
+              "delivered": [0.05, 100.9], "refused": [0.0, 0.0], "expired": [0.0, 0.004]},
+    "latency": {"arrived_ms": {"p50": [12, 14], "p99": [180, 2100]}, "delivered_ms": {"p50": [None, 950], "p99": [None, 130000]}}})
+broker["log"]["stopped"] = False
+broker["spool"].update(full=False, full_in_ms=9 * DAY)
+broker["destinations"][0].update(ages=[0] * 7, late=0)
+broker["destinations"][1].update(ages=[12, 0, 0, 0, 0, 0, 0], late=0, next_retry_ms=900)
+broker["destinations"][2].update(ages=[0] * 7, late=0)
+
 trouble = copy.deepcopy(broker)
 trouble["health"] = "critical"
 trouble["problems"] = [
-    {"severity": "critical", "text": "the spool is above its high-water mark: admission has stopped"},
-    {"severity": "warning", "text": "the gate of FR is not up"}]
+    {"severity": "critical", "text": "the spool is above its high-water mark: admission has stopped", "see": "tmxctl queue"},
+    {"severity": "warning", "text": "the gate of FR is not up", "see": "journalctl -u tmx-broker -g gate.down"},
+    {"severity": "warning", "text": "FR: 982451 wait longer than 20 min", "see": "tmxctl queue FR"},
+    {"severity": "warning", "text": "alarms were raised"}]
 trouble["spool"].update(used_bytes=61 << 30, percent=95)
 trouble["directory"]["expires_at_ms"] = NOW - 2 * 3600000
 trouble["gates"][1].update(state="waiting", restarts=3, failed="killed by signal 9")
 trouble["gates"][2]["restarts"] = 1
 trouble["destinations"][1].update(link="down", queued=982451, queued_bytes=45 << 30, oldest_ms=3 * DAY, in_flight=0,
-                                  last_error="no-credit", last_seen_ms=3 * DAY)
+                                  last_error="no-credit", last_seen_ms=3 * DAY, ages=[3, 40, 500, 6000, 70000, 800000, 105908],
+                                  late=982451)
+del trouble["destinations"][1]["next_retry_ms"]
+trouble["spool"].update(full=True, full_in_ms=3600000)
+trouble["log"].update(stopped=True, cosigned={"witnesses": 7, "by": 5, "size": 1234000, "quorum": True, "age_ms": 720000})
+trouble["keys"] = {"prekeys_until_at_ms": NOW - DAY, "prekeys_of": "FR", "unreadable": "/etc/tmx/keys/log.key"}
+trouble["clock_doubt"] = True
 del trouble["log"]["checkpoint_age_ms"]
 trouble["log"]["anchor"] = {"size": 1234000, "age_ms": 2 * DAY}
 
@@ -44,17 +64,25 @@ node = {
     "role": "node", "member": "DE", "federation": "eu.transit", "version": "0.1.0", "pid": 99, "at_ms": NOW,
     "uptime_ms": 90000, "health": "warning",
     "problems": [{"severity": "warning", "text": "the broker has not been heard for 5 min"}],
-    "log": {"origin": "tmx.eu.transit/log/2026a", "size": 1234000, "root": "cd" * 32},
-    "spool": {"used_bytes": 1048576, "capacity_bytes": 8 << 30, "percent": 0, "generation": 2},
+    "log": {"origin": "tmx.eu.transit/log/2026a", "size": 1234000, "root": "cd" * 32, "stopped": False},
+    "spool": {"used_bytes": 1048576, "capacity_bytes": 8 << 30, "percent": 0, "generation": 2, "full": False},
     "directory": {"serial": 12, "expires_at_ms": NOW + 60 * DAY},
     "link": {"state": "down", "endpoint": "tcp://192.0.2.1:7001", "last_seen_ms": 300000, "last_error": "bad-session"},
     "destinations": [{"member": "FR", "queued": 4, "in_flight": 2}, {"member": "CH", "queued": 0, "in_flight": 0}],
     "inbox": {"offered": 3, "leased": 1, "held": 0},
+    "keys": {"prekeys_until_at_ms": NOW + 20 * DAY, "prekeys_of": "DE"}, "clock_doubt": False,
+    "rates": {"submitted": [0.2, 3.0], "accepted": [0.0, 3.0], "received": [2.0, 2.0]},
+    "latency": {"accepted_ms": {"p50": [35, 40], "p99": [80, 90]}},
     "counters": {"submitted": 4, "delivered": 0},
 }
 
+well = copy.deepcopy(broker)
+well["destinations"][2].update(link="up", last_seen_ms=100)
+well["destinations"][1].update(queued=0, queued_bytes=0, in_flight=0, ages=[0] * 7)
+del well["destinations"][1]["oldest_ms"]
+
 fresh = copy.deepcopy(node)
-fresh.update(health="ok", problems=[], log={"origin": "", "size": 0, "root": ""})
+fresh.update(health="ok", problems=[], log={"origin": "", "size": 0, "root": "", "stopped": False})
 fresh["link"] = {"state": "never", "endpoint": "tcp://192.0.2.1:7001"}
 
 peers = {"peers": [
@@ -108,7 +136,8 @@ evil["link"]["last_error"] = "\u001b[2J\u001b[31mgone\nhealth: ok"
 evil["destinations"] = []
 evil["counters"] = {"\u001b[2Jx": 1, "y": "no number"}
 
-# name, arguments, request expected, attachment expected, answer (bytes, or None: nobody listens), exit code
+# name, arguments, request expected, attachment expected, answer (bytes, or None: nobody listens), exit code, and where it is not
+# 120, how many columns the screen has (None: it is none)
 head = "tmx.eu.transit/log/2026a\n70000\n" + "q6ur" * 10 + "q6s=\n"
 
 page = {"next": 9, "events": [
@@ -119,10 +148,56 @@ page = {"next": 9, "events": [
 both = f"message {ID}\nevidence {ID}"
 no_evidence = {"error": "no evidence of it: starting, recovering or stopping", "code": "not-ready"}
 AUTHORITY = b"threshold 1\ntmx.eu.transit/authority/1+17f7daea+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c\n"
+operators = {"installation": "tmx.eu.transit/broker", "operators": [
+    {"name": "alice", "key": "alice+d9a0e9a8+AYkk", "rights": ["pause", "resume", "hold"]},
+    {"name": "bob\u001b[2J", "key": "bob+51f2c4d1+AbN1", "rights": ["pause"]}]}
+proposal = {"action": "propose", "of": "expire", "by": "alice", "at_ms": NOW, "reason": "sent twice", "index": 81,
+            "deliveries": [{"id": ID, "recipient": "FR"}, {"id": ID, "recipient": "CH"}], "until_at_ms": NOW + DAY,
+            "digest": "q6ur" * 10 + "q6s="}
+approval = {"action": "approve", "by": "bob", "at_ms": NOW + 60000, "reason": "seen", "index": 84, "proposal": 81, "deliveries": []}
+waiting = {"id": ID, "recipient": "FR", "sender": "DE", "type": "CD001C", "age_ms": 7200000, "bytes": 2048, "held": False}
 
 CASES = [
     ("status-ok", ["status"], "status", b"", broker, 0),
     ("status-trouble", ["status"], "status", b"", trouble, 2),
+    ("status-all", ["--all", "status"], "status", b"", trouble, 2),
+    ("status-80", ["status"], "status", b"", trouble, 2, 80),
+    ("status-160", ["status"], "status", b"", trouble, 2, 160),
+    ("status-narrow", ["status"], "status", b"", trouble, 2, 46),
+    ("status-pipe", ["status"], "status", b"", trouble, 2, None),
+    ("status-node-80", ["--all", "status"], "status", b"", node, 1, 80),
+    ("status-well", ["status"], "status", b"", well, 0, 80),
+    ("watch-no-terminal", ["--watch", "status"], None, b"", None, 64),
+    ("watch-no-seconds", ["--watch=0", "status"], None, b"", None, 64),
+    ("check-backlog", ["check", "backlog"], "status", b"", broker, 0),
+    ("check-backlog-late", ["check", "backlog"], "status", b"", trouble, 2),
+    ("check-backlog-limit", ["check", "backlog", "--max-age", "4s"], "status", b"", broker, 1),
+    ("check-backlog-none", ["check", "backlog"], "status", b"", well, 0),
+    ("check-keys", ["check", "keys"], "status", b"", broker, 0),
+    ("check-keys-within", ["check", "keys", "--within", "61d"], "status", b"", broker, 1),
+    ("check-keys-unreadable", ["check", "keys"], "status", b"", trouble, 2),
+    ("check-keys-over", ["check", "keys"], "status", b"", dict(broker, keys={"prekeys_until_at_ms": NOW - DAY, "prekeys_of": "FR"}), 2),
+    ("check-log", ["check", "log"], "status", b"", broker, 0),
+    ("check-log-stopped", ["check", "log"], "status", b"", trouble, 2),
+    ("check-log-none", ["check", "log"], "status", b"", fresh, 1),
+    ("check-disk", ["check", "disk"], "status", b"", broker, 0),
+    ("check-disk-full", ["check", "disk"], "status", b"", trouble, 2),
+    ("check-disk-soon", ["check", "disk"], "status", b"", dict(broker, spool=dict(broker["spool"], full_in_ms=7200000)), 1),
+    ("check-peers", ["check", "peers"], "status", b"", well, 0),
+    ("check-peers-away", ["check", "peers"], "status", b"", broker, 1),
+    ("check-peers-node", ["check", "peers"], "status", b"", node, 2),
+    ("check-cosigned", ["check", "cosigned"], "status", b"", broker, 0),
+    ("check-cosigned-late", ["check", "cosigned"], "status", b"", trouble, 1),
+    ("check-directory", ["check", "directory"], "status", b"", broker, 0),
+    ("check-directory-over", ["check", "directory"], "status", b"", trouble, 2),
+    ("check-clock", ["check", "clock"], "status", b"", broker, 0),
+    ("check-clock-doubt", ["check", "clock"], "status", b"", trouble, 2),
+    ("check-older-daemon", ["check", "clock"], "status", b"", without(broker, "clock_doubt"), 3),
+    ("check-error", ["check", "clock"], "status", b"", {"error": "starting", "code": "not-ready"}, 3),
+    ("check-down", ["check", "log"], None, b"", None, 3),
+    ("check-unknown", ["check", "backlock"], None, b"", None, 64),
+    ("check-what", ["check"], None, b"", None, 64),
+    ("check-no-time", ["check", "backlog", "--max-age", "soon"], None, b"", None, 64),
     ("status-node", ["status"], "status", b"", node, 1),
     ("status-fresh", ["status"], "status", b"", fresh, 0),
     ("status-evil", ["status"], "status", b"", evil, 1),
@@ -175,7 +250,34 @@ CASES = [
     ("anchor-install", ["anchor", "install", "70000", "FILE"], "anchor install 70000", b"0\x82token", {"anchored": 70000}, 0),
     ("anchor-refused", ["anchor", "install", "70000", "FILE"], "anchor install 70000", b"0\x82token",
      {"error": "not anchored: that head has its token already", "code": "refused"}, 1),
-    ("release", ["release", ID.replace("-", "")], "release " + ID.replace("-", ""), b"", {"released": True}, 0),
+    ("operators", ["operators"], "operators", b"", operators, 0),
+    ("operators-none", ["operators"], "operators", b"", {"error": "this installation has no operators", "code": "no-operators"}, 1),
+    ("operations", ["operations"], "operations", b"", {"operations": [approval, proposal]}, 0),
+    ("operations-none", ["operations"], "operations", b"", {"operations": []}, 0),
+    ("proposals", ["proposals"], "proposals", b"", {"proposals": [proposal]}, 0),
+    ("proposals-none", ["proposals"], "proposals", b"", {"proposals": []}, 0),
+    ("pause", ["pause", "FR", "--reason", "it's due"], "status", b"", broker, 0),
+    ("pause-unknown", ["pause", "XX", "--reason", "it's due"], "status", b"", broker, 1),
+    ("drain", ["drain"], "status", b"", broker, 0),
+    ("hold", ["hold", "--to", "FR", "--older-than", "1h"], "select free FR 3600000 -", b"", {"deliveries": [waiting] * 12}, 0),
+    ("hold-nothing", ["hold", "--type", "CD001C"], "select free - 0 CD001C", b"", {"deliveries": []}, 1),
+    ("hold-id", ["hold", ID], "message " + ID, b"",
+     dict(message, deliveries=[{"recipient": "FR", "state": "queued", "held": False}, {"recipient": "CH", "state": "queued", "held": True},
+                               {"recipient": "IT", "state": "arrived", "held": False}]), 0),
+    ("release-id-none", ["release", ID, "--to", "FR"], "message " + ID, b"",
+     dict(message, deliveries=[{"recipient": "FR", "state": "queued", "held": False}]), 1),
+    ("release-node", ["release", ID], "message " + ID, b"", dict(message, deliveries=[{"recipient": "DE", "state": "held"}]), 0),
+    ("approve", ["approve", "81"], "proposals", b"", {"proposals": [proposal]}, 0),
+    ("approve-none", ["approve", "80"], "proposals", b"", {"proposals": [proposal]}, 1),
+    ("usage-hold", ["hold"], None, b"", None, 64),
+    ("usage-hold-both", ["hold", ID, "--type", "CD001C"], None, b"", None, 64),
+    ("usage-expire", ["expire", ID], None, b"", None, 64),
+    ("usage-propose", ["propose", "pause", "FR"], None, b"", None, 64),
+    ("usage-lose", ["propose", "lose", "--to", "FR"], None, b"", None, 64),
+    ("usage-pause", ["pause"], None, b"", None, 64),
+    ("usage-reason", ["pause", "FR", "--yes"], None, b"", None, 64),
+    ("usage-older", ["hold", "--older-than", "soon"], None, b"", None, 64),
+    ("usage-operators", ["operators", "sign"], None, b"", None, 64),
     ("misbehaviour", ["misbehaviour"], "misbehaviour", b"",
      {"file": "/p/misbehaviour-1", "written": True, "came_at_ms": NOW, "text": "tmx-fork@v1\n\ntmx.eu.transit/log/2026a\n\u001b[2J\n"}, 0),
     ("misbehaviour-none", ["misbehaviour"], "misbehaviour", b"",

@@ -31,7 +31,7 @@ def serve(listener, answer, heard):
             client.sendall(one if isinstance(one, bytes) else json.dumps(one).encode())
 
 
-def run(program, folder, arguments, answer, heard):
+def run(program, folder, arguments, answer, heard, columns):
     path = os.path.join(folder, "control")
     thread = None
     if answer is not None:
@@ -40,38 +40,45 @@ def run(program, folder, arguments, answer, heard):
         listener.listen(1)
         thread = threading.Thread(target=serve, args=(listener, answer, heard), daemon=True)
         thread.start()
-    environment = {"LC_ALL": "C", "PATH": os.environ["PATH"], "COLUMNS": "120"}
+    environment = {"LC_ALL": "C", "PATH": os.environ["PATH"]}
+    if columns is not None:
+        environment["COLUMNS"] = str(columns)
     for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
         if name in os.environ:
             environment[name] = os.environ[name]
-    result = subprocess.run([program, "--broker", folder] + arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    result = subprocess.run([program, "--broker", "RUN"] + arguments, cwd=os.path.dirname(folder), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, env=environment, timeout=30)
     if thread is not None:
         thread.join(10)
         listener.close()
         os.unlink(path)
-    text = result.stdout.decode().replace(folder, "RUN").replace(program, "tmxctl")
+    text = result.stdout.decode().replace(program, "tmxctl")
     return result.returncode, text
 
 
 def check(program, case, write):
     """None, or what is wrong."""
-    name, arguments, request, attachment, answer, code = case
+    name, arguments, request, attachment, answer, code = case[:6]
+    columns = case[6] if len(case) > 6 else 120
     heard = []
-    with tempfile.TemporaryDirectory(prefix="tmxctl") as folder:
+    with tempfile.TemporaryDirectory(prefix="tmxctl") as top:
+        folder = os.path.join(top, "RUN")   # its name is on the screen, which is broken by how long that is
+        os.mkdir(folder)
         file = os.path.join(folder, "directory.tmx")
         with open(file, "wb") as f:
             f.write(attachment)
-        arguments = [file if a == "FILE" else a for a in arguments]
+        arguments = [os.path.join("RUN", "directory.tmx") if a == "FILE" else a for a in arguments]
         if name == "down-status":
             then = int(time.time() * 1000) - 5 * 3600000
             stale = dict(answers.broker, at_ms=then,
-                         directory={"serial": 12, "expires_at_ms": then + 60 * answers.DAY})
+                         directory={"serial": 12, "expires_at_ms": then + 60 * answers.DAY},
+                         keys={"prekeys_until_at_ms": then + 29 * answers.DAY, "prekeys_of": "CH"})
             with open(os.path.join(folder, "status.json"), "w") as f:
                 json.dump(stale, f)
-        got_code, text = run(program, folder, arguments, answer, heard)
+        got_code, text = run(program, folder, arguments, answer, heard, columns)
     if name == "down-status":
         text = re.sub(r"[0-9-]{10} [0-9:]{8} UTC", "TIME UTC", text)
+        text = re.sub(r"first, [0-9-]{10}", "first, DAY", text)
     golden = os.path.join(HERE, "golden", name + ".txt")
     if write:
         with open(golden, "w") as f:

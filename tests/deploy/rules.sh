@@ -20,5 +20,5 @@ while read -r program command _; do
     tmx | systemctl | journalctl) ;;
     *) echo "$program is no program"; status=1 ;;
     esac
-done < <(sed -n 's/^ *command: "\{0,1\}//p' "$rules" | tr -d '"')
+done < <(sed -n 's/^ *command: //p' "$rules" | sed 's/{{[^}]*}}//g; s/--node [^ ]* *//; s/"//g')
 exit $status

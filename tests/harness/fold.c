@@ -33,6 +33,9 @@ void fold_init(struct fold *f, const struct federation *federation, const char *
     f->successor = false;
     f->retention = false;
     f->time_ms = f->serial = f->anchored = 0;
+    memset(f->stopped, 0, sizeof(f->stopped));
+    f->approved = 0;
+    f->n_proposals = 0;
     memset(&f->frontier, 0, sizeof(f->frontier));
     f->n_leaves = f->n_messages = f->n_deliveries = f->n_feeds = f->n_prekeys = 0;
     memset(f->pair, 0, sizeof(f->pair));
@@ -202,6 +205,7 @@ static void leave(struct fold *f, struct fold_delivery *d, enum tmx_delivery_sta
     m->n_open = (uint8_t)(m->n_open - (state == TMX_DELIVERY_ARRIVED ? 0 : 1));
     whole->kept = m->n_open == 0 && f->retention;
     d->row.state = state;
+    d->held = 0;
 }
 
 static bool report(struct fold *f, const Tmx__LogEntry *e)
@@ -239,12 +243,15 @@ static bool report(struct fold *f, const Tmx__LogEntry *e)
     return true;
 }
 
-/* An outcome by the broker: before arrival only, and expiry not before its time. */
+/* An outcome by the broker: before arrival only, and expiry not before its time; after it when two operators say so. */
 static bool ended(struct fold *f, const Tmx__LogEntry *e)
 {
+    bool lost = e->code == TMX_CODE_RECIPIENT_LOST;
+    bool decided = lost || e->code == TMX_CODE_ENDED_BY_OPERATORS;
     bool expired = e->kind == TMX__ENTRY_KIND__ENTRY_EXPIRED;
     struct fold_delivery *d = delivery_find(f, tmx_pb(e->message_id), tmx_pb(e->recipient));
-    if (d == NULL || d->row.state != TMX_DELIVERY_QUEUED || (expired && e->time_ms < d->row.expires_ms) ||
+    if (d == NULL || d->row.state != (lost ? TMX_DELIVERY_ARRIVED : TMX_DELIVERY_QUEUED) ||
+        (decided && f->approved != (lost ? TMX_ACTION_LOSE : TMX_ACTION_EXPIRE)) || (expired && e->time_ms < d->row.expires_ms) ||
         e->number != d->row.seq || e->reference->index != d->row.index ||
         !tmx_bytes_eq(tmx_pb(e->member), tmx_member_code(d->row.sender))) {
         return fold_fail(f, "leaf %zu ends a delivery that is %s", f->n_leaves,
@@ -356,6 +363,7 @@ static bool leaf(struct fold *f, const Tmx__LogEntry *e)
     }
     f->time_ms = e->time_ms;
     f->serial = e->directory_serial;
+    f->approved = e->kind == TMX__ENTRY_KIND__ENTRY_EXCEPTION ? f->approved : 0;
     switch ((int)e->kind) {
     case TMX__ENTRY_KIND__ENTRY_SHARD_START:
         f->successor = e->text.len > 0;
@@ -383,6 +391,8 @@ static bool leaf(struct fold *f, const Tmx__LogEntry *e)
         return true;
     case TMX__ENTRY_KIND__ENTRY_ANCHOR:
         return anchor(f, e);
+    case TMX__ENTRY_KIND__ENTRY_OPERATOR:
+        return fold_operator(f, e, e->message_id.len == 0 ? NULL : delivery_find(f, tmx_pb(e->message_id), tmx_pb(e->recipient)));
     default:
         return fold_fail(f, "leaf %zu is of a kind the broker does not write", f->n_leaves);
     }

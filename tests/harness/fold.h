@@ -15,6 +15,7 @@
 #define FOLD_DELIVERIES_MAX 2048u
 #define FOLD_FEED_MAX 16384u
 #define FOLD_PREKEYS_MAX 512u
+#define FOLD_PROPOSALS_MAX 64u
 
 struct fold_message {
     uint8_t id[TMX_ID_SIZE];
@@ -28,12 +29,13 @@ struct fold_delivery {
     uint8_t member[TMX_MEMBER_KEY];
     size_t message;                /* in messages */
     struct tmx_row_delivery row;   /* but ready_priority, which the log does not say */
+    uint64_t held;                 /* entry; 0 = an operator does not */
 };
 
 struct fold_leaf {
     Tmx__EntryKind kind;
     struct tmx_hash root;          /* of the log that ends with this leaf */
-    uint8_t body_digest[32];       /* REFUSAL; attachment digest of a REPORT; token digest of an ANCHOR */
+    uint8_t body_digest[32];       /* REFUSAL; attachment digest of a REPORT; token digest of an ANCHOR; record of an OPERATOR */
     uint64_t number;               /* DIRECTORY: serial; ANCHOR: size */
     bool consumed;                 /* REFUSAL: of these numbers, under this id of this sender */
     uint8_t message[TMX_ID_SIZE + TMX_MEMBER_KEY];
@@ -60,6 +62,13 @@ struct fold {
     bool retention;                /* the broker keeps containers for a while; set after fold_init */
     uint64_t time_ms, serial;
     uint64_t anchored;             /* size of the head anchored last */
+    uint64_t stopped[FEDERATION_MEMBERS_MAX + 1];   /* entry; the last one: admission */
+    unsigned approved;             /* enum tmx_action, for the exceptions that follow */
+    size_t n_proposals;
+    struct fold_proposal {
+        uint64_t index, until_ms;
+        unsigned action;
+    } proposals[FOLD_PROPOSALS_MAX];
     struct tmx_frontier frontier;
     size_t n_leaves;
     struct fold_leaf leaves[FOLD_LEAVES_MAX + 1];

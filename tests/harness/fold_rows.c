@@ -88,7 +88,7 @@ static bool message_row(struct fold *f, struct tmx_spool *spool, struct tmx_byte
  * it was raised to when the other has expired meanwhile. */
 static bool ready_right(const struct fold *f, const struct fold_delivery *d, uint8_t ready)
 {
-    bool head = d->row.state == TMX_DELIVERY_QUEUED && fold_lane_head(f, d) == d;
+    bool head = d->row.state == TMX_DELIVERY_QUEUED && fold_lane_head(f, d) == d && d->held == 0;
     if (!head) {
         return ready == TMX_NOT_READY;
     }
@@ -142,7 +142,7 @@ static bool ready_row(struct fold *f, struct tmx_spool *spool, struct tmx_bytes 
     struct tmx_row_delivery row;
     uint8_t at[TMX_ID_SIZE + TMX_MEMBER_KEY];
     struct tmx_bytes stored;
-    if (d == NULL) {
+    if (d == NULL || d->held != 0) {
         return false;
     }
     memcpy(at, d->id, TMX_ID_SIZE);
@@ -386,7 +386,7 @@ static uint64_t expected(const struct fold *f, enum tmx_broker_table table)
         bool waits = d->row.state == TMX_DELIVERY_QUEUED;
         queued += waits ? 1 : 0;
         labelled += waits && memcmp(d->row.label, none, sizeof(none)) != 0 ? 1 : 0;
-        ready += waits && fold_lane_head(f, d) == d ? 1 : 0;
+        ready += waits && d->held == 0 && fold_lane_head(f, d) == d ? 1 : 0;
     }
     for (size_t i = 0; i < f->n_leaves; i++) {
         refused += f->leaves[i].kind == TMX__ENTRY_KIND__ENTRY_REFUSAL ? 1 + f->leaves[i].consumed : 0;
@@ -429,6 +429,12 @@ static uint64_t expected(const struct fold *f, enum tmx_broker_table table)
         return kept;
     case TMX_T_ANCHOR:
         return anchors;
+    case TMX_T_STOP:
+        return fold_stops(f);
+    case TMX_T_HELD:
+        return fold_held(f);
+    case TMX_T_PROPOSAL:
+        return f->n_proposals;
     default:
         return UINT64_MAX;
     }
@@ -450,6 +456,9 @@ bool fold_compare(struct fold *f, struct tmx_spool *spool)
         [TMX_T_ERASE] = erase_row,
         [TMX_T_DIRECTORY] = directory_row, [TMX_T_COSIGNED] = cosigned_row,
         [TMX_T_ANCHOR] = anchor_row,
+        [TMX_T_STOP] = fold_stop_row,      [TMX_T_HELD] = fold_held_row,
+        [TMX_T_OPERATION] = fold_operation_row, [TMX_T_NONCE] = any_row,
+        [TMX_T_PROPOSAL] = fold_proposal_row,
     };
     for (unsigned t = TMX_T_META; t < TMX_N(tables); t++) {
         uint64_t rows, want = expected(f, (enum tmx_broker_table)t);

@@ -23,7 +23,7 @@ world_made() { fed_node_conf DE "http = 127.0.0.1:${ports[1]}"; }
 page() {   # page STATE PORT [PID]
     mkdir -p "$root/$1"
     python3 -B "$top/tests/hunts/page/page.py" "http://127.0.0.1:$2/" "$root/$1" "$1" "${@:3}" 2>"$root/said" ||
-        { [ -z "$pictures" ] || cp "$root/$1"/*.png "$pictures"; fail "the page, $1: $(tail -n 3 "$root/said")"; }
+        { [ -z "$pictures" ] || cp "$root/$1"/*.png "$pictures"; fail "the page, $1: $(tail -n 6 "$root/said" | cut -c1-600)"; }
     [ -z "$pictures" ] || { mkdir -p "$pictures" && cp "$root/$1"/*.png "$pictures"; }
 }
 

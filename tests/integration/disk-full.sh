@@ -74,6 +74,7 @@ fed_tmx DE send --to IT --type CD974C "$root"/out/more-* >/dev/null || fail "DE 
 await deferred 0 || fail "nothing was put off: $(look broker 'd["spool"]')"
 await says broker 2 'high-water' || fail "status does not say that the disk is full: $(cat "$root/status")"
 because broker IT disk-full || fail "why does not say that the disk is full: $(fed_ctl broker why IT)"
+fed_ctl broker check disk >"$root/status"; [ $? -eq 2 ] && grep -q '^TMX DISK CRITICAL' "$root/status" || fail "check: $(cat "$root/status")"
 alive broker
 before=$(accepted)
 [ "$before" -ge 500 ] || fail "only $before messages were accepted"

@@ -189,7 +189,8 @@ static void fold_end(struct sim *s, const Tmx__LogEntry *e, uint64_t index)
     struct checker *c = s->checker;
     struct folded *d = find(c, tmx_pb(e->message_id), tmx_pb(e->recipient));
     bool expired = e->kind == TMX__ENTRY_KIND__ENTRY_EXPIRED;
-    if (d == NULL || d->state != TMX_DELIVERY_QUEUED || (expired && e->time_ms < d->expires_ms)) {
+    bool lost = !expired && e->code == TMX_CODE_RECIPIENT_LOST;
+    if (d == NULL || d->state != (lost ? TMX_DELIVERY_ARRIVED : TMX_DELIVERY_QUEUED) || (expired && e->time_ms < d->expires_ms)) {
         sim_fail(s, "I1: leaf %" PRIu64 " ends a delivery that is %s", index,
                  d == NULL ? "unknown" : tmx_delivery_state_name(d->state));
         return;
@@ -199,6 +200,8 @@ static void fold_end(struct sim *s, const Tmx__LogEntry *e, uint64_t index)
     d->ended_ms = e->time_ms;
     if (expired) {
         SOMETIMES(expired_by_broker);
+    } else if (lost || e->code == TMX_CODE_ENDED_BY_OPERATORS) {
+        SOMETIMES(ended_by_operators);
     }
 }
 
@@ -510,6 +513,14 @@ static bool known_to_log(const struct checker *c, const uint8_t id[TMX_ID_SIZE])
     return false;
 }
 
+void check_any_id(struct sim *s, uint64_t nth, uint8_t ret_id[TMX_ID_SIZE])
+{
+    const struct checker *c = s->checker;
+    if (c->n > 0) {
+        memcpy(ret_id, c->deliveries[nth % c->n].id, TMX_ID_SIZE);
+    }
+}
+
 /* An operator looks after what may be held, so that it can end. */
 static void release_held(struct sim *s, unsigned i)
 {
@@ -518,10 +529,7 @@ static void release_held(struct sim *s, unsigned i)
     for (size_t k = 0; k < c->n; k++) {
         const struct folded *d = &c->deliveries[k];
         if (d->state == TMX_DELIVERY_ARRIVED && tmx_bytes_eq(tmx_member_code(d->member), code)) {
-            struct sim_event *ev = event_new(NULL, 0);
-            ev->kind = SIM_RELEASE;
-            memcpy(ev->id, d->id, TMX_ID_SIZE);
-            process_queue(s, &s->nodes[i].p, ev);
+            operators_release(s, i, d->id);
         }
     }
 }

@@ -6,6 +6,7 @@
  *   world.c     processes and their turns          app.c       national applications
  *   faults.c    what goes wrong, and when          check.c     invariants, from outside
  *   leftovers.c what must not be left in a spool   audited.c   what an auditor finds
+ *   operators.c what operators do
  *
  * A run is decided by its seed alone. Chaos phase: anything may fail, nothing wrong may happen. Then everything heals
  * and must drain in bounded time.
@@ -18,6 +19,7 @@
 #include "broker.h"
 #include "federation.h"
 #include "node.h"
+#include "operating.h"
 
 #define SIM_NODES_MAX 5u
 #define SIM_MESSAGES_MAX 400u
@@ -67,6 +69,11 @@
     X(container_erased)                                                                                                \
     X(container_erased_early)                                                                                          \
     X(head_anchored)                                                                                                   \
+    X(operator_acted)                                                                                                  \
+    X(operator_refused)                                                                                                \
+    X(delivery_held)                                                                                                   \
+    X(ended_by_operators)                                                                                              \
+    X(proposal_lapsed)                                                                                                 \
     X(evil_frames)                                                                                                     \
     X(priority_overtook)
 
@@ -144,11 +151,10 @@ struct sim_app {
 
 struct sim_event {                 /* waiting at a process for its next turn */
     struct sim_event *next;
-    enum { SIM_MESSAGE, SIM_GATE_DOWN, SIM_BUSY, SIM_APP, SIM_DIRECTORY, SIM_DISK, SIM_RELEASE, SIM_ANCHOR } kind;
+    enum { SIM_MESSAGE, SIM_GATE_DOWN, SIM_BUSY, SIM_APP, SIM_DIRECTORY, SIM_DISK, SIM_OPERATION, SIM_ANCHOR } kind;
     unsigned member;
     uint8_t route[8];
     bool flag;
-    uint8_t id[TMX_ID_SIZE];       /* RELEASE */
     uint64_t size;                 /* ANCHOR: of the head */
     size_t n_frames;
     struct tmx_bytes *frames;      /* one block, freed with the event */
@@ -190,6 +196,7 @@ struct sim {
     bool healed;
     uint64_t coarse_ms;            /* ticks no finer than this: long absences */
     struct federation federation;
+    struct operating operating;
     struct tmx_catalogue *catalogue;
     unsigned n_nodes;
     struct process broker_process;
@@ -262,6 +269,10 @@ void faults_heal(struct sim *s);
 void faults_node_disk(struct sim *s, unsigned i, bool full);
 bool faults_lost_keys(const struct sim *s);   /* some node was put back to an older copy */
 
+/* operators.c */
+void operators_step(struct sim *s);
+void operators_release(struct sim *s, unsigned i, const uint8_t id[TMX_ID_SIZE]);
+
 /* check.c */
 void check_new(struct sim *s);
 void check_free(struct sim *s);
@@ -272,4 +283,6 @@ bool check_drained(struct sim *s);
 void check_end(struct sim *s);
 void check_leftovers(struct sim *s);   /* leftovers.c */
 void check_audited(struct sim *s);     /* audited.c */
+/* The id of some message that was accepted; unchanged when there is none. */
+void check_any_id(struct sim *s, uint64_t nth, uint8_t ret_id[TMX_ID_SIZE]);
 const char *check_report(struct sim *s);

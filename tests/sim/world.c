@@ -189,9 +189,13 @@ static size_t broker_events(struct sim *s, struct tmx_broker_event *events, stru
             events[n].size = ev->size;
             events[n].file = ev->frames[0];
             break;
+        case SIM_OPERATION:
+            events[n].kind = TMX_BROKER_OPERATION;
+            events[n].file = ev->frames[0];
+            events[n].operators = &s->operating.operators;
+            break;
         case SIM_DISK:
         case SIM_APP:
-        case SIM_RELEASE:
             events[n].kind = TMX_BROKER_DISK;
             events[n].disk_full = ev->flag;
             events[n].erase_bytes = ev->flag ? SIM_ERASE_BYTES : 0;
@@ -224,6 +228,18 @@ static void broker_notices(struct sim *s, const struct tmx_broker_output *out)
         }
         if (strcmp(n->event, "log.anchored") == 0) {
             SOMETIMES(head_anchored);
+        }
+        if (strcmp(n->event, "operator.done") == 0) {
+            SOMETIMES(operator_acted);
+        }
+        if (strcmp(n->event, "operator.refused") == 0) {
+            SOMETIMES(operator_refused);
+        }
+        if (strcmp(n->event, "delivery.held") == 0) {
+            SOMETIMES(delivery_held);
+        }
+        if (strcmp(n->event, "proposal.lapsed") == 0) {
+            SOMETIMES(proposal_lapsed);
         }
     }
 }
@@ -346,12 +362,13 @@ static size_t node_events(struct sim *s, struct sim_node *sn, struct tmx_node_ev
         }
         p->first = ev->next;
         p->n_pending--;
-        e->kind = ev->kind == SIM_APP       ? TMX_NODE_APP_REQUEST
-                  : ev->kind == SIM_RELEASE ? TMX_NODE_RELEASE
-                  : ev->kind == SIM_BUSY    ? TMX_NODE_LINK_BUSY
-                  : ev->kind == SIM_DISK    ? TMX_NODE_DISK
-                                            : TMX_NODE_LINK_MESSAGE;
-        memcpy(e->message_id, ev->id, TMX_ID_SIZE);
+        e->kind = ev->kind == SIM_APP         ? TMX_NODE_APP_REQUEST
+                  : ev->kind == SIM_OPERATION ? TMX_NODE_OPERATION
+                  : ev->kind == SIM_BUSY      ? TMX_NODE_LINK_BUSY
+                  : ev->kind == SIM_DISK      ? TMX_NODE_DISK
+                                              : TMX_NODE_LINK_MESSAGE;
+        e->file = ev->kind == SIM_OPERATION ? ev->frames[0] : TMX_BYTES_NULL;
+        e->operators = &s->operating.operators;
         e->busy = ev->flag;
         e->submit_bytes = ev->flag ? 0 : UINT64_MAX;
         e->arrive_bytes = ev->flag ? SIM_FULL_BYTES : UINT64_MAX;
@@ -436,6 +453,7 @@ static void step(struct sim *s)
     if (!s->healed) {
         faults_step(s);
     }
+    operators_step(s);
     network_deliver(s);
     for (unsigned i = 0; i < s->n_nodes && !sim_failed(s); i++) {
         struct process *p = &s->nodes[i].p;
@@ -518,6 +536,7 @@ int sim_new(uint64_t seed, const struct tmx_catalogue *catalogue, bool trace, st
     s->now_ms = SIM_START_MS;
     s->catalogue = (struct tmx_catalogue *)(uintptr_t)catalogue;
     s->n_nodes = 3 + (unsigned)rng_below(&s->rng, 3);
+    operating_init(&s->operating);
     federation_init(&s->federation, codes, s->n_nodes, SIM_START_MS - 1000);
     s->federation.witnesses = true;
     federation_sign(&s->federation);

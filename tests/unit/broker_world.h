@@ -31,6 +31,7 @@ struct world {
     uint64_t queue_max, retention_ms;
     enum tmx_broker_anchor anchor_result;
     enum tmx_broker_witness witness_result;
+    struct tmx_broker_operation_view operation;
 };
 
 #define CH (&w->node[0])
@@ -70,6 +71,7 @@ static inline void turn(struct world *w, const struct tmx_broker_event *events, 
     w->directory_result = out.directory_result;
     w->anchor_result = out.anchor_result;
     w->witness_result = out.witness_result;
+    w->operation = out.operation;
 }
 
 static inline bool noticed(const struct world *w, const char *event)

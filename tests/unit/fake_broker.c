@@ -153,6 +153,28 @@ void tick(struct world *w, uint64_t ms)
     turn(w, &ev, 1);
 }
 
+enum tmx_operation_result operate_note(struct world *w, struct tmx_bytes note)
+{
+    struct tmx_node_event ev = world_event(w, TMX_NODE_OPERATION);
+    ev.file = note;
+    ev.operators = &w->operating.operators;
+    turn(w, &ev, 1);
+    return w->out.operation.result;
+}
+
+enum tmx_operation_result operate(struct world *w, unsigned who, enum tmx_action action, const uint8_t *id)
+{
+    static uint8_t note[TMX_OPERATION_MAX];
+    uint64_t nonce = w->operating.nonce;
+    operating_init(&w->operating);
+    w->operating.nonce = nonce;
+    struct tmx_operation op = operating_ask(&w->operating, action, w->wall_ms);
+    if (id != NULL) {
+        operating_target(&op, id, "DE");
+    }
+    return operate_note(w, operating_sign(&w->operating, who, &op, note));
+}
+
 bool noticed(const struct world *w, const char *event)
 {
     for (size_t i = 0; i < w->n_notices; i++) {

@@ -17,6 +17,7 @@
 
 #include "application.pb-c.h"
 #include "fake_member.h"
+#include "operating.h"
 #include "node.h"
 
 #define START_MS 1790000000000ull
@@ -64,6 +65,7 @@ struct world {
     uint64_t retention_ms;
     uint64_t mono_ms, wall_ms, entropy;
     struct tmx_node_output out;
+    struct operating operating;
     struct fake_node ch, de, it;    /* other members, as senders and recipients; de has the node's keys */
     Tmx__Response *response;        /* of the last request; NULL = none yet */
     size_t n_payload;
@@ -84,6 +86,10 @@ void node_start(struct world *w);
 void node_restart(struct world *w);
 void turn(struct world *w, struct tmx_node_event *events, size_t n);
 void tick(struct world *w, uint64_t ms);
+/* What the operator `who` asks, about a message this node received, or about none. */
+enum tmx_operation_result operate(struct world *w, unsigned who, enum tmx_action action, const uint8_t *id);
+/* A signed request as it is. */
+enum tmx_operation_result operate_note(struct world *w, struct tmx_bytes note);
 bool noticed(const struct world *w, const char *event);
 struct tmx_node_state_view state_of(struct world *w);
 /* Of the newest proof the node keeps, judged by the log's key alone; -1: it keeps none. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <tmx/code.h>
+#include <tmx/operator.h>
 
 #include "log_book.h"
 
@@ -265,6 +266,58 @@ uint64_t book_put_prekeys(const char *signer, const char *member, uint64_t set_s
     return book_put(&e);
 }
 
+static Tmx__LogEntry operator_entry(unsigned action, unsigned record)
+{
+    static uint8_t digest[TMX_HASH_SIZE];
+    Tmx__LogEntry e = book_entry(TMX__ENTRY_KIND__ENTRY_OPERATOR);
+
+    digest[0] = (uint8_t)record;
+    e.code = action;
+    e.digest = book_bin(digest, sizeof digest);
+    return e;
+}
+
+uint64_t book_put_operator(unsigned action, uint64_t number, const Tmx__LogRef *ref, unsigned record)
+{
+    Tmx__LogEntry e = operator_entry(action, record);
+    Tmx__LogRef named;
+
+    e.number = number;
+    if (ref != NULL) {
+        named = *ref;
+        e.reference = &named;
+    }
+    return book_put(&e);
+}
+
+uint64_t book_put_pause(const char *member, unsigned record)
+{
+    Tmx__LogEntry e = operator_entry(TMX_ACTION_PAUSE, record);
+
+    e.recipient = book_str(member);
+    return book_put(&e);
+}
+
+uint64_t book_put_hold(struct mail *m, size_t i, unsigned action, unsigned record)
+{
+    Tmx__LogEntry e = operator_entry(action, record);
+    Tmx__LogRef ref = book_ref(m->index);
+
+    e.member = m->header.sender;
+    e.message_id = book_bin(m->id, sizeof m->id);
+    e.recipient = m->recipient[i].member;
+    e.reference = &ref;
+    e.number = m->recipient[i].seq;
+    return book_put(&e);
+}
+
+void book_put_decision(unsigned action)
+{
+    const Tmx__LogRef ref = book_ref(book_put_operator(TMX_ACTION_PROPOSE, action, NULL, 101));
+
+    book_put_operator(TMX_ACTION_APPROVE, action, &ref, 102);
+}
+
 struct mail book_first;
 struct mail book_second;
 struct mail book_third;
@@ -309,7 +362,7 @@ void book_honest(void)
     book_acceptance = book_ref(5);
     refusal.reference = &book_acceptance;
     book_put(&refusal);
-    action.code = 1;
+    action.code = TMX_ACTION_RELOAD;
     action.digest = book_bin(book->roots[1].b, TMX_HASH_SIZE);
     book_put(&action);
     assert_int_equal(book->n, 13);

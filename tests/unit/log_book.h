@@ -79,6 +79,12 @@ uint64_t book_put_directory(void);
 void book_keep_directory(struct book *b);
 void book_change_directory(const char *code, Tmx__MemberStatus status);
 uint64_t book_put_prekeys(const char *signer, const char *member, uint64_t set_serial);
+/* OPERATOR; `record` is any number: the same one, the same record. Of no member and no delivery; about the i-th delivery. */
+uint64_t book_put_operator(unsigned action, uint64_t number, const Tmx__LogRef *ref, unsigned record);
+uint64_t book_put_pause(const char *member, unsigned record);
+uint64_t book_put_hold(struct mail *m, size_t i, unsigned action, unsigned record);
+/* PROPOSE and APPROVE, by two. */
+void book_put_decision(unsigned action);
 /* Thirteen entries of an honest log. */
 void book_honest(void);
 

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 #include <tmx/code.h>
+#include <tmx/operator.h>
 
 #include "log_book.h"
 
@@ -36,7 +37,7 @@ static void bad_reference_ahead(void)
     Tmx__LogEntry e = book_entry(TMX__ENTRY_KIND__ENTRY_OPERATOR);
     Tmx__LogRef ref = book_ref(book->n);
 
-    e.code = 1;
+    e.code = TMX_ACTION_APPROVE;
     e.digest = book_bin(book->roots[1].b, TMX_HASH_SIZE);
     e.reference = &ref;
     book_expect_fault(AUDIT_REFERENCE, book_put(&e));
@@ -152,7 +153,122 @@ static void bad_lost_before_arrival(void)
 {
     Tmx__LogEntry e = book_ended(&book_second, 0, TMX__ENTRY_KIND__ENTRY_EXCEPTION, TMX_CODE_RECIPIENT_LOST);
 
+    book_put_decision(TMX_ACTION_LOSE);
     book_expect_fault(AUDIT_STATE, book_put(&e));
+}
+
+static void bad_lost_undecided(void)
+{
+    Tmx__LogEntry e = book_ended(&book_third, 0, TMX__ENTRY_KIND__ENTRY_EXCEPTION, TMX_CODE_RECIPIENT_LOST);
+
+    book_expect_fault(AUDIT_STATE, book_put(&e));
+}
+
+/* OPS-8: the decision was another one, or something came between. */
+static void bad_ended_undecided(void)
+{
+    Tmx__LogEntry e = book_ended(&book_second, 0, TMX__ENTRY_KIND__ENTRY_EXCEPTION, TMX_CODE_ENDED_BY_OPERATORS);
+
+    book_put_decision(TMX_ACTION_LOSE);
+    book_expect_fault(AUDIT_STATE, book_put(&e));
+}
+
+static void bad_ended_later(void)
+{
+    Tmx__LogEntry e = book_ended(&book_second, 0, TMX__ENTRY_KIND__ENTRY_EXCEPTION, TMX_CODE_ENDED_BY_OPERATORS);
+
+    book_put_decision(TMX_ACTION_EXPIRE);
+    book_put_operator(TMX_ACTION_RELOAD, 0, NULL, 3);
+    book_expect_fault(AUDIT_STATE, book_put(&e));
+}
+
+static void bad_ended_after_arrival(void)
+{
+    Tmx__LogEntry e = book_ended(&book_third, 0, TMX__ENTRY_KIND__ENTRY_EXCEPTION, TMX_CODE_ENDED_BY_OPERATORS);
+
+    book_put_decision(TMX_ACTION_EXPIRE);
+    book_expect_fault(AUDIT_STATE, book_put(&e));
+}
+
+static void bad_approval_by_the_proposer(void)
+{
+    const Tmx__LogRef ref = book_ref(book_put_operator(TMX_ACTION_PROPOSE, TMX_ACTION_EXPIRE, NULL, 1));
+
+    book_expect_fault(AUDIT_STATE, book_put_operator(TMX_ACTION_APPROVE, TMX_ACTION_EXPIRE, &ref, 1));
+}
+
+static void bad_approval_too_late(void)
+{
+    const Tmx__LogRef ref = book_ref(book_put_operator(TMX_ACTION_PROPOSE, TMX_ACTION_EXPIRE, NULL, 1));
+
+    book->now_ms += TMX_PROPOSAL_MS;
+    book_expect_fault(AUDIT_STATE, book_put_operator(TMX_ACTION_APPROVE, TMX_ACTION_EXPIRE, &ref, 2));
+}
+
+static void bad_lapse_too_early(void)
+{
+    const Tmx__LogRef ref = book_ref(book_put_operator(TMX_ACTION_PROPOSE, TMX_ACTION_EXPIRE, NULL, 1));
+
+    book->now_ms += TMX_PROPOSAL_MS - 60000;
+    book_expect_fault(AUDIT_STATE, book_put_operator(TMX_ACTION_LAPSE, TMX_ACTION_EXPIRE, &ref, 1));
+}
+
+static void bad_second_approval(void)
+{
+    const Tmx__LogRef ref = book_ref(book_put_operator(TMX_ACTION_PROPOSE, TMX_ACTION_EXPIRE, NULL, 1));
+
+    book_put_operator(TMX_ACTION_APPROVE, TMX_ACTION_EXPIRE, &ref, 2);
+    book_expect_fault(AUDIT_REFERENCE, book_put_operator(TMX_ACTION_APPROVE, TMX_ACTION_EXPIRE, &ref, 3));
+}
+
+static void bad_proposal_of_a_pause(void)
+{
+    book_expect_fault(AUDIT_STATE, book_put_operator(TMX_ACTION_PROPOSE, TMX_ACTION_PAUSE, NULL, 1));
+}
+
+static void bad_drain_twice(void)
+{
+    book_put_operator(TMX_ACTION_DRAIN, 0, NULL, 1);
+    book_expect_fault(AUDIT_STATE, book_put_operator(TMX_ACTION_DRAIN, 0, NULL, 2));
+}
+
+static void bad_admit_undrained(void)
+{
+    book_expect_fault(AUDIT_STATE, book_put_operator(TMX_ACTION_ADMIT, 0, NULL, 1));
+}
+
+static void bad_action(void)
+{
+    book_expect_fault(AUDIT_FORMAT, book_put_operator((enum tmx_action)TMX_ACTIONS_END, 0, NULL, 1));
+}
+
+static void bad_pause_of_nobody(void)
+{
+    book_expect_fault(AUDIT_FORMAT, book_put_operator(TMX_ACTION_PAUSE, 0, NULL, 1));
+}
+
+static void bad_hold_of_arrived(void)
+{
+    book_expect_fault(AUDIT_STATE, book_put_hold(&book_third, 0, TMX_ACTION_HOLD, 1));
+}
+
+static void bad_hold_twice(void)
+{
+    book_put_hold(&book_second, 0, TMX_ACTION_HOLD, 1);
+    book_expect_fault(AUDIT_STATE, book_put_hold(&book_second, 0, TMX_ACTION_HOLD, 2));
+}
+
+static void bad_release_of_unheld(void)
+{
+    book_expect_fault(AUDIT_STATE, book_put_hold(&book_second, 0, TMX_ACTION_RELEASE, 1));
+}
+
+static void bad_hold_of_another(void)
+{
+    struct mail m = book_second;
+
+    m.id[0] ^= 1;
+    book_expect_fault(AUDIT_REFERENCE, book_put_hold(&m, 0, TMX_ACTION_HOLD, 1));
 }
 
 static uint64_t put_erased(struct mail *m, uint64_t acceptance)
@@ -224,7 +340,24 @@ static void test_bad_deliveries(void **state)
                                            bad_erasure_of_arrived,
                                            bad_second_erasure,
                                            bad_erasure_of_another,
-                                           bad_erasure_of_nothing };
+                                           bad_erasure_of_nothing,
+                                           bad_lost_undecided,
+                                           bad_ended_undecided,
+                                           bad_ended_later,
+                                           bad_ended_after_arrival,
+                                           bad_approval_by_the_proposer,
+                                           bad_approval_too_late,
+                                           bad_lapse_too_early,
+                                           bad_second_approval,
+                                           bad_proposal_of_a_pause,
+                                           bad_drain_twice,
+                                           bad_admit_undrained,
+                                           bad_action,
+                                           bad_pause_of_nobody,
+                                           bad_hold_of_arrived,
+                                           bad_hold_twice,
+                                           bad_release_of_unheld,
+                                           bad_hold_of_another };
 
     book_run_cases(cases, TMX_N(cases));
 }
@@ -245,10 +378,36 @@ static void test_good_steps(void **state)
     book_change_directory("CH", TMX__MEMBER_STATUS__MEMBER_REVOKED);
     e = book_ended(&m, 0, TMX__ENTRY_KIND__ENTRY_EXCEPTION, TMX_CODE_RECIPIENT_REVOKED);
     book_put(&e);
+    book_put_decision(TMX_ACTION_LOSE);
     e = book_ended(&m, 1, TMX__ENTRY_KIND__ENTRY_EXCEPTION, TMX_CODE_RECIPIENT_LOST);
     book_put(&e);
     book->now_ms = book_second.header.expires_ms;
     e = book_ended(&book_second, 0, TMX__ENTRY_KIND__ENTRY_EXPIRED, 0);
+    book_put(&e);
+    book_expect_ok();
+}
+
+/* What operators may do, one after the other. OPS-5 … OPS-8 */
+static void test_operators(void **state)
+{
+    Tmx__LogEntry e;
+    Tmx__LogRef ref;
+
+    book_honest();
+    book_put_operator(TMX_ACTION_DRAIN, 0, NULL, 1);
+    book_put_operator(TMX_ACTION_ADMIT, 0, NULL, 2);
+    book_put_operator(TMX_ACTION_DRAIN, 0, NULL, 3);
+    book_put_hold(&book_second, 0, TMX_ACTION_HOLD, 4);
+    book_put_hold(&book_second, 0, TMX_ACTION_RETRY, 5);
+    book_put_hold(&book_second, 0, TMX_ACTION_RELEASE, 6);
+    ref = book_ref(book_put_operator(TMX_ACTION_PROPOSE, TMX_ACTION_EXPIRE, NULL, 7));
+    book_put_operator(TMX_ACTION_WITHDRAW, TMX_ACTION_EXPIRE, &ref, 8);
+    ref = book_ref(book_put_operator(TMX_ACTION_PROPOSE, TMX_ACTION_EXPIRE, NULL, 9));
+    book->now_ms += TMX_PROPOSAL_MS;
+    book_put_operator(TMX_ACTION_LAPSE, TMX_ACTION_EXPIRE, &ref, 9);
+    book_put_hold(&book_second, 0, TMX_ACTION_HOLD, 10);
+    book_put_decision(TMX_ACTION_EXPIRE);
+    e = book_ended(&book_second, 0, TMX__ENTRY_KIND__ENTRY_EXCEPTION, TMX_CODE_ENDED_BY_OPERATORS);
     book_put(&e);
     book_expect_ok();
 }
@@ -267,6 +426,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_deliveries),
         cmocka_unit_test_setup_teardown(test_good_steps, book_setup, book_teardown),
+        cmocka_unit_test_setup_teardown(test_operators, book_setup, book_teardown),
         cmocka_unit_test_setup_teardown(test_suspended_reports, book_setup, book_teardown),
     };
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <tmx/code.h>
+#include <tmx/operator.h>
 #include <tmx/text.h>
 
 #include "../../broker/audit/fold.h"
@@ -217,7 +218,7 @@ static void expect_difference(void)
 static struct mail expired;
 static struct mail open_one;
 
-/* The honest log, and what it lacks: an expiry, an exception by the broker, a second directory, a second prekey set. */
+/* The honest log, and what it lacks: what operators did, an expiry, an exception by the broker, a second directory, a second prekey set. */
 static void write_log(void)
 {
     Tmx__LogEntry e;
@@ -227,6 +228,7 @@ static void write_log(void)
     book_put_prekeys("CH", "CH", 5);
     book_compose(&expired, "CH", "FR", NULL);
     book_accept(&expired);
+    book_put_hold(&expired, 0, TMX_ACTION_HOLD, 1);
     book->now_ms += 2 * 86400000ull;
     e = book_ended(&expired, 0, TMX__ENTRY_KIND__ENTRY_EXPIRED, 0);
     book_put(&e);
@@ -235,6 +237,10 @@ static void write_log(void)
     book_report(&open_one, 0, TMX__OUTCOME__OUTCOME_COA, 0);
     book_report(&open_one, 0, TMX__OUTCOME__OUTCOME_COD_NEGATIVE, TMX_CODE_REFUSED);
     book_report(&open_one, 1, TMX__OUTCOME__OUTCOME_COA, 0);
+    book_put_hold(&book_second, 0, TMX_ACTION_HOLD, 2);
+    book_put_operator(TMX_ACTION_DRAIN, 0, NULL, 3);
+    book_put_pause("FR", 4);
+    book_put_operator(TMX_ACTION_PROPOSE, TMX_ACTION_EXPIRE, NULL, 5);
     book_change_directory("CH", TMX__MEMBER_STATUS__MEMBER_REVOKED);
     book_compose(&m, "FR", "DE", NULL);
     book_accept(&m);
@@ -255,7 +261,7 @@ static int setup(void **state)
 
 static void test_equal(void **state)
 {
-    static const uint64_t rows[TMX_PROJECTION_TABLES] = { 1, 2, 4, 6, 8, 1, 2, 3 };
+    static const uint64_t rows[TMX_PROJECTION_TABLES] = { 1, 2, 4, 6, 8, 1, 2, 3, 2, 1, 1 };
     static const uint64_t states[TMX_PROJECTION_STATES] = { 2, 2, 1, 1, 1, 1 };
 
     expect_equal();

@@ -97,16 +97,16 @@ static void test_values(void **state)
     expect("{\"role\": \"node\", \"member\": \"DE\", \"federation\": \"a\\\"b\\\\c\\nd\", \"version\": \"1\","
            " \"health\": \"warning\", \"log\": {\"size\": 9007199254740991, \"cosigned\": {\"quorum\": true}},"
            " \"destinations\": [{\"member\": \"FR\", \"queued\": 7}, {\"queued\": 8}, 9, {\"member\": \"CH\", \"queued\": \"x\"}]}",
-           "# HELP tmx_node_info Which program, federation and member this is.\n# TYPE tmx_node_info gauge\n"
-           "tmx_node_info{version=\"1\",federation=\"a\\\"b\\\\c\\nd\",member=\"DE\"} 1\n"
+           "# HELP tmx_node_info Which program and federation this is.\n# TYPE tmx_node_info gauge\n"
+           "tmx_node_info{node=\"DE\",version=\"1\",federation=\"a\\\"b\\\\c\\nd\"} 1\n"
            "# HELP tmx_node_health 1 for the state that it is in; tmxctl status says why.\n# TYPE tmx_node_health gauge\n"
-           "tmx_node_health{state=\"ok\"} 0\ntmx_node_health{state=\"warning\"} 1\ntmx_node_health{state=\"critical\"} 0\n"
+           "tmx_node_health{node=\"DE\",state=\"ok\"} 0\ntmx_node_health{node=\"DE\",state=\"warning\"} 1\ntmx_node_health{node=\"DE\",state=\"critical\"} 0\n"
            "# HELP tmx_node_log_entries_total Entries of the log; of a node, those below its verified head.\n"
-           "# TYPE tmx_node_log_entries_total counter\ntmx_node_log_entries_total 9007199254740991\n"
+           "# TYPE tmx_node_log_entries_total counter\ntmx_node_log_entries_total{node=\"DE\"} 9007199254740991\n"
            "# HELP tmx_node_log_cosigned_quorum 1 when that head has the quorum of the policy.\n"
-           "# TYPE tmx_node_log_cosigned_quorum gauge\ntmx_node_log_cosigned_quorum 1\n"
+           "# TYPE tmx_node_log_cosigned_quorum gauge\ntmx_node_log_cosigned_quorum{node=\"DE\"} 1\n"
            "# HELP tmx_node_destination_queued Messages that wait for the member.\n"
-           "# TYPE tmx_node_destination_queued gauge\ntmx_node_destination_queued{member=\"FR\"} 7\n");
+           "# TYPE tmx_node_destination_queued gauge\ntmx_node_destination_queued{node=\"DE\",member=\"FR\"} 7\n");
 }
 
 /* Neither a document of another form nor none writes what is no metric. */

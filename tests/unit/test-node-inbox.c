@@ -456,9 +456,7 @@ static void test_lapse(void **state)
     assert_null(lease(w, 5000, 0));
     assert_int_equal(state_of(w).held, 1);
     assert_true(noticed(w, "message.held"));
-    struct tmx_node_event ev = { .kind = TMX_NODE_RELEASE, .mono_ms = w->mono_ms, .wall_us = w->wall_ms * 1000 };
-    memcpy(ev.message_id, id, sizeof(id));
-    turn(w, &ev, 1);
+    assert_int_equal(operate(w, 0, TMX_ACTION_RELEASE, id), TMX_OPERATION_OK);
     assert_int_equal(state_of(w).held, 0);
     const Tmx__Leased *l = lease(w, 5000, 0);
     assert_non_null(l);

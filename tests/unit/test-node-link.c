@@ -95,8 +95,7 @@ static void test_distrust(void **state)
         assert_int_equal(verdict_of(w), verdicts[i]);
         tick(w, 100000);
         assert_int_equal(w->n_hellos, 0);   /* until an operator acted */
-        struct tmx_node_event ev = { .kind = TMX_NODE_TRUST, .mono_ms = w->mono_ms, .wall_us = w->wall_ms * 1000 };
-        turn(w, &ev, 1);
+        assert_int_equal(operate(w, 0, TMX_ACTION_TRUST, NULL), TMX_OPERATION_OK);
         assert_int_equal(w->n_hellos, 1);
         world_teardown(&fresh);
     }

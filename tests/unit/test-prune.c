@@ -250,10 +250,10 @@ static void test_continued(void **state)
     export_now();
     expect_kept_from(512);
     assert_true(asked->first == 256 && asked->entries >= 256);
-    assert_true(run_in_target("cp tile/0/000 kept && cp tile/0/001 tile/0/000"));
+    assert_true(run_in_target("cp tile/0/000 aside && cp tile/0/001 tile/0/000"));
     assert_true(export_from(HONEST) < 0);
     assert_non_null(strstr(why, "damaged"));
-    assert_true(run_in_target("mv kept tile/0/000 && truncate -s 100 tile/0/001"));
+    assert_true(run_in_target("mv aside tile/0/000 && truncate -s 100 tile/0/001"));
     assert_int_equal(export_from(HONEST), -EBADMSG);
 }
 

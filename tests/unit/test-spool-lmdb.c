@@ -516,6 +516,32 @@ static void cut_files_are_found(void **state)
     free(data);
 }
 
+/* Damage in a spared table does not keep the spool closed; in any other one it does. */
+static void spared_damage_opens(void **state)
+{
+    struct place *p = *state;
+    uint8_t run[16];
+    assert_int_equal(write_row(p->s, 3, 0x41, 3000), 0);
+    assert_int_equal(write_row(p->s, 3, 0x42, 9000), 0);
+    assert_int_equal(write_row(p->s, 3, 0x43, 20), 0);
+    assert_int_equal(write_row(p->s, 4, 0x44, 20), 0);
+    p->s = tmx_spool_close(p->s);
+    for (uint8_t fill = 0x41; fill <= 0x42; fill++) {
+        memset(run, fill, sizeof(run));
+        assert_true(replace_all(p->data, TMX_BYTES_OF(run), TMX_LIT("!")) > 0);
+    }
+    assert_int_equal(open_as(p, "broker"), -EBADMSG);
+    assert_int_equal(tmx_spool_lmdb_open_but(p->spool, CAPACITY, "broker", 1u << 2 | 1u << 4, &p->s, p->error, sizeof(p->error)), -EBADMSG);
+    assert_int_equal(tmx_spool_lmdb_open_but(p->spool, CAPACITY, "broker", 1u << 3, &p->s, p->error, sizeof(p->error)), 0);
+    assert_int_equal(read_row(p->s, 3, 0x41, 3000), -EBADMSG);
+    assert_int_equal(read_row(p->s, 3, 0x42, 9000), -EBADMSG);
+    assert_int_equal(read_row(p->s, 3, 0x43, 20), 0);
+    p->s = tmx_spool_close(p->s);
+    memset(run, 0x44, sizeof(run));
+    assert_true(replace_all(p->data, TMX_BYTES_OF(run), TMX_LIT("!")) > 0);
+    assert_int_equal(tmx_spool_lmdb_open_but(p->spool, CAPACITY, "broker", 1u << 3, &p->s, p->error, sizeof(p->error)), -EBADMSG);
+}
+
 /* --- generations and the marker -------------------------------------------------------------------------------- */
 
 static void marks_grow(void **state)
@@ -629,7 +655,7 @@ int main(void)
         TEST(rows_survive), TEST(one_process_owns_it), TEST(an_owner_that_goes_is_waited_for),
         TEST(a_newer_version_is_refused),
         TEST(another_role_is_refused), TEST(a_killed_owner_leaves_its_commits),
-        TEST(a_full_spool_keeps_what_was_committed), TEST(damaged_rows_are_found),
+        TEST(a_full_spool_keeps_what_was_committed), TEST(damaged_rows_are_found), TEST(spared_damage_opens),
         TEST(pieces_in_the_wrong_place_are_found), TEST(no_flipped_bit_passes), TEST(cut_files_are_found),
         TEST(marks_grow), TEST(a_spool_behind_its_marker_is_old), TEST(a_damaged_marker_is_no_marker),
         TEST(a_spool_is_put_aside), TEST(what_was_begun_is_discarded),

@@ -91,7 +91,7 @@ function showProblems(s) {
 
 /* ---- figures ---- */
 
-const figure = (name, value, more) => el('div', null, el('dt', null, name), el('dd', null, value, more && el('small', null, more)));
+const figure = (name, value, more, tone) => el('div', null, el('dt', null, name), el('dd', { class: tone }, value, more && el('small', null, more)));
 function pace(s, name, key) {
   const [now, lately] = s.rates?.[key] ?? [];
   return figure(name, `${rate(now)}/s`, `${rate(lately)}/s over 15 min`);
@@ -108,8 +108,8 @@ function showFigures(s) {
     const away = rows.filter(r => r.link !== 'up').map(r => r.member);
     const more = away.length === 0 ? 'every member' : `away: ${away.slice(0, 4).join(' ')}${away.length > 4 ? ' …' : ''}`;
     return [pace(s, 'Accepted', 'accepted'), pace(s, 'Delivered', 'delivered'), took(s, 'Time to delivery', 'delivered_ms'), waits,
-      figure('Oldest waiting', duration(oldest?.oldest_ms), oldest?.oldest_ms == null ? 'nothing' : `for ${oldest.member}`),
-      figure('Linked', `${rows.length - away.length} of ${rows.length}`, more)];
+      figure('Oldest waiting', duration(oldest?.oldest_ms), oldest?.oldest_ms == null ? 'nothing' : `for ${oldest.member}`, sum(rows, 'late') > 0 ? 'late' : null),
+      figure('Linked', `${rows.length - away.length} of ${rows.length}`, more, away.length > 0 ? 'down' : null)];
   };
   const node = () => [pace(s, 'Submitted', 'submitted'), pace(s, 'Received', 'received'),
     took(s, 'Time to delivery', 'delivered_ms'), figure('To be sent', count(s.counters.waiting), `${count(s.counters.unanswered)} not answered yet`),
@@ -124,7 +124,7 @@ const HEIGHT = 132, LEFT = 46, RIGHT = 6, TOP = 10, BOTTOM = 20;
 
 function niceMax(v) {
   const power = 10 ** Math.floor(Math.log10(Math.max(v, 1)));
-  return [1, 2, 4, 5, 10].find(m => m * power >= v) * power;
+  return [1, 2, 4, 6, 8, 10].find(m => m * power >= v) * power;
 }
 function scaleOf(values, log) {
   const max = Math.max(0, ...values.filter(v => v != null));
@@ -252,7 +252,7 @@ function diskPart(s) {
 function trustPart(s) {
   const until = at => at > s.at_ms ? `${day(at)}, in ${duration(at - s.at_ms)}` : `${day(at)}: expired`;
   return part('Directory and keys', facts([['Directory', `serial ${count(s.directory.serial)}`], ['Expires', until(s.directory.expires_at_ms)],
-    s.prekeys && ['Prekeys', s.prekeys.until_at_ms && until(s.prekeys.until_at_ms)]]));
+    s.keys?.prekeys_until_at_ms && ['Prekeys', `${until(s.keys.prekeys_until_at_ms)}${s.role === 'broker' ? ` (${s.keys.prekeys_of})` : ''}`]]));
 }
 function gatesPart(s) {
   const off = s.gates.filter(g => g.state !== 'up' || g.restarts > 0);

@@ -113,6 +113,7 @@ class Browser:
 
     def open(self, url):
         self.call('Page.navigate', url=url)
+        self.await_(lambda: self.evaluate('location.href + document.readyState') == f'{url}complete')
 
     def picture(self, path):
         shot = self.call('Page.captureScreenshot', captureBeyondViewport=True)

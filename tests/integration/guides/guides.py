@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does what a guide says: guides.py SOURCE BUILD GUIDE [--show] runs the commands of doc/GUIDE.md in their order, on a machine of its
-own (world.sh), and compares what they print with what the guide says they print. --show prints all of it, for who writes a guide.
-Before a guide that sets nothing up itself goes what the operator's guide says, up to its line INSTALLED.
+"""Does what a guide says: guides.py SOURCE GUIDE [--show] runs the commands of doc/GUIDE.md, or README.md, in their order, on a
+machine of its own (world.sh), and compares what they print with what the guide says they print. --show prints all of it, for who
+writes a guide. Before a guide that sets nothing up itself goes what the operator's guide says, up to its line INSTALLED.
 
 In a guide
   ```sh      is run, by bash -e, where the block before left off (folder, variables). The first comment `# by hand: WHY` keeps it
@@ -84,10 +84,10 @@ def squeezed(output):
 
 
 class Guide:
-    def __init__(self, path, show=False):
-        self.path, self.show, self.home = path, show, pathlib.Path(os.environ['HOME'])
-        self.state = self.home / '.state'
-        self.state.write_text(f'cd {self.home}\n')
+    def __init__(self, path, folder, show=False):
+        self.path, self.show = path, show
+        self.state = pathlib.Path(os.environ['HOME'], '.state')
+        self.state.write_text(f'cd {folder}\n')
         self.ran = self.by_hand = self.excerpts = 0
 
     def fail(self, block, why):
@@ -126,9 +126,9 @@ class Guide:
         script = f'. {self.state}\ntrap \'{{ export -p; printf "cd %q\\n" "$PWD"; }} >{self.state}\' EXIT\nset -aeo pipefail\n{block.text}'
         try:
             done = subprocess.run(['bash', '-c', script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                  timeout=40)
+                                  timeout=120)
         except subprocess.TimeoutExpired as late:
-            self.fail(block, f'no end after 40 s, and was printed\n{(late.output or b"").decode(errors="replace")}\n--- by\n{block.text}')
+            self.fail(block, f'no end after 120 s, and was printed\n{(late.output or b"").decode(errors="replace")}\n--- by\n{block.text}')
         return done.returncode, done.stdout.decode(errors='replace')
 
     def exists(self, block):
@@ -153,15 +153,16 @@ def help_of(*words):
 
 
 def main():
-    source, build, name = sys.argv[1:4]
+    source, name = sys.argv[1:3]
     here = pathlib.Path(__file__).resolve().parent
     if '--inside' not in sys.argv:
-        os.execv(here / 'world.sh', ['world.sh', source, build, sys.executable, '-B', '/usr/src/tmx/tests/integration/guides/guides.py',
-                                     '/usr/src/tmx', '/usr/src/tmx/build/plain', name, '--inside', *sys.argv[4:]])
-    doc = pathlib.Path(source, 'doc')
-    if name != INSTALLING:
-        Guide(doc / f'{INSTALLING}.md').run(INSTALLED)
-    guide = Guide(doc / f'{name}.md', '--show' in sys.argv)
+        os.execv(here / 'world.sh', ['world.sh', source, sys.executable, '-B', '/usr/src/tmx/tests/integration/guides/guides.py',
+                                     '/usr/src/tmx', name, '--inside', *sys.argv[3:]])
+    top = pathlib.Path(source)
+    page = top / 'README.md' if name == 'README' else top / 'doc' / f'{name}.md'
+    if name not in (INSTALLING, 'README'):
+        Guide(top / 'doc' / f'{INSTALLING}.md', source).run(INSTALLED)
+    guide = Guide(page, source if name == 'README' else os.environ['HOME'], '--show' in sys.argv)
     guide.run()
     print(f'{name}: {guide.ran} commands run, {guide.by_hand} blocks by hand, {guide.excerpts} excerpts')
 

@@ -13,7 +13,7 @@ ADMISSIONS = (audit.ENTRY_ACCEPTANCE, audit.ENTRY_RESUBMISSION)
 BY_BROKER = (audit.ENTRY_EXPIRED, audit.ENTRY_EXCEPTION)
 KINDS = (*ADMISSIONS, *BY_BROKER, audit.ENTRY_CARRY_DELIVERY, audit.ENTRY_PREKEYS, audit.ENTRY_REPORT, audit.ENTRY_REFUSAL,
          audit.ENTRY_ERASED)
-RECIPIENT_REVOKED, RECIPIENT_LOST = 401, 402
+RECIPIENT_REVOKED, RECIPIENT_LOST, ENDED_BY_OPERATORS = 401, 402, 407
 PROBE = b'TMXPROBE'   # NODE-14
 STATES = {envelope.OUTCOME_COA: 'arrived', envelope.OUTCOME_COD_POSITIVE: 'delivered', envelope.OUTCOME_COD_NEGATIVE: 'refused',
           envelope.OUTCOME_EXPIRED: 'expired', envelope.OUTCOME_COE: 'exception'}
@@ -322,9 +322,9 @@ class Bundle:
             needs_queued, new = True, 'expired'
             require(8, e.time_ms >= self.header.expires_ms, 'expired before its expiry')
         else:
-            needs_queued, new = e.code == RECIPIENT_REVOKED, 'exception'
+            needs_queued, new = e.code in (RECIPIENT_REVOKED, ENDED_BY_OPERATORS), 'exception'
             member = leaf.directory.member(e.recipient)
-            require(8, e.code == RECIPIENT_LOST or (e.code == RECIPIENT_REVOKED and member is not None and
+            require(8, e.code in (RECIPIENT_LOST, ENDED_BY_OPERATORS) or (e.code == RECIPIENT_REVOKED and member is not None and
                                                     member.status == pb_directory.MEMBER_REVOKED), 'the broker may not end it so')
         require(8, state == 'queued' or (state == 'arrived' and not needs_queued), f'{new} after {state}')
         return new

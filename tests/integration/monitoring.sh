@@ -3,7 +3,7 @@
 # The endpoint of real daemons: what it says is what tmxctl says; its metrics are well-formed, a real Prometheus scrapes them,
 # every expression of the dashboard and of the alerting rules has data, and alerts fire for real faults. No client of it keeps
 # the daemon from its work.
-# usage: metrics.sh SOURCE BUILD
+# usage: monitoring.sh SOURCE BUILD
 set -uo pipefail
 MEMBERS=(CH DE IT)
 # shellcheck source=tests/integration/world.sh
@@ -20,7 +20,7 @@ world_made() {
 }
 get() { curl -sS --max-time 5 "http://127.0.0.1:$1$2"; }
 code() { curl -s --max-time 5 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$1$2"; }
-ask() { python3 "$1/tests/integration/metrics.py" "http://127.0.0.1:${ports[4]}" "${@:2}"; }
+ask() { python3 "$1/tests/integration/monitoring.py" "http://127.0.0.1:${ports[4]}" "${@:2}"; }
 
 # --- an address that others could reach is none
 world_start
@@ -85,6 +85,8 @@ alert() { ask "$1" --alert "${@:2}" || fail "Prometheus: $2 $3"; }
 ask "$1" "$1/deploy/grafana/tmx.json" || fail "not every expression has data"
 alert "$1" TmxDown "instance=127.0.0.1:${ports[3]}"
 alert "$1" TmxMemberAway member=IT
+fed_ctl broker why IT >"$root/said"   # the alert's command
+grep -q IT "$root/said" || fail "the command of the alert says nothing: $(cat "$root/said")"
 
 # --- the broker goes away: its nodes answer as before
 fed_stop broker

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every expression of the dashboard and of the alerting rules is asked of a Prometheus that scrapes real daemons, and has data.
 
-usage: metrics.py PROMETHEUS-URL DASHBOARD     all of them; comparisons of rules are asked with `bool`, so that what does
+usage: monitoring.py PROMETHEUS-URL DASHBOARD     all of them; comparisons of rules are asked with `bool`, so that what does
                                                not fire has data, too
-       metrics.py PROMETHEUS-URL --alert NAME LABEL=VALUE   waits at most 30 s until that alert is pending or firing
+       monitoring.py PROMETHEUS-URL --alert NAME LABEL=VALUE   waits at most 30 s until that alert is pending or firing
 """
 import json
 import re

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What operators ask with their own keys, and what of it is in force (OPS-n). The core judges every request; here it is taken,
+ * and the kept ones are shown.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <tmx/seal.h>
+#include <tmx/text.h>
+
+#include "daemon.h"
+
+#define RECORDS_SHOWN 50u
+#define HOLDS_COUNTED 100000u
+
+static const uint8_t lowest[1];
+
+/* The row at or after a key, whose bytes are copied: the spool is asked again meanwhile. */
+struct at {
+    uint8_t key[TMX_KEY_MAX + 1];
+    size_t size;
+};
+
+static bool next_row(struct daemon *d, enum tmx_broker_table table, struct at *at, struct tmx_bytes *ret_value)
+{
+    struct tmx_bytes key;
+    if (at->size == 0) {
+        at->size = 1;
+        at->key[0] = lowest[0];
+    }
+    if (tmx_spool_seek(d->spool, (uint8_t)table, TMX_BYTES(at->key, at->size), &key, ret_value) != 0 || key.size >= sizeof(at->key)) {
+        return false;
+    }
+    memcpy(at->key, key.data, key.size);
+    at->key[key.size] = 0;
+    at->size = key.size + 1;   /* the least key behind it */
+    return true;
+}
+
+static uint64_t u64_at(struct tmx_bytes b, size_t at)
+{
+    struct tmx_reader r = tmx_reader_init(b);
+    tmx_read_bytes(&r, at);
+    return tmx_read_u64(&r);
+}
+
+/* What was asked with the entry of this index, as it is kept. */
+static json_t *record_at(struct daemon *d, uint64_t index, uint8_t ret_digest[TMX_HASH_SIZE])
+{
+    static uint8_t note[TMX_OPERATION_MAX];
+    uint8_t key[8];
+    struct tmx_writer w = TMX_WRITER_OF(key);
+    struct tmx_bytes value;
+    tmx_write_u64(&w, index);
+    if (tmx_spool_get(d->spool, TMX_T_OPERATION, tmx_written(&w), &value) != 0 || value.size > sizeof(note)) {
+        return json_object();
+    }
+    memcpy(note, value.data, value.size);
+    if (ret_digest != NULL) {
+        tmx_digest(TMX_BYTES(note, value.size), ret_digest);
+    }
+    json_t *record = tmx_answer_record(TMX_BYTES(note, value.size), &d->operators);
+    json_object_set_new(record, "index", json_integer((json_int_t)index));
+    return record;
+}
+
+/* What is in force */
+
+static json_t *stops_of(struct daemon *d)
+{
+    json_t *list = json_array();
+    struct at at = { .size = 0 };
+    struct tmx_bytes value;
+    while (json_array_size(list) <= TMX_MEMBERS_MAX && next_row(d, TMX_T_STOP, &at, &value)) {
+        json_array_append_new(list, record_at(d, u64_at(value, 0), NULL));
+    }
+    return list;
+}
+
+uint64_t control_stop(const struct daemon *d, const char *member)
+{
+    uint8_t key[TMX_MEMBER_KEY];
+    struct tmx_bytes value;
+    tmx_member_key(tmx_bytes_str(member), key);
+    return tmx_spool_get(d->spool, TMX_T_STOP, TMX_BYTES_OF(key), &value) == 0 ? u64_at(value, 0) : 0;
+}
+
+/* How many deliveries to each member are held. */
+static json_t *holds_of(struct daemon *d)
+{
+    json_t *counts = json_object();
+    struct at at = { .size = 0 };
+    struct tmx_bytes value;
+    for (unsigned n = 0; n < HOLDS_COUNTED && next_row(d, TMX_T_HELD, &at, &value); n++) {
+        char member[TMX_MEMBER_MAX + 1] = "";
+        memcpy(member, at.key, TMX_MEMBER_KEY);
+        json_int_t before = json_integer_value(json_object_get(counts, member));
+        json_object_set_new(counts, member, json_integer(before + 1));
+    }
+    return counts;
+}
+
+static json_t *proposals_of(struct daemon *d)
+{
+    json_t *list = json_array();
+    struct at at = { .size = 0 };
+    struct tmx_bytes value;
+    while (json_array_size(list) < TMX_PROPOSALS_MAX && next_row(d, TMX_T_PROPOSAL, &at, &value)) {
+        uint8_t digest[TMX_HASH_SIZE] = { 0 };
+        char text[TMX_BASE64_SIZE(TMX_HASH_SIZE)];
+        uint64_t until_ms = u64_at(value, 0);
+        json_t *record = record_at(d, u64_at(TMX_BYTES(at.key, 8), 0), digest);
+        tmx_base64(TMX_BYTES_OF(digest), text);
+        json_object_set_new(record, "until_at_ms", json_integer((json_int_t)until_ms));
+        json_object_set_new(record, "digest", json_string(text));
+        json_array_append_new(list, record);
+    }
+    return list;
+}
+
+void control_operator_status(struct daemon *d, json_t *status)
+{
+    json_object_set_new(status, "stops", stops_of(d));
+    json_object_set_new(status, "holds", holds_of(d));
+    json_object_set_new(status, "proposals", proposals_of(d));
+}
+
+static const char *text_in(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL ? text : "?";
+}
+
+void control_operator_problems(struct daemon *d, json_t *problems)
+{
+    char see[64];
+    const char *member;
+    size_t i;
+    json_t *row;
+    json_t *stops = stops_of(d), *holds = holds_of(d), *proposals = proposals_of(d);
+    json_array_foreach(stops, i, row)
+    {
+        if (strcmp(text_in(row, "action"), "drain") == 0) {
+            tmx_answer_problem_see(problems, "warning", "tmxctl admit", "admission is stopped (%s: %s)", text_in(row, "by"),
+                                   text_in(row, "reason"));
+            continue;
+        }
+        (void)snprintf(see, sizeof(see), "tmxctl resume %s", text_in(row, "member"));
+        tmx_answer_problem_see(problems, "warning", see, "deliveries to %s are paused (%s: %s)", text_in(row, "member"),
+                               text_in(row, "by"), text_in(row, "reason"));
+    }
+    json_object_foreach(holds, member, row)
+    {
+        (void)snprintf(see, sizeof(see), "tmxctl release --to %s", member);
+        tmx_answer_problem_see(problems, "warning", see, "deliveries to %s are held: %lld", member, (long long)json_integer_value(row));
+    }
+    json_array_foreach(proposals, i, row)
+    {
+        tmx_answer_problem_see(problems, "warning", "tmxctl proposals", "%s proposes to %s %zu deliveries (%s)", text_in(row, "by"),
+                               text_in(row, "of"), json_array_size(json_object_get(row, "deliveries")), text_in(row, "reason"));
+    }
+    json_decref(stops);
+    json_decref(holds);
+    json_decref(proposals);
+}
+
+/* The records of the last `window` entries: how many, and the indices of the last RECORDS_SHOWN. */
+static size_t records_of(struct daemon *d, uint64_t window, uint64_t ret_indices[RECORDS_SHOWN])
+{
+    const uint64_t size = tmx_broker_log_size(d->broker);
+    struct at at = { .size = 8 };
+    struct tmx_writer w = TMX_WRITER_OF(at.key);
+    struct tmx_bytes value;
+    size_t n = 0;
+    tmx_write_u64(&w, size > window ? size - window : 0);
+    while (next_row(d, TMX_T_OPERATION, &at, &value)) {
+        ret_indices[n++ % RECORDS_SHOWN] = u64_at(TMX_BYTES(at.key, 8), 0);
+    }
+    return n;
+}
+
+/* The newest records first. A spool is read forwards: from ever farther back, until there are enough. */
+static json_t *records(struct daemon *d)
+{
+    uint64_t indices[RECORDS_SHOWN], window = 1024;
+    size_t n = records_of(d, window, indices);
+    while (n < RECORDS_SHOWN && window < tmx_broker_log_size(d->broker)) {
+        window *= 16;
+        n = records_of(d, window, indices);
+    }
+    json_t *found = json_array();
+    for (size_t i = 0; i < n && i < RECORDS_SHOWN; i++) {
+        json_array_append_new(found, record_at(d, indices[(n - 1 - i) % RECORDS_SHOWN], NULL));
+    }
+    return json_pack("{so}", "operations", found);
+}
+
+/* What is asked */
+
+/* Kept for the next turn, which answers. */
+static void wish(struct daemon *d, const struct tmx_control_request *r)
+{
+    if (d->operators.n == 0) {
+        tmx_control_reply(d->control, r->client, tmx_answer_no_operators());
+        return;
+    }
+    if (r->attachment.size == 0 || r->attachment.size > TMX_OPERATION_MAX) {
+        tmx_control_refuse(d->control, r->client, "malformed", "no signed request came with it, or one of over 16 KiB");
+        return;
+    }
+    uint8_t *copy = d->operation.note.size > 0 ? NULL : malloc(r->attachment.size);
+    if (copy == NULL) {
+        tmx_control_refuse(d->control, r->client, "busy", "another operator is being served: try again");
+        return;
+    }
+    memcpy(copy, r->attachment.data, r->attachment.size);
+    d->operation = (struct operation_wish){ .note = TMX_BYTES(copy, r->attachment.size), .client = r->client };
+}
+
+bool control_operator(struct daemon *d, const struct tmx_control_request *r)
+{
+    const char *const *w = r->words;
+    json_t *reply = NULL;
+    if (strcmp(w[0], "operate") == 0 && r->n_words == 1) {
+        wish(d, r);
+        return true;
+    }
+    if (strcmp(w[0], "operators") == 0 && r->n_words == 1) {
+        reply = tmx_answer_operators(&d->operators);
+    } else if (strcmp(w[0], "proposals") == 0 && r->n_words == 1) {
+        reply = json_pack("{so}", "proposals", proposals_of(d));
+    } else if (strcmp(w[0], "operations") == 0 && r->n_words == 1) {
+        reply = records(d);
+    } else if (strcmp(w[0], "select") == 0) {
+        reply = control_select(d, r);
+    } else {
+        return false;
+    }
+    tmx_control_reply(d->control, r->client, reply);
+    return true;
+}
+
+void control_operated(struct daemon *d, const struct tmx_broker_operation_view *result)
+{
+    if (d->operation.note.size == 0) {
+        return;
+    }
+    if (result->result == TMX_OPERATION_OK) {
+        d->reload = d->reload || result->action == TMX_ACTION_RELOAD;
+    }
+    tmx_answer_operated(d->control, d->operation.client, result->result, result->action, result->index, result->n, &result->target);
+    free((void *)(uintptr_t)d->operation.note.data);
+    d->operation = (struct operation_wish){ .client = 0 };
+}
