@@ -45,6 +45,22 @@ static json_t *misbehaviour(struct daemon *d)
                      (const char *)v.file.data, v.file.size);
 }
 
+static void late_problems(struct daemon *d, json_t *list)
+{
+    const Tmx__Directory *pb = tmx_directory_pb(tmx_node_directory(d->node));
+    uint64_t s = d->settings.late_ms / 1000;
+    for (size_t i = 0; i < pb->n_members; i++) {
+        struct tmx_ages_view ages;
+        char code[TMX_MEMBER_MAX + 1], see[32];
+        tmx_printable(tmx_pb(pb->members[i]->code), code, sizeof(code));
+        snprintf(see, sizeof(see), "tmxctl queue %s", code);
+        if (tmx_node_ages(d->node, tmx_pb(pb->members[i]->code), &ages) && ages.late > 0) {
+            tmx_answer_problem_see(list, "warning", see, "%s: %ju have not arrived for longer than %ju %s", code,
+                                   (uintmax_t)ages.late, (uintmax_t)(s < 120 ? s : s / 60), s < 120 ? "s" : "min");
+        }
+    }
+}
+
 static json_t *problems_of(struct daemon *d, const struct tmx_node_state_view *v)
 {
     json_t *list = json_array();
@@ -80,10 +96,30 @@ static json_t *problems_of(struct daemon *d, const struct tmx_node_state_view *v
         tmx_answer_problem_see(list, "warning", journal,
                                "no link to the broker: submissions wait here");
     }
+    late_problems(d, list);
     if (v->alarm_rows > 0) {
         tmx_answer_problem_see(list, "warning", journal, "alarms were raised: see the log of tmx-node");
     }
     return list;
+}
+
+static json_t *destination_of(struct daemon *d, const Tmx__Member *m, const struct tmx_node_peer_view *v)
+{
+    struct tmx_ages_view ages;
+    json_t *j = json_pack("{so sI sI sI}", "member", tmx_answer_text(tmx_pb(m->code)), "queued", (json_int_t)v->waiting, "last_seq",
+                          (json_int_t)v->last_seq, "max_seq", (json_int_t)v->max_seq);
+    if (tmx_node_ages(d->node, tmx_pb(m->code), &ages)) {
+        uint64_t open = 0;
+        for (size_t i = 0; i < TMX_AGES_BUCKETS; i++) {
+            open += ages.buckets[i];
+        }
+        json_object_set_new(j, "open", json_integer((json_int_t)open));
+        tmx_answer_ages(j, &ages);
+        if (open > 0) {
+            json_object_set_new(j, "oldest_ms", json_integer((json_int_t)ages.oldest_ms));
+        }
+    }
+    return j;
 }
 
 static json_t *members(struct daemon *d, bool as_peers)
@@ -103,9 +139,7 @@ static json_t *members(struct daemon *d, bool as_peers)
                                                   tmx_answer_member_status(m->status), "prekeys_until_at_ms",
                                                   (json_int_t)v.prekeys_until_ms));
         } else {
-            json_array_append_new(list, json_pack("{so sI sI sI}", "member", tmx_answer_text(tmx_pb(m->code)), "queued",
-                                                  (json_int_t)v.waiting, "last_seq", (json_int_t)v.last_seq, "max_seq",
-                                                  (json_int_t)v.max_seq));
+            json_array_append_new(list, destination_of(d, m, &v));
         }
     }
     return list;
@@ -159,6 +193,7 @@ json_t *control_status(struct daemon *d)
     json_t *keys = json_pack("{sI ss}", "prekeys_until_at_ms", (json_int_t)v.prekeys_until_ms, "prekeys_of", d->settings.member);
     tmx_answer_key(keys, d->settings.keys, "signing.key");
     json_object_set_new(status, "keys", keys);
+    json_object_set_new(status, "late_after_ms", json_integer((json_int_t)d->settings.late_ms));
     json_object_set_new(log, "stopped", json_boolean(v.distrust));
     json_object_set_new(json_object_get(status, "spool"), "full", json_boolean(d->submit_room.full));
     json_object_set_new(status, "clock_doubt", json_boolean(v.clock_doubt));

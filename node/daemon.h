@@ -29,7 +29,7 @@
 struct settings {
     struct tmx_config *config;
     const char *path, *member, *directory, *authority, *keys, *spool, *marker, *run, *http, *catalogue, *endpoint, *listen, *operators, *operators_key;
-    uint64_t capacity_bytes, high_water_percent, expiry_ms, retention_ms;
+    uint64_t capacity_bytes, high_water_percent, expiry_ms, retention_ms, late_ms;
 };
 
 /* Each prints what is wrong and returns an exit code, 0 = fine. */

@@ -144,6 +144,7 @@ static int serve(struct daemon *d)
     c.catalogue = d->catalogue;
     c.expiry_ms = d->settings.expiry_ms;
     c.retention_ms = d->settings.retention_ms;
+    c.late_ms = d->settings.late_ms;
     c.n_applications = d->applications.n;
     c.applications = d->applications.list;
     uint8_t entropy[32];

@@ -45,6 +45,8 @@ static const struct tmx_config_key keys[] = {
       "Where remote applications connect: tcp://ADDRESS:PORT, with CURVE; unset: nowhere." },
     { "node", "expiry", TMX_CONFIG_DURATION, false, "7 d", 1000, TMX_EXPIRY_MAX_MS, NULL,
       "Expiry of a submission that names none." },
+    { "node", "late", TMX_CONFIG_DURATION, false, "20 min", 1000, 86400000, NULL,
+      "What was submitted and has not arrived at its recipient's node for so long is late: status and checks warn of it." },
     { "node", "retention", TMX_CONFIG_DURATION, false, "30 d", 0, 0, NULL,
       "How long payloads are kept after the last outcome." },
     { "node", "operators", TMX_CONFIG_PATH, false, NULL, 0, 0, NULL,
@@ -96,6 +98,7 @@ int settings_load(const char *path, struct settings *ret_settings)
                           .capacity_bytes = tmx_config_u64(c, "node", "capacity"),
                           .high_water_percent = tmx_config_u64(c, "node", "high_water"),
                           .expiry_ms = tmx_config_u64(c, "node", "expiry"),
+                          .late_ms = tmx_config_u64(c, "node", "late"),
                           .retention_ms = tmx_config_u64(c, "node", "retention") };
     if (!tmx_member_valid(tmx_bytes_str(s.member))) {
         fprintf(stderr, "%s: member = %s: a member code is 2 to 8 of A-Z and 0-9\n", path, s.member);

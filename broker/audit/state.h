@@ -99,6 +99,7 @@ struct tmx_audit {
     uint8_t in_force_digest[TMX_HASH_SIZE];
     uint64_t last_serial; /* of the entry before */
     uint64_t begin;       /* index of the first entry; of those before it nothing is known */
+    uint64_t begin_serial; /* in force there, whichever entry named it; 0: begin is 0 */
     bool carries;         /* leaf 0 names an earlier shard, or is not known */
     bool carry_over;      /* an entry has come that only follows the carries */
     uint64_t seen_size;   /* the last head looked up */

@@ -174,7 +174,7 @@ uint64_t tmx_audit_directory_at(const struct tmx_audit *a, uint64_t size)
     while (n > 0 && a->reigns[n - 1].index >= size) {
         n--;
     }
-    return n == 0 ? 0 : a->reigns[n - 1].serial;
+    return n > 0 ? a->reigns[n - 1].serial : size > a->begin ? a->begin_serial : 0;
 }
 
 const struct tmx_audit_anchor *tmx_audit_anchors(const struct tmx_audit *a, size_t *ret_n)
@@ -234,7 +234,8 @@ static void check_serial(const struct tmx_audit_step *s)
     const bool changes = s->e->kind == TMX__ENTRY_KIND__ENTRY_DIRECTORY;
 
     if (s->index == a->begin && a->begin > 0 && !changes) {
-        a->in_force = serial; /* whichever entry named it */
+        a->begin_serial = serial;
+        a->in_force = a->in_force != 0 ? a->in_force : serial; /* whichever entry named it, unless one that stayed says so */
     }
     if (serial < a->last_serial ||
         (a->in_force != 0 && serial != a->in_force && !(changes && serial == s->e->number))) {

@@ -65,8 +65,9 @@ static void backlog(const json_t *s, const struct check_limits *limits, struct v
     json_array_foreach(rows, i, row)
     {
         uint64_t age = u64_of(row, "oldest_ms");
-        queued += u64_of(row, "queued");
-        if (u64_of(row, "queued") > 0 && lacks(v, row, "oldest_ms")) {
+        bool open = json_object_get(row, "open") != NULL;   /* a node's: what waits is among it */
+        queued += u64_of(row, open ? "open" : "queued");
+        if (u64_of(row, "queued") + u64_of(row, "open") > 0 && lacks(v, row, "oldest_ms")) {
             return;
         }
         worst = worst == NULL || age > oldest ? row : worst;

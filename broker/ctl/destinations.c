@@ -25,7 +25,7 @@ static const struct field broker_fields[] = {
 static const struct field node_fields[] = {
     { "MEMBER", 0, text_of, "member", false, 0 },
     { "WAITING", SCOLS_FL_RIGHT, number_of, "queued", false, 0 },
-    { "BYTES", SCOLS_FL_RIGHT, bytes_of, "queued_bytes", false, SCREEN_MEDIUM },
+    { "OPEN", SCOLS_FL_RIGHT, number_of, "open", false, 0 },
     { "OLDEST", SCOLS_FL_RIGHT, duration_of, "oldest_ms", false, 0 },
     { "LATE", SCOLS_FL_RIGHT, number_of, "late", false, 0 },
     { "LAST ERROR", SCOLS_FL_TRUNC, text_of, "last_error", false, SCREEN_MEDIUM },
@@ -74,7 +74,7 @@ static void show_ages(const json_t *rows)
     {
         const json_t *counts = json_object_get(row, "ages");
         json_t *o = json_object();
-        if (json_array_size(counts) == TMX_N(ages) && u64_of(row, "queued") > 0) {
+        if (json_array_size(counts) == TMX_N(ages) && u64_of(row, "queued") + u64_of(row, "open") > 0) {
             json_object_set(o, "member", json_object_get(row, "member"));
             json_array_foreach(counts, k, count)
             {

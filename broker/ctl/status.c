@@ -53,8 +53,10 @@ static void show_head(const json_t *s)
 /* ", cosigned 12 s ago" where it is known; empty otherwise. */
 static const char *ago_of(const json_t *object, const char *key, const char *before, char text[64])
 {
-    bool known = json_object_get(object, key) != NULL;
-    (void)snprintf(text, 64, known ? "%s%s ago" : "", before, known ? duration_of(object, key) : "");
+    text[0] = '\0';
+    if (json_object_get(object, key) != NULL) {
+        (void)snprintf(text, 64, "%s%s ago", before, duration_of(object, key));
+    }
     return text;
 }
 

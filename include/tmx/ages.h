@@ -25,6 +25,7 @@ void tmx_ages_remove(struct tmx_ages *a, uint64_t from_ms);
 struct tmx_ages_view {
     uint64_t buckets[TMX_AGES_BUCKETS];
     uint64_t late;                     /* older than what was asked for */
+    uint64_t oldest_ms;                /* age of the oldest; a day where it is older; 0 when nothing waits */
 };
 /* Ages are right to a step; what comes from the future has none. `late_ms`: at most a day. */
 void tmx_ages_look(const struct tmx_ages *a, uint64_t now_ms, uint64_t late_ms, struct tmx_ages_view *ret_view);

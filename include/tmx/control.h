@@ -32,10 +32,12 @@
  *                                      "queued_bytes"?, "oldest_ms"?, "in_flight"?, "last_error"?, "last_seen_ms"?,
  *                                      "ages"?: [how many wait under 1 min, 5 min, 20 min, 1 h, 4 h, 24 h, longer], "late"?: how many
  *                                      of them longer than "late_after_ms" (to 15 s; not known for some seconds after a start with a
- *                                      long queue), "next_retry_ms"?: until something in flight is sent again}],
+ *                                      long queue), "next_retry_ms"?: until something in flight is sent again,
+ *                                      "open"? (node): deliveries to it that have not arrived, which are what "ages", "late" and
+ *                                      "oldest_ms" (there a day at the most) are of}],
  *                    "keys"?: {"prekeys_until_at_ms"?, "prekeys_of"?, "unreadable"?: path of a private key}: of the active member whose dated
  *                                                            prekeys end first; of a node its own
- *                    "late_after_ms"? (broker): the configured target,
+ *                    "late_after_ms"?: the configured target,
  *                    "inbox"? (node): {"offered", "leased", "held"},
  *                    "stops", "proposals" (broker): as `operations` and `proposals` show them; "holds" (broker): {MEMBER: how many},
  *                    "counters": {NAME: NUMBER since the start, ...},

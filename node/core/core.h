@@ -66,6 +66,8 @@ struct node_destination {
     uint8_t prekey[32], key_id[8];
     uint64_t ps_epoch;                     /* of the sender key that ps was made with; 0 = none */
     uint8_t ps[32];
+    struct tmx_ages ages;                  /* of what was submitted for it and has not arrived */
+    bool ages_unknown;                     /* of some of it: it came into the directory again after the start */
     uint64_t missing, missing_ms;          /* as a sender: a number that has not come, and since when (mono); 0 = none */
 };
 
@@ -222,6 +224,11 @@ struct tmx_node {
     struct node_key carry_at;              /* INDEX_OPEN row to go on from; empty = the first */
     struct tmx_node_state_view counters;
     struct tmx_node_latencies latencies;
+    struct {
+        bool begun, read;                  /* of what the process found, all is counted */
+        uint64_t from_order;               /* later submissions are of this process */
+        struct node_key cursor;            /* open ones below it are counted */
+    } ages;
     int directory_result;
     unsigned probe_code;                   /* of the last PROBE event of the turn */
     uint8_t probe_id[TMX_ID_SIZE];
@@ -334,6 +341,13 @@ void node_sign_add(struct tmx_node *n, const struct node_pending *pending);
 void node_sign_flush(struct tmx_node *n);
 /* What a signed body says of the log and directory; NULL when no head is verified yet. */
 Tmx__Head *node_seen(struct tmx_node *n, Tmx__Head *head);
+/* ages.c. A delivery that is about to leave the state in which it waits for its CoA; nothing where it is in another. */
+void node_ages_member(struct tmx_node *n, struct node_destination *d);
+void node_ages_enter(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_out *row);
+void node_ages_leave(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_out *row,
+                     const struct tmx_row_out_delivery *delivery);
+void node_ages_run(struct tmx_node *n);
+
 struct node_destination *node_destination(struct tmx_node *n, const uint8_t member[TMX_MEMBER_MAX]);
 /* Out of the queue of submissions; writes no OUT row. */
 void node_out_unqueue(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_out *row);

@@ -112,6 +112,7 @@ void node_members_sync(struct tmx_node *n)
             memset(to, 0, sizeof(*to));
             memcpy(to->member, member, sizeof(to->member));
             to->waiting = waiting_count(n, member);
+            node_ages_member(n, to);
         }
     }
     for (size_t i = 0; i < n->n_destinations; i++) {

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <tmx/ages.h>
 #include <tmx/catalogue.h>
 #include <tmx/directory.h>
 #include <tmx/note.h>
@@ -54,6 +55,7 @@ struct tmx_node_config {
     struct tmx_bytes directory;            /* the file a new spool starts with; a later one replaces the stored */
     const struct tmx_catalogue *catalogue; /* borrowed until tmx_node_catalogue gives another */
     uint64_t expiry_ms;                    /* default of a submission; 0 = 7 days */
+    uint64_t late_ms;                      /* what has not arrived for longer is late; at most a day */
     uint64_t retention_ms;                 /* payloads are kept this long after the last outcome */
     size_t n_applications;                 /* named ones; the unnamed ("" = local endpoint) may do everything */
     const struct tmx_node_application *applications;
@@ -207,6 +209,10 @@ struct tmx_node_peer_view {
 };
 /* `member` need not be listed: then everything is zero. */
 int tmx_node_peer(struct tmx_node *n, struct tmx_bytes member, struct tmx_node_peer_view *ret_view) TMX_MUST_CHECK;
+
+/* How old what was submitted for a member is that has not arrived there. False: it is not known, as while this node reads the log
+ * again, and for some turns after a start with many. */
+bool tmx_node_ages(struct tmx_node *n, struct tmx_bytes member, struct tmx_ages_view *ret_view) TMX_MUST_CHECK;
 
 /* One message, closely; between turns. False: there is none under that id in either direction. */
 struct tmx_node_look {

@@ -187,6 +187,9 @@ static void sent_restore(struct tmx_node *n, const Tmx__LogEntry *entry, const T
     if (signed_pack(n, entry, &frame)) {
         node_put(n, TMX_NT_OUT_SIGNED, node_id(id), frame);
         node_out_write(n, id, &row);
+        if (!known) {
+            node_ages_enter(n, id, &row);
+        }
         node_notice(n, "rebuild.sent", false, NULL, id, TMX_CODE_OK, 0);
     }
 }

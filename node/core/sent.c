@@ -156,6 +156,7 @@ void node_sent_refused(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx_
     row.state = TMX_OUT_REJECTED;
     row.code = entry->code;
     for (size_t i = 0; i < row.n; i++) {
+        node_ages_leave(n, id, &row, &row.deliveries[i]);
         row.deliveries[i].state = TMX_OUT_DELIVERY_REJECTED;
     }
     node_out_write(n, id, &row);
@@ -302,6 +303,7 @@ void node_sent_report(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__
         contradiction(n, "log.report-state", id, item);
         return;
     }
+    node_ages_leave(n, id, &row, d);
     d->state = next;
     d->coa_index = coa ? item->index : d->coa_index;
     struct tmx_bytes attachment = r->outcome == TMX__OUTCOME__OUTCOME_COD_NEGATIVE ? attachment_of(item, r) : TMX_BYTES_NULL;
@@ -344,6 +346,7 @@ void node_sent_ended(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__L
         contradiction(n, expired ? "log.expired-wrong" : "log.exception-wrong", id, item);
         return;
     }
+    node_ages_leave(n, id, &row, d);
     d->state = expired ? TMX_OUT_DELIVERY_EXPIRED : TMX_OUT_DELIVERY_EXCEPTION;
     node_evidence_keep(n, id, TMX_EVIDENCE_OUTCOME, d->member, item);
     step(n, id, expired ? "expired" : "CoE", item, entry, TMX_LIT("broker"), tmx_pb(entry->recipient), entry->code,

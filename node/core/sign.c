@@ -101,6 +101,7 @@ void node_out_cancel(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct t
     row->state = TMX_OUT_REJECTED;
     row->code = code;
     for (size_t i = 0; i < row->n; i++) {
+        node_ages_leave(n, id, row, &row->deliveries[i]);
         row->deliveries[i].state = expired ? TMX_OUT_DELIVERY_EXPIRED : TMX_OUT_DELIVERY_REJECTED;
     }
     node_out_write(n, id, row);

@@ -229,6 +229,7 @@ void node_submit_store(struct tmx_node *n, const struct node_request *rq, const 
     }
     node_wait_insert(n, id, &row);
     node_out_write(n, id, &row);
+    node_ages_enter(n, id, &row);
     node_due_add(n, row.expires_ms, TMX_DUE_OUT_EXPIRY, id);
     node_index_add(n, TMX_DIRECTION_SENT, id, s->n_recipients, tmx_pb(s->mrn), tmx_pb(s->business_id));
     struct node_step step = { .what = "submitted", .who = n->config.member };

@@ -144,6 +144,7 @@ static void close_turn(struct tmx_node *n)
     node_gaps_close(n);
     node_pump_close(n);
     node_wait_close(n);
+    node_ages_run(n);
     if (n->state_dirty) {
         node_state_write(n);
     }
@@ -319,6 +320,9 @@ struct tmx_node *tmx_node_free(struct tmx_node *n)
         return NULL;
     }
     kept_free(n);
+    for (size_t i = 0; i < n->n_destinations; i++) {
+        tmx_ages_free(&n->destinations[i].ages);
+    }
     tmx_directory_free(n->directory);
     tmx_arena_deinit(&n->control);
     tmx_arena_deinit(&n->scratch);

@@ -63,10 +63,10 @@ ctl pause IT --reason 'IT asked for it' >"$root/said" || fail "no dry run"
 says 'pause IT would meet 0 queued'
 says 'Nothing was done'
 OPERATOR=carol does pause IT
-because() {   # because CODE SUBJECT FIX: the first cause, and what mends it
-    ctl --json why "$2" | python3 -c 'import json, sys
+because() {     # because CODE SUBJECT FIX: the first cause, and what mends it
+    python3 -c 'import json, sys
 c = json.load(sys.stdin)["causes"][0]
-sys.exit((c["code"], c["fix"]) != (sys.argv[1], sys.argv[2]))' "$1" "$3" || fail "why $2 is not $1: $(ctl why "$2")"
+sys.exit([c["code"], c["fix"]] != sys.argv[1:])' "$1" "$3" <<<"$(ctl --json why "$2")" || fail "why $2 is not $1: $(ctl why "$2")"
 }
 because paused IT 'tmxctl resume IT'
 has_problem "deliveries to IT are paused \(carol: a test\): tmxctl resume IT" || fail "status does not say it: $(look broker 'd["problems"]')"
@@ -137,7 +137,7 @@ OPERATOR=bob does approve "$n" --expect 2
 OPERATOR=bob refused 1 'no-proposal' approve "$n" --reason x --yes
 await state_is DE five exception || fail "the sender does not know it"
 await state_is DE six exception || fail "the sender does not know it"
-ctl propose expire --to IT --older-than 0s --reason z --yes >"$root/said" || fail "by filter: $(cat "$root/said")"
+ctl propose expire --to IT --older-than 1ms --type CD974C --reason z --yes >"$root/said" || fail "by filter: $(cat "$root/said")"
 does resume IT
 collect IT 20
 await state_is DE seven arrived || fail "it did not arrive"

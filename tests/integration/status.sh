@@ -70,6 +70,7 @@ await is DE 'd["latency"]["delivered_ms"]["p99"][1] > 0 and d["rates"]["submitte
 kill -STOP "$(cat "$FED/IT/pid")"
 send DE IT late
 soon broker 1 'TMX BACKLOG WARNING - IT: oldest .* (limit 2 s), 1 wait in all | oldest=[0-9]*s;2;8 queued=1' check backlog --max-age 2s
+soon node 1 'TMX BACKLOG WARNING - IT: oldest .* (limit 14 s), 1 wait in all' check backlog --max-age 14s
 ms=$(fastest "$CTL" --broker "$FED/broker/run" status)
 [ "$ms" -lt 100 ] || fail "a status took $ms ms while a member was stopped"
 await is broker 'd["destinations"][1]["late"], sum(d["destinations"][1]["ages"])' '(1, 1)' || fail "ages: $(look broker 'd["destinations"]')"

@@ -222,6 +222,7 @@ void node_start(struct world *w)
                                  .rebuild = w->rebuild,
                                  .directory = federation_file(&w->federation),
                                  .catalogue = w->catalogue,
+                                 .late_ms = 5 * 60000,
                                  .retention_ms = w->retention_ms,
                                  .n_applications = 1,
                                  .applications = w->applications };

@@ -164,7 +164,9 @@ static void test_without_kept(void **state)
     assert_int_equal(faults(&h), 0);
     assert_int_equal(h.hourly, 5);
     assert_int_equal(h.unjudged, 3);
-    assert_int_equal(h.quorum, 0);   /* nor is it known which one is in force since */
+    assert_int_equal(h.quorum, 2);   /* which one is in force where the export begins its first entry says */
+    assert_int_equal(h.least, 2);
+    assert_int_equal(h.most, 3);
     assert_int_equal(h.anchors, 3);
     assert_int_equal(h.loose, 2);
     assert_int_equal(h.stamped, 3);
@@ -227,6 +229,9 @@ static void test_bent(void **state)
     assert_true(run_in_target("rm kept"));
     write_kept(20, 21);
     assert_int_equal(faults(NULL), CLASS(ENTRIES));
+    assert_true(run_in_target("rm kept"));
+    write_kept(1, 1);      /* the first directory, and not the one in force since */
+    assert_int_equal(faults(NULL), CLASS(DIRECTORY));
     assert_true(run_in_target("rm kept"));
     write_kept(20, 600);   /* of what is not pruned it counts for nothing */
     assert_int_equal(faults(NULL), 0);
