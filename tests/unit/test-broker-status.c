@@ -164,6 +164,14 @@ static void test_ages_are_read_in_slices(void **state)
         assert_int_equal(ages_of(w, IT).buckets[1], 200 - left);
         assert_int_equal(ages_of(w, CH).buckets[1], 200);
     }
+    restart(w);   /* what comes meanwhile is not counted again when the reading comes to it */
+    hello(w, DE);
+    assert_false(ages_known(w, CH));
+    compose(w, DE, CH);
+    submit(w, DE);
+    last_leaf(DE, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE);
+    assert_int_equal(ages_of(w, CH).buckets[0], 1);
+    assert_int_equal(ages_of(w, CH).buckets[1], 200);
 }
 
 static void test_next_retry_and_prekeys(void **state)
