@@ -83,6 +83,7 @@ void check_look(const char *path, struct tmx_findings *to)
         tmx_inspect_spool(&i, "broker");
         tmx_inspect_run(&i);
         tmx_inspect_http(&i);
+        tmx_inspect_operators(&i);
     }
     tmx_directory_free(d);
     tmx_config_free(c);

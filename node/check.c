@@ -189,6 +189,7 @@ void check_look(const char *path, struct tmx_findings *to)
         tmx_inspect_spool(&i, "node");
         tmx_inspect_run(&i);
         tmx_inspect_http(&i);
+        tmx_inspect_operators(&i);
     }
     tmx_directory_free(d);
     tmx_config_free(c);

@@ -41,3 +41,5 @@ void tmx_inspect_spool(const struct tmx_inspection *i, const char *role);
 void tmx_inspect_run(const struct tmx_inspection *i);
 /* `http`: a loopback address, or none. */
 void tmx_inspect_http(const struct tmx_inspection *i);
+/* `operators` and the key that signs them. */
+void tmx_inspect_operators(const struct tmx_inspection *i);

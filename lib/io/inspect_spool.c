@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <tmx/answer.h>
 #include <tmx/control.h>
 #include <tmx/http.h>
 #include <tmx/spool_lmdb.h>
@@ -133,5 +134,21 @@ void tmx_inspect_http(const struct tmx_inspection *i)
     if (address != NULL && !tmx_http_address_valid(address)) {
         inspect_say(i, "http", TMX_FINDING_CRITICAL, "http = 127.0.0.1:9570, and a tunnel for who is elsewhere",
                     "%s is not a loopback address with a port", address);
+    }
+}
+
+void tmx_inspect_operators(const struct tmx_inspection *i)
+{
+    static struct tmx_operators operators;
+    const char *path = tmx_config_string(i->config, i->section, "operators");
+    const char *key = tmx_config_string(i->config, i->section, "operators_key");
+    char error[512] = "";
+    if (path == NULL && key == NULL) {
+        return;   /* then nobody may act, as is said to who tries */
+    }
+    if (tmx_operators_load(path, key, &operators, error, sizeof(error)) < 0) {
+        inspect_say(i, "operators", TMX_FINDING_CRITICAL, "have the list signed by the key of operators_key, or correct the path", "%s", error);
+    } else {
+        inspect_say(i, "operators", TMX_FINDING_OK, NULL, "%s", path);
     }
 }

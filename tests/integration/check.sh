@@ -61,6 +61,7 @@ broken broker "$B" marker 2 'not a marker' 'mv away broker/marker' 'mv broker/ma
 broken broker "$B" marker 2 'inside the spool' "sed -i 's,^marker = .*,marker = marker,' '$B'" "sed -i 's,^marker = .*,marker = spool/marker,' '$B'"
 broken broker "$B" run 2 'would be longer' "sed -i 's,^run = .*,run = run,' '$B'" "sed -i 's,^run = .*,run = /run/$(printf 'x%.0s' {1..100}),' '$B'"
 broken broker "$B" run 2 'anybody could answer' 'chmod 0750 broker/run' 'mkdir -p broker/run; chmod 0777 broker/run'
+broken broker "$B" operators 2 'are set together' "sed -i '/^operators/d' '$B'" "echo 'operators = none' >>'$B'"
 broken broker "$B" http 2 'not a loopback address' "sed -i '/^http/d' '$B'" "echo 'http = 0.0.0.0:9570' >>'$B'"
 broken node "$N" member 2 'lists no member FR' "sed -i 's/^member = FR/member = DE/' '$N'" "sed -i 's/^member = DE/member = FR/' '$N'"
 broken node "$N" keys 2 "signing.key is not among" 'mv -f away DE/keys/signing.key' 'cp -p DE/keys/signing.key away; cp -pf IT/keys/signing.key DE/keys/signing.key'
