@@ -32,10 +32,12 @@ static size_t find_proposal(const struct tmx_audit *a, uint64_t index)
 static void on_stop(const struct tmx_audit_step *s, bool stop)
 {
     struct tmx_audit *a = s->a;
-    uint8_t member[TMX_MEMBER_MAX];
+    uint8_t member[TMX_MEMBER_MAX] = { 0 }; /* of admission */
     size_t at;
 
-    tmx_audit_pad_member(tmx_pb(s->e->recipient), member);
+    if (s->e->recipient.len > 0) {
+        tmx_audit_pad_member(tmx_pb(s->e->recipient), member);
+    }
     at = find_stop(a, member);
     if (stop != (at == a->n_stops) && a->begin == 0) {
         tmx_audit_step_fault(s, AUDIT_STATE, "%s of what is so already", tmx_action_name(s->e->code));
