@@ -75,6 +75,16 @@ fed_ctl DE ping XX >"$root/screen" 2>&1
 [ $? -eq 1 ] && grep -q unknown-recipient "$root/screen" || fail "a probe to nobody: $(cat "$root/screen")"
 sed -n 's/^ *\([0-9-]* ms  .*\)/timeline: ping: \1/p' <(fed_ctl DE ping IT)
 
+# On a schedule: the line of the unit, as systemd would run it.
+ln -s "$CTL" "$FED_SOCKETS/tmxctl"
+ln -s "$FED/DE/run" "$FED_SOCKETS/run"
+line=$(sed -n -e 's/\$\$/$/g' -e "s,@bindir@,$FED_SOCKETS,g" -e "s,/run/tmx-node/%i,$FED_SOCKETS/run,g" -e 's/^ExecStart=//p' \
+    "$here/../../deploy/systemd/tmx-ping@.service.in")
+unit() { PING_MEMBERS=$1 bash -c "$line" >"$root/screen" 2>&1; }
+unit 'IT IT' || fail "the unit of the schedule: $(cat "$root/screen")"
+[ "$(grep -c 'delivered for IT, signed by IT' "$root/screen")" = 2 ] || fail "the unit probes not all it is told: $(cat "$root/screen")"
+! unit 'IT XX' || fail "the unit does not fail when a member does not answer"
+
 # --- other keys than those of the authority prove nothing
 "$AUTHORITY" init --federation demo --keys 3 --threshold 2 "$root/strangers" >/dev/null
 fed_ctl broker --authority "$root/strangers/authority.pub" message "$id" >"$root/screen"
