@@ -466,13 +466,17 @@ static void open_arrival(struct tmx_node *n, const struct arrival *a, uint8_t *p
 }
 
 /* A log that is gone had ended it at the broker, after our CoA was made and too late for it: the new log knows neither, so
- * this node says itself what came of it. */
+ * this node says itself what came of it. An exception follows no CoA, and the application never had it: it is refused, with the
+ * exception's code. */
 static void outcome_own(struct tmx_node *n, const uint8_t *id, const struct tmx_row_in *row)
 {
     struct node_key k = node_key_id_u8(id, 1);
     struct tmx_bytes value;
-    if (n->state.resubmit != 0 && row->state == TMX_IN_EXPIRED && !node_get(n, TMX_NT_REPORT, node_kb(&k), &value)) {
-        node_report_make(n, id, row, TMX__OUTCOME__OUTCOME_EXPIRED, TMX_CODE_EXPIRED, TMX_BYTES_NULL);
+    bool expired = row->state == TMX_IN_EXPIRED;
+    if (n->state.resubmit != 0 && (expired || row->state == TMX_IN_EXCEPTION) &&
+        !node_get(n, TMX_NT_REPORT, node_kb(&k), &value)) {
+        node_report_make(n, id, row, expired ? TMX__OUTCOME__OUTCOME_EXPIRED : TMX__OUTCOME__OUTCOME_COD_NEGATIVE,
+                         expired ? TMX_CODE_EXPIRED : row->code, TMX_BYTES_NULL);
     }
 }
 

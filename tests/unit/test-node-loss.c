@@ -95,24 +95,9 @@ static void test_restored_copy(void **state)
     assert_int_equal(last_report(w)->outcome, TMX__OUTCOME__OUTCOME_COD_POSITIVE);
 }
 
-/* LOG-4: a new shard after the broker's loss. */
-static void test_new_shard(void **state)
+/* The broker comes back with another shard, signed into the directory. */
+static void other_shard(struct world *w)
 {
-    struct world *w = *state;
-    struct fake_message *m = compose(w, false, 0);
-    uint8_t id[TMX_ID_SIZE];
-    submit_ok(w, "done", "", 0, NULL);
-    uint64_t first = accept_submit(w, 0);
-    struct tmx_bytes coa = report_make(w, &w->ch, w->submits[0].item, first, TMX__OUTCOME__OUTCOME_COA, 0, NULL);
-    feed_one(w, leaf_body(w, TMX__ENTRY_KIND__ENTRY_REPORT, coa, "CH", 0, 0, first));
-    struct tmx_bytes cod = report_make(w, &w->ch, w->submits[0].item, first, TMX__OUTCOME__OUTCOME_COD_POSITIVE, 0, NULL);
-    feed_one(w, leaf_body(w, TMX__ENTRY_KIND__ENTRY_REPORT, cod, "CH", 0, 0, first));
-    submit_ok(w, "open", "", 0, id);
-    accept_submit(w, 1);
-    uint64_t index = deliver_message(w, m);
-    log_report(w, index);
-    const Tmx__Leased *l = lease(w, 3600000, 0);
-    /* the broker comes back with another shard, signed into the directory */
     federation_new_shard(&w->federation, "2026b");
     w->federation.serial = 2;
     federation_sign(&w->federation);
@@ -131,6 +116,26 @@ static void test_new_shard(void **state)
     directory_push(w);
     link_up(w);
     assert_true(state_of(w).linked);
+}
+
+/* LOG-4: a new shard after the broker's loss. */
+static void test_new_shard(void **state)
+{
+    struct world *w = *state;
+    struct fake_message *m = compose(w, false, 0);
+    uint8_t id[TMX_ID_SIZE];
+    submit_ok(w, "done", "", 0, NULL);
+    uint64_t first = accept_submit(w, 0);
+    struct tmx_bytes coa = report_make(w, &w->ch, w->submits[0].item, first, TMX__OUTCOME__OUTCOME_COA, 0, NULL);
+    feed_one(w, leaf_body(w, TMX__ENTRY_KIND__ENTRY_REPORT, coa, "CH", 0, 0, first));
+    struct tmx_bytes cod = report_make(w, &w->ch, w->submits[0].item, first, TMX__OUTCOME__OUTCOME_COD_POSITIVE, 0, NULL);
+    feed_one(w, leaf_body(w, TMX__ENTRY_KIND__ENTRY_REPORT, cod, "CH", 0, 0, first));
+    submit_ok(w, "open", "", 0, id);
+    accept_submit(w, 1);
+    uint64_t index = deliver_message(w, m);
+    log_report(w, index);
+    const Tmx__Leased *l = lease(w, 3600000, 0);
+    other_shard(w);
     tick(w, 0);
     assert_string_equal(state_of(w).shard, "2026b");
     assert_int_equal(w->n_submits, 1);
@@ -150,12 +155,34 @@ static void test_new_shard(void **state)
     assert_int_equal(state_of(w).alarm_rows, 1);   /* that the shard is new */
 }
 
+/* QUE-7: the lost log had ended it by operators before this node's CoA came, so that no application got it. Where the new log
+ * brings it again, the node says what came of it, and it has an outcome there, too. */
+static void test_new_shard_of_ended(void **state)
+{
+    struct world *w = *state;
+    struct fake_message *m = compose(w, false, 0);
+    uint64_t index = deliver_message(w, m);
+    feed_one(w, leaf_end(w, TMX__ENTRY_KIND__ENTRY_EXCEPTION, &m->header, "DE", TMX_CODE_ENDED_BY_OPERATORS,
+                         m->header.recipients[0]->seq, index));
+    assert_null(lease(w, 0, 0));
+    other_shard(w);
+    tick(w, 0);
+    w->n_reports = 0;
+    uint64_t again = leaf_body(w, TMX__ENTRY_KIND__ENTRY_RESUBMISSION, fake_sign(&w->ch, &m->header), "CH", 0, 0, 0);
+    deliver(w, again, TMX_BYTES(m->container, m->container_size));
+    assert_int_equal(w->n_reports, 2);
+    assert_int_equal(last_report(w)->outcome, TMX__OUTCOME__OUTCOME_COD_NEGATIVE);
+    assert_int_equal(last_report(w)->code, TMX_CODE_ENDED_BY_OPERATORS);
+    assert_null(lease(w, 0, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_rebuild, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_restored_copy, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_new_shard, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_new_shard_of_ended, world_setup, world_teardown),
     };
     return cmocka_run_group_tests_name("node-loss", tests, NULL, NULL);
 }
