@@ -70,6 +70,7 @@ enum tmx_node_event_kind {
     TMX_NODE_DISK,               /* how much the spool may still take in */
     TMX_NODE_PROBE,              /* an operator wants a probe sent to `member` (NODE-14) */
     TMX_NODE_OPERATION,          /* what an operator asks, signed: release, hold, trust, reload (OPS-10) */
+    TMX_NODE_STOP,               /* the last event of a node that ends in good order: the broker is told */
 };
 
 #define TMX_NODE_ROUTE_MAX 16u

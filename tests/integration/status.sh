@@ -87,6 +87,20 @@ collect IT 5 --ack
 soon broker 0 'nothing waits' check backlog
 say "a status took $ms ms while a member was stopped"
 
+# --- a node that stops in good order is away at once, not after 20 s of silence
+link_of() { is broker '[x["link"] for x in d["destinations"] if x["member"] == "IT"][0]' "$1"; }
+silences=$(grep -c 'event=link.silent' "$FED/broker/log")
+start=$(date +%s%N)
+fed_stop IT
+await link_of down || fail "IT has stopped and is not away"
+ms=$((($(date +%s%N) - start) / 1000000))
+grep -q 'event=link.bye member=IT' "$FED/broker/log" || fail "IT said no Bye"
+[ "$(grep -c 'event=link.silent' "$FED/broker/log")" -eq "$silences" ] || fail "IT was found away by its silence"
+[ "$ms" -lt 5000 ] || fail "IT was away after $ms ms"   # 20 s without a Bye; 0.3 s on a machine at rest
+say "a node that stopped was away after $ms ms"
+fed_start_node IT || exit 1
+await link_of up || fail "IT does not come back"
+
 # --- the key that the daemon signs with is gone
 mv "$FED/broker/keys/log.key" "$FED/broker/keys/log.key.away"
 now broker 2 'critical: .*log.key cannot be read.*see: ls -l ' status
