@@ -248,6 +248,15 @@ struct tmx_node_inbox_view {
 };
 void tmx_node_inbox(struct tmx_node *n, struct tmx_node_inbox_view *ret_view);
 
+/* The alarms that are kept, of the last `within_ms` by this node's clock. */
+#define TMX_NODE_ALARMS_MAX 1000u
+struct tmx_node_alarms_view {
+    uint64_t n;                    /* TMX_NODE_ALARMS_MAX: that many, or more */
+    uint64_t age_ms;               /* of the newest */
+    char event[48];                /* of the newest; "" when there is none */
+};
+void tmx_node_alarms(struct tmx_node *n, uint64_t within_ms, struct tmx_node_alarms_view *ret_view);
+
 /* What applications and operators are shown of a message: Tmx__MessageState with its steps, valid until the next turn;
  * NULL when there is none in that direction (enum tmx_node_direction). */
 struct Tmx__MessageState;
