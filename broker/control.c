@@ -8,6 +8,7 @@
 #include <tmx/code.h>
 #include <tmx/envelope.h>
 #include <tmx/text.h>
+#include <tmx/why.h>
 
 #include "daemon.h"
 
@@ -21,13 +22,30 @@ static const char *link_name(const struct tmx_broker_link_view *v)
 
 /* Status */
 
-/* Whom deliveries wait for too long, and who will soon be written to with its last-resort key. */
+/* The node of one who takes part was not heard of for as long as makes a delivery late. */
+static void away_problem(struct daemon *d, json_t *list, const Tmx__Member *m, const char *code)
+{
+    struct tmx_broker_link_view v;
+    char see[32], span[TMX_WHY_SPAN_MAX];
+    if (m->status != TMX__MEMBER_STATUS__MEMBER_ACTIVE || tmx_broker_link(d->broker, tmx_pb(m->code), &v) != 0 || v.up) {
+        return;
+    }
+    uint64_t away_ms = tmx_answer_age(tmx_clock_mono_ms(), v.ever ? v.last_frame_ms : d->started_ms);
+    if (away_ms > d->settings.late_ms) {
+        snprintf(see, sizeof(see), "tmxctl why %s", code);
+        tmx_answer_problem_see(list, "warning", see, v.ever ? "%s: away for %s" : "%s: not linked since the start of the broker %s ago", code,
+                               tmx_why_span(away_ms, span));
+    }
+}
+
+/* Whom deliveries wait for too long, who is away, and who will soon be written to with its last-resort key. */
 static void member_problems(struct daemon *d, json_t *list, const Tmx__Member *m)
 {
     struct tmx_ages_view ages;
     char code[TMX_MEMBER_MAX + 1], see[32];
     tmx_printable(tmx_pb(m->code), code, sizeof(code));
     snprintf(see, sizeof(see), "tmxctl queue %s", code);
+    away_problem(d, list, m, code);
     if (tmx_broker_ages(d->broker, tmx_pb(m->code), &ages) && ages.late > 0) {
         uint64_t s = d->settings.late_ms / 1000;
         tmx_answer_problem_see(list, "warning", see, "%s: %ju wait longer than %ju %s", code, (uintmax_t)ages.late,

@@ -75,6 +75,14 @@ static void gate_missing(struct gates *g, const char *member)
     }
 }
 
+static void config_free(struct tmx_gate_config *c)
+{
+    if (c != NULL) {
+        tmx_startup_unlock(c->secret, sizeof(c->secret));
+        free(c);
+    }
+}
+
 static void gate_start(struct gates *g, const Tmx__Gate *pb, const Tmx__Member *m)
 {
     if (g->n == TMX_MEMBERS_MAX) {
@@ -87,11 +95,14 @@ static void gate_start(struct gates *g, const Tmx__Gate *pb, const Tmx__Member *
     char path[4096], error[512] = "";
     uint8_t public[32];
     snprintf(path, sizeof(path), "%s/gate-%s.key", g->settings->keys, gate->member);
+    if (c != NULL) {
+        tmx_startup_lock(c->secret, sizeof(c->secret));
+    }
     if (c == NULL || pb->endpoint.len >= sizeof(c->endpoint) ||
         tmx_keyfile_load(path, "gate", public, c->secret, sizeof(c->secret), error, sizeof(error)) != 0) {
         tmx_log_text(TMX_LOG_ERROR, "gate.no-key", "%s", error[0] != '\0' ? error : "endpoint too long");
         gate_missing(g, gate->member);
-        free(c);
+        config_free(c);
         return;
     }
     if (!tmx_bytes_eq(TMX_BYTES_OF(public), tmx_pb(pb->curve_key))) {
@@ -99,7 +110,7 @@ static void gate_start(struct gates *g, const Tmx__Gate *pb, const Tmx__Member *
                      "%s is not the key the directory lists for the gate of %s: nodes would refuse it", path,
                      gate->member);
         gate_missing(g, gate->member);
-        free(c);
+        config_free(c);
         return;
     }
     memcpy(gate->key, public, sizeof(gate->key));
@@ -110,7 +121,7 @@ static void gate_start(struct gates *g, const Tmx__Gate *pb, const Tmx__Member *
     if (tmx_gate_link_new(g->settings->gate_program, c, g->settings->gate_memory_bytes, &gate->link) == 0) {
         g->n++;
     }
-    free(c);
+    config_free(c);
 }
 
 static const Tmx__Gate *listed(const Tmx__Directory *pb, const struct gate *gate)

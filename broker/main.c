@@ -114,13 +114,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static int serve(struct daemon *d)
+static int serve(struct daemon *d, struct broker_keys *keys)
 {
-    struct broker_keys keys;
     struct tmx_broker_config c = { .shard = d->settings.shard, .queue_max = d->settings.queue_max,
                                    .retention_ms = d->settings.retention_ms,
                                    .late_ms = d->settings.late_ms };
-    int code = settings_keys(&d->settings, &keys, &c.authority);
+    int code = settings_keys(&d->settings, keys, &c.authority);
     code = code != 0 ? code : spool_open(&d->settings, &d->spool);
     if (code != 0) {
         return code;
@@ -133,8 +132,8 @@ static int serve(struct daemon *d)
     struct tmx_spool_mark mark;
     tmx_spool_lmdb_mark(d->spool, &mark);
     c.generation = mark.generation;
-    c.log_secret = keys.log_secret;
-    memcpy(c.log_public, keys.log_public, sizeof(c.log_public));
+    c.log_secret = keys->log_secret;
+    memcpy(c.log_public, keys->log_public, sizeof(c.log_public));
     uint8_t *file = NULL;
     size_t size = 0;
     if (tmx_startup_file("tmx-broker", d->settings.directory, TMX_DIRECTORY_MAX, "directory", &file, &size) != 0) {
@@ -164,9 +163,7 @@ static int serve(struct daemon *d)
         return 1;
     }
     code = http_open(d);
-    code = code != 0 ? code : daemon_run(d);
-    sodium_memzero(&keys, sizeof(keys));
-    return code;
+    return code != 0 ? code : daemon_run(d);
 }
 
 int main(int argc, char **argv)
@@ -177,6 +174,7 @@ int main(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &a);
     tmx_startup_harden();
     static struct daemon d;
+    static struct broker_keys keys;
     if (sodium_init() < 0 || tmx_signals_open(&d.signals) < 0) {
         fprintf(stderr, "tmx-broker: cannot start\n");
         return 1;
@@ -204,7 +202,8 @@ int main(int argc, char **argv)
     } else if (strcmp(a.command, "new-shard") == 0) {
         code = setup_new_shard(&d.settings, a.archive, a.uncosigned);
     } else {
-        code = serve(&d);
+        tmx_startup_lock(&keys, sizeof(keys));
+        code = serve(&d, &keys);
     }
     free(d.install.file);
     tmx_http_free(d.http);
@@ -213,5 +212,6 @@ int main(int argc, char **argv)
     tmx_broker_free(d.broker);
     tmx_spool_close(d.spool);
     settings_free(&d.settings);
+    tmx_startup_unlock(&keys, sizeof(keys));
     return code;
 }

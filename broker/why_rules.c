@@ -147,6 +147,13 @@ static enum tmx_why_verdict lane_closed(const void *facts, struct tmx_why_findin
     return TMX_WHY_WARNING;
 }
 
+/* Until then status says that all is well, and it may pass by itself. */
+static bool late(const struct why_facts *f)
+{
+    struct tmx_ages_view ages;
+    return tmx_broker_ages(f->d->broker, tmx_pb(f->member->code), &ages) && ages.late > 0;
+}
+
 static enum tmx_why_verdict not_arriving(const void *facts, struct tmx_why_finding *out)
 {
     const struct why_facts *f = facts;
@@ -162,7 +169,7 @@ static enum tmx_why_verdict not_arriving(const void *facts, struct tmx_why_findi
     }
     tmx_why_text(out, "full inbox, or keys lost: the node of %s is linked and does not confirm what it is sent", f->code);
     tmx_why_fix(out, "at the node: tmxctl --node RUN why %s tells a full inbox from the rest", f->code);
-    return TMX_WHY_CRITICAL;
+    return late(f) ? TMX_WHY_CRITICAL : TMX_WHY_WARNING;
 }
 
 static enum tmx_why_verdict slow_consumer(const void *facts, struct tmx_why_finding *out)

@@ -97,9 +97,7 @@ static json_t *problems_of(struct daemon *d, const struct tmx_node_state_view *v
                                "no link to the broker: submissions wait here");
     }
     late_problems(d, list);
-    if (v->alarm_rows > 0) {
-        tmx_answer_problem_see(list, "warning", journal, "alarms were raised: see the log of tmx-node");
-    }
+    control_alarm_problems(d, v, journal, list);
     return list;
 }
 

@@ -15,6 +15,7 @@
 
 #define BEAT_MS 1000u
 #define SNAPSHOT_MS 5000u
+#define LINGER_MS 500u   /* for what a node that stops has said last */
 /* Messages copied out of the sockets for one turn: receiving lends them only until the next receive. */
 #define BATCH_MESSAGES 128u
 #define BATCH_BYTES (48u << 20)
@@ -359,6 +360,9 @@ static void operator_events(struct daemon *d, struct batch *b)
     if (b->n == 0) {
         (void)event_add(b, TMX_NODE_TICK);
     }
+    if (d->stop) {
+        (void)event_add(b, TMX_NODE_STOP);
+    }
 }
 
 static int one_turn(struct daemon *d, struct batch *b, uint64_t *ret_deadline_ms)
@@ -428,6 +432,9 @@ int daemon_run(struct daemon *d)
         r = marker_store(d);
         code = r < 0 ? TMX_EXIT_STORAGE : 0;
         tmx_log_event(TMX_LOG_NOTICE, "node.stopped");
+        if (d->link != NULL) {
+            tmx_socket_linger(d->link, LINGER_MS);
+        }
     }
     d->link = tmx_socket_close(d->link);
     tmx_outbox_clear(&d->outbox);

@@ -122,6 +122,8 @@ json_t *control_status(struct daemon *d);
 
 /* Opens the endpoint that is configured, if one is. Prints what is wrong and returns an exit code, 0 = fine. */
 int http_open(struct daemon *d);
+/* control_alarms.c: problems for alarms of late and for what is held; `journal`: the command that looks deeper. */
+void control_alarm_problems(struct daemon *d, const struct tmx_node_state_view *v, const char *journal, json_t *list);
 /* control_evidence.c: `evidence ID`; false when it is not that. */
 bool control_evidence(struct daemon *d, const struct tmx_control_request *r);
 /* control_probe.c: `ping MEMBER`; false when it is not that. */

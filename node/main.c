@@ -111,6 +111,7 @@ static int spool_open(struct daemon *d, bool *ret_rebuild)
 static int serve(struct daemon *d)
 {
     static struct tmx_node_config c;
+    tmx_startup_lock(&d->keys, sizeof(d->keys));
     int code = settings_keys(&d->settings, &d->keys);
     code = code != 0 ? code : tmx_startup_authority("tmx-node", d->settings.authority, &c.authority);
     code = code != 0 ? code : settings_catalogue(&d->settings, &d->catalogue);
@@ -213,6 +214,6 @@ int main(int argc, char **argv)
     tmx_spool_close(d.spool);
     tmx_catalogue_free(d.catalogue);
     settings_free(&d.settings);
-    sodium_memzero(&d.keys, sizeof(d.keys));
+    tmx_startup_unlock(&d.keys, sizeof(d.keys));
     return code;
 }

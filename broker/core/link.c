@@ -222,9 +222,6 @@ static void body_in(struct tmx_broker *b, struct peer *p, const Tmx__Link *link,
     case TMX__LINK__BODY_WITNESS_REPLY:
         witness_reply(b, p, link->witness_reply, payload[0]);
         break;
-    case TMX__LINK__BODY_BYE:
-        link_down(b, p, "link.bye");
-        break;
     default:
         break;
     }
@@ -250,6 +247,14 @@ static bool number_in(struct tmx_broker *b, struct peer *p, const Tmx__Link *lin
     p->in_number = link->number;
     p->last_frame_ms = b->now_ms;
     return true;
+}
+
+/* It has number 0; and none is answered, or two ends would answer each other. */
+static void bye_in(struct tmx_broker *b, struct peer *p, const Tmx__Link *link)
+{
+    if (p->up && link->session == p->session) {
+        link_down(b, p, "link.bye");
+    }
 }
 
 static struct peer *peer_of(struct tmx_broker *b, const struct tmx_broker_event *ev)
@@ -306,6 +311,10 @@ void link_message(struct tmx_broker *b, const struct tmx_broker_event *ev)
         } else {
             count_malformed(b, p, TMX_CODE_BAD_SESSION);
         }
+        return;
+    }
+    if (link->body_case == TMX__LINK__BODY_BYE) {
+        bye_in(b, p, link);
         return;
     }
     if (!p->up) {   /* so that the Bye finds its way */

@@ -286,12 +286,13 @@ static int gate(struct gate *g)
     g->step = "configuration";
     int r = tmx_gate_stream_init(&g->core, CORE_FD);
     if (r == 0) {
+        (void)!sodium_mlock(config.secret, sizeof(config.secret));   /* the core, under the same limit, says when it cannot be */
         r = read_config(g, &config);
     }
     if (r == 0) {
         r = serve(g, &config);
-        sodium_memzero(config.secret, sizeof(config.secret));
     }
+    (void)!sodium_munlock(config.secret, sizeof(config.secret));
     if (r == 0) {
         g->step = "serving";
         r = say_ready(g);

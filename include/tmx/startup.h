@@ -13,6 +13,11 @@
 
 /* Keys are in memory: no core dumps, no ptrace by others. */
 void tmx_startup_harden(void);
+/* Memory of the caller's that is to hold keys: its pages are not swapped and in no core file. What cannot be locked is used all the
+ * same: the log says so, once (memory.not-locked). */
+void tmx_startup_lock(void *keys, size_t size);
+/* Wipes it and gives its pages free, and with them what else is locked in them. */
+void tmx_startup_unlock(void *keys, size_t size);
 /* The whole file, malloc'ed, at most `max` bytes. Negative errno; nothing is said when `what` is NULL. */
 int tmx_startup_file(const char *program, const char *path, size_t max, const char *what, uint8_t **ret_data,
                      size_t *ret_size) TMX_MUST_CHECK;

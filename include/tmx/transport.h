@@ -54,6 +54,9 @@ int tmx_socket_serve(struct tmx_transport *t, const char *endpoint, const struct
 int tmx_socket_connect(struct tmx_transport *t, const char *endpoint, const struct tmx_curve *curve,
                        const uint8_t server_key[32], struct tmx_socket **ret_socket) TMX_MUST_CHECK;
 struct tmx_socket *tmx_socket_close(struct tmx_socket *s);
+/* What was sent and is not gone yet may go for so long after the close, which makes tmx_transport_free wait; without this
+ * call it is dropped. */
+void tmx_socket_linger(struct tmx_socket *s, unsigned ms);
 /* The bound endpoint of a server (a port of `*` filled in), the given one of a client. */
 const char *tmx_socket_endpoint(const struct tmx_socket *s);
 

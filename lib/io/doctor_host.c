@@ -159,6 +159,36 @@ static bool swaps_in_clear(char ret_name[128])
     return clear;
 }
 
+/* Of the running daemon: how much it has locked. False: the kernel does not say. */
+static bool locked_kib(pid_t pid, unsigned long *ret_kib)
+{
+    char path[64], line[256];
+    bool found = false;
+    (void)snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
+    FILE *f = fopen(path, "re");
+    while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL) {
+        found = sscanf(line, "VmLck: %lu kB", ret_kib) == 1;
+    }
+    if (f != NULL) {
+        fclose(f);
+    }
+    return found;
+}
+
+static void doctor_locked(const struct tmx_doctor_subject *s, struct tmx_findings *to)
+{
+    unsigned long kib;
+    if (s->pid == 0 || !locked_kib(s->pid, &kib)) {
+        return;
+    }
+    if (kib > 0) {
+        tmx_finding(to, TMX_FINDING_OK, "memory", NULL, "the running daemon has %lu KiB locked", kib);
+    } else {
+        tmx_finding(to, TMX_FINDING_WARNING, "memory", "LimitMEMLOCK=64M in the unit, or ulimit -l; then restart it",
+                    "the running daemon has locked nothing: its keys can get into swap");
+    }
+}
+
 void doctor_memory(const struct tmx_doctor_subject *s, struct tmx_findings *to)
 {
     char name[128], remedy[160];
@@ -174,6 +204,7 @@ void doctor_memory(const struct tmx_doctor_subject *s, struct tmx_findings *to)
         tmx_finding(to, TMX_FINDING_WARNING, "memory", "LimitMEMLOCK=64M in the unit, or ulimit -l", "%u KiB cannot be locked: %s (limit %llu KiB)",
                     LOCK_BYTES >> 10, strerror(error), (unsigned long long)bytes >> 10);
     }
+    doctor_locked(s, to);
     if (swaps_in_clear(name)) {
         (void)snprintf(remedy, sizeof(remedy), "encrypt it with a random key (crypttab), or swapoff %.100s", name);
         tmx_finding(to, TMX_FINDING_WARNING, "memory", remedy, "swap in clear: keys in memory can get on the disk");

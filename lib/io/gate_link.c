@@ -17,6 +17,7 @@
 
 #include <tmx/gate_stream.h>
 #include <tmx/outbox.h>
+#include <tmx/startup.h>
 
 #define GATE_FD 3
 #define REAP_MS 5u   /* between two looks whether a killed gate is gone */
@@ -49,6 +50,7 @@ int tmx_gate_link_new(const char *program, const struct tmx_gate_config *config,
     }
     l->program = program;
     l->memory_max_bytes = memory_max_bytes;
+    tmx_startup_lock(l->config.secret, sizeof(l->config.secret));
     l->config = *config;
     l->stream.fd = -1;
     l->status.state = TMX_GATE_WAITING;
@@ -272,6 +274,7 @@ struct tmx_gate_link *tmx_gate_link_free(struct tmx_gate_link *l)
         reap(l, 0);
     }
     tmx_outbox_clear(&l->outbox);
+    tmx_startup_unlock(l->config.secret, sizeof(l->config.secret));
     sodium_memzero(l, sizeof(*l));
     free(l);
     return NULL;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * See tmx/startup.h.
  */
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include <tmx/log.h>
 #include <tmx/startup.h>
 
 #include "files.h"
@@ -18,6 +20,21 @@ void tmx_startup_harden(void)
     struct rlimit none = { 0, 0 };
     (void)setrlimit(RLIMIT_CORE, &none);
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+void tmx_startup_lock(void *keys, size_t size)
+{
+    static bool told;
+    if (sodium_mlock(keys, size) != 0 && !told) {
+        told = true;
+        tmx_log_text(TMX_LOG_WARNING, "memory.not-locked", "keys in memory can get into swap: %s; LimitMEMLOCK=64M in the unit, or ulimit -l",
+                     strerror(errno));
+    }
+}
+
+void tmx_startup_unlock(void *keys, size_t size)
+{
+    (void)sodium_munlock(keys, size);   /* it wipes first; what was not locked cannot be unlocked */
 }
 
 int tmx_startup_file(const char *program, const char *path, size_t max, const char *what, uint8_t **ret_data,

@@ -461,6 +461,13 @@ struct tmx_socket *tmx_socket_close(struct tmx_socket *s)
     return NULL;
 }
 
+void tmx_socket_linger(struct tmx_socket *s, unsigned ms)
+{
+    const struct option linger = { ZMQ_LINGER, (int)ms };
+    int r = set_options(s->zmq, &linger, 1);
+    assert(r == 0);
+}
+
 const char *tmx_socket_endpoint(const struct tmx_socket *s)
 {
     return s->endpoint;

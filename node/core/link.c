@@ -86,6 +86,22 @@ void node_link_lost(struct tmx_node *n, const char *why, bool at_once)
     }
 }
 
+/* Of number 0: it is heard although what was sent before it is still on its way, or lost. */
+void node_link_end(struct tmx_node *n)
+{
+    struct node_session *s = &n->session;
+    Tmx__Bye bye = TMX__BYE__INIT;
+    Tmx__Link link = TMX__LINK__INIT;
+    bye.code = TMX_CODE_OK;
+    link.session = s->number_session;
+    link.body_case = TMX__LINK__BODY_BYE;
+    link.bye = &bye;
+    if (s->state == NODE_UP || s->state == NODE_MUTE) {
+        (void)!queue_send(n, &link, NULL, 0);   /* without it the broker learns it from the silence */
+    }
+    *s = (struct node_session){ .state = NODE_DOWN, .last_in_ms = s->last_in_ms, .retry_ms = UINT64_MAX };
+}
+
 static void hello_out(struct tmx_node *n)
 {
     struct node_session *s = &n->session;

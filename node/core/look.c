@@ -88,6 +88,31 @@ void tmx_node_inbox(struct tmx_node *n, struct tmx_node_inbox_view *ret_view)
     *ret_view = v;
 }
 
+/* From the newest back, to the first that is older: they are numbered as they came. */
+void tmx_node_alarms(struct tmx_node *n, uint64_t within_ms, struct tmx_node_alarms_view *ret_view)
+{
+    struct tmx_node_alarms_view v = { 0 };
+    struct tmx_bytes value;
+    for (uint64_t number = n->state.alarm; number > 0 && v.n < TMX_NODE_ALARMS_MAX; number--) {
+        struct node_key k = node_key_u64(number);
+        if (!node_get(n, TMX_NT_ALARM, node_kb(&k), &value)) {
+            break;
+        }
+        struct tmx_reader r = tmx_reader_init(value);
+        uint64_t at_ms = tmx_read_u64(&r);
+        struct tmx_bytes event = tmx_read_bytes(&r, tmx_read_u16(&r));
+        uint64_t age_ms = n->wall_ms > at_ms ? n->wall_ms - at_ms : 0;
+        if (age_ms >= within_ms) {
+            break;
+        }
+        if (v.n++ == 0) {
+            v.age_ms = age_ms;
+            memcpy(v.event, event.data, event.size < sizeof(v.event) ? event.size : sizeof(v.event) - 1);
+        }
+    }
+    *ret_view = v;
+}
+
 uint64_t tmx_node_events_end(const struct tmx_node *n)
 {
     return n->state.cursor;

@@ -70,6 +70,7 @@ enum tmx_node_event_kind {
     TMX_NODE_DISK,               /* how much the spool may still take in */
     TMX_NODE_PROBE,              /* an operator wants a probe sent to `member` (NODE-14) */
     TMX_NODE_OPERATION,          /* what an operator asks, signed: release, hold, trust, reload (OPS-10) */
+    TMX_NODE_STOP,               /* the last event of a node that ends in good order: the broker is told */
 };
 
 #define TMX_NODE_ROUTE_MAX 16u
@@ -246,6 +247,15 @@ struct tmx_node_inbox_view {
     uint8_t held_id[TMX_ID_SIZE];
 };
 void tmx_node_inbox(struct tmx_node *n, struct tmx_node_inbox_view *ret_view);
+
+/* The alarms that are kept, of the last `within_ms` by this node's clock. */
+#define TMX_NODE_ALARMS_MAX 1000u
+struct tmx_node_alarms_view {
+    uint64_t n;                    /* TMX_NODE_ALARMS_MAX: that many, or more */
+    uint64_t age_ms;               /* of the newest */
+    char event[48];                /* of the newest; "" when there is none */
+};
+void tmx_node_alarms(struct tmx_node *n, uint64_t within_ms, struct tmx_node_alarms_view *ret_view);
 
 /* What applications and operators are shown of a message: Tmx__MessageState with its steps, valid until the next turn;
  * NULL when there is none in that direction (enum tmx_node_direction). */

@@ -128,6 +128,9 @@ static void step(struct tmx_node *n, const struct tmx_node_event *ev)
     case TMX_NODE_PROBE:
         node_probe(n, ev->member);
         break;
+    case TMX_NODE_STOP:
+        node_link_end(n);
+        break;
     }
 }
 

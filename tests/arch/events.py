@@ -10,7 +10,7 @@ FILES = ('conf', 'json', 'sock', 'key', 'tmp')   # names of files have the form 
 bad = 0
 for daemon in ('broker', 'node'):
     known = set()
-    for source in [*top.glob(f'{daemon}/*.c'), *top.glob(f'{daemon}/core/*.c'), top / 'lib/io/zap_log.c', top / 'lib/io/answer.c']:
+    for source in [*top.glob(f'{daemon}/*.c'), *top.glob(f'{daemon}/core/*.c'), top / 'lib/io/zap_log.c', top / 'lib/io/answer.c', top / 'lib/io/startup.c']:
         literals = re.findall(r'"([a-z]+\.[a-z][a-z-]+)"', source.read_text())
         known |= {e for e in literals if e.split('.')[1] not in FILES}
     page = (top / f'deploy/man/tmx-{daemon}.8').read_text()

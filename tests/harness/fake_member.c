@@ -60,7 +60,8 @@ void fake_link(struct fake_node *n, Tmx__Link *link, const struct tmx_bytes *pay
 {
     if (link->body_case != TMX__LINK__BODY_HELLO) {
         link->session = link->session == 0 ? n->session : link->session;
-        link->number = link->number == 0 ? ++n->out_number : link->number;
+        bool counts = link->number == 0 && link->body_case != TMX__LINK__BODY_BYE;
+        link->number = counts ? ++n->out_number : link->number;
     }
     int r = tmx_codec_pack(link, &n->arena, &ret_frames->frame[0]);
     assert(r == 0);

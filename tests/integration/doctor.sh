@@ -111,6 +111,21 @@ await up || fail "the gates are not up"
 found limits warning 'the running daemon may open 300 files' broker
 found ports ok 'IT: tcp://127.0.0.1:[0-9]* takes connections' broker
 found ports ok "the broker's gate: tcp://127.0.0.1:[0-9]* takes connections" node
+fed_start_node DE || exit 1
+if ! grep -qa __asan_init "$BROKER"; then   # the sanitizer's mlock does nothing
+    found memory ok 'the running daemon has [0-9]+ KiB locked' broker
+    found memory ok 'the running daemon has [0-9]+ KiB locked' node
+fi
+! grep -q memory.not-locked log ../DE/log || fail "keys are not locked"
+fed_stop DE
+if [ "$(id -u)" -eq 0 ] && ! grep -qa __asan_init "$BROKER"; then
+    setpriv --bounding-set -ipc_lock prlimit --memlock=0 "$NODE" run --config "$N" >>"$FED/DE/log" 2>&1 &
+    echo $! >"$FED/DE/pid"
+    fed_await DE $! || exit 1
+    found memory warning 'the running daemon has locked nothing' node
+    [ "$(grep -c 'event=memory.not-locked.*LimitMEMLOCK=64M' "$FED/DE/log")" -eq 1 ] || fail "the log does not say that keys are not locked"
+    fed_stop DE
+fi
 if prlimit --pid "$(cat pid)" --core=unlimited 2>/dev/null; then   # it took the right away from itself, root may have it
     found core critical 'the running daemon may leave core files' broker
 fi

@@ -44,7 +44,8 @@ now broker 2 'TMX PEERS CRITICAL - 0 of 2 members are linked; away: DE, IT' chec
 soon node 0 'TMX PEERS OK' check peers
 soon broker 1 'TMX PEERS WARNING - 1 of 2 members are linked; away: IT | linked=1 away=1' check peers
 now broker 1 'TMX COSIGNED WARNING - no head is cosigned yet by a quorum of the 2 witnesses' check cosigned
-now broker 0 '^IT *never' status
+soon broker 1 'warning: IT: not linked since the start of the broker .*s ago; see: tmxctl --broker .* why IT' status
+grep -q '^IT *never' "$root/said" || { cat "$root/said"; fail "IT is not shown as never linked"; }
 grep -q '^1 of 2 destinations is well: --all$' "$root/said" || { cat "$root/said"; fail "who is well is not hidden"; }
 
 # --- all is well
@@ -86,6 +87,22 @@ kill -CONT "$(cat "$FED/IT/pid")"
 collect IT 5 --ack
 soon broker 0 'nothing waits' check backlog
 say "a status took $ms ms while a member was stopped"
+
+# --- a node that stops in good order is away at once, not after 20 s of silence
+link_of() { is broker '[x["link"] for x in d["destinations"] if x["member"] == "IT"][0]' "$1"; }
+silences=$(grep -c 'event=link.silent' "$FED/broker/log")
+start=$(date +%s%N)
+fed_stop IT
+await link_of down || fail "IT has stopped and is not away"
+ms=$((($(date +%s%N) - start) / 1000000))
+grep -q 'event=link.bye member=IT' "$FED/broker/log" || fail "IT said no Bye"
+[ "$(grep -c 'event=link.silent' "$FED/broker/log")" -eq "$silences" ] || fail "IT was found away by its silence"
+[ "$ms" -lt 5000 ] || fail "IT was away after $ms ms"   # 20 s without a Bye; 0.3 s on a machine at rest
+soon broker 1 'warning: IT: away for .*s; see: tmxctl --broker .* why IT' status
+say "a node that stopped was away after $ms ms"
+fed_start_node IT || exit 1
+await link_of up || fail "IT does not come back"
+now broker 0 'all 2 destinations are well' status
 
 # --- the key that the daemon signs with is gone
 mv "$FED/broker/keys/log.key" "$FED/broker/keys/log.key.away"

@@ -58,6 +58,12 @@ static void receive(struct world *w, const struct tmx_bytes *frames, size_t n)
         return;
     }
     assert_int_equal(link->session, w->session);
+    if (link->body_case == TMX__LINK__BODY_BYE) {   /* LINK-2 */
+        assert_int_equal(link->number, 0);
+        assert_int_equal(link->bye->code, TMX_CODE_OK);
+        w->n_byes++;
+        return;
+    }
     assert_int_equal(link->number, ++w->in_number);   /* LINK-3 */
     switch ((int)link->body_case) {
     case TMX__LINK__BODY_SUBMIT:

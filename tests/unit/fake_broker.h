@@ -46,7 +46,7 @@ struct world {
     enum bend bend;
     int64_t clock_ms;               /* the broker's clock minus the node's */
     /* what the node said */
-    size_t n_hellos, n_submits, n_reports, n_publishes, n_pings, n_acks, n_requests, n_chunks;
+    size_t n_hellos, n_submits, n_reports, n_publishes, n_pings, n_acks, n_requests, n_chunks, n_byes;
     uint8_t nonce[16];
     uint64_t hello_feed_next, hello_serial, acked, credit, offsets[64];
     bool hello_complete;

@@ -212,6 +212,37 @@ static void test_other_version(void **state)
     assert_true(v.up);
 }
 
+/* LINK-2: a node that stops says so, and is away at once; no Bye is answered. */
+static void test_stopped(void **state)
+{
+    struct world *w = *state;
+    struct tmx_broker_link_view v;
+    struct fake_frames f;
+    Tmx__Bye bye = TMX__BYE__INIT;
+    Tmx__Link link = TMX__LINK__INIT;
+    link.body_case = TMX__LINK__BODY_BYE;
+    link.bye = &bye;
+    uint64_t old = DE->session;
+    hello(w, DE);
+    link.session = old;
+    fake_link(DE, &link, NULL, 0, &f);
+    say(w, DE, &f);
+    assert_int_equal(tmx_broker_link(w->broker, TMX_LIT("DE"), &v), 0);
+    assert_true(v.up);   /* it was about the session before */
+    link.session = DE->session;
+    fake_link(DE, &link, NULL, 0, &f);
+    say(w, DE, &f);
+    assert_true(noticed(w, "link.bye"));
+    assert_int_equal(tmx_broker_link(w->broker, TMX_LIT("DE"), &v), 0);
+    assert_false(v.up);
+    tick(w, 2000);
+    say(w, DE, &f);
+    assert_int_equal(DE->bye_code, 0);
+    hello(w, DE);
+    assert_int_equal(tmx_broker_link(w->broker, TMX_LIT("DE"), &v), 0);
+    assert_true(v.up);
+}
+
 /* A key in two places: sessions that push each other out raise an alarm. */
 static void test_cloned_key(void **state)
 {
@@ -283,6 +314,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_fork_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_version, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cloned_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_busy_gate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_feed_begins, setup, teardown),

@@ -393,6 +393,29 @@ static void test_other_version(void **state)
     assert_int_equal(w->n_hellos, hellos + 2);
 }
 
+/* LINK-2: a node that stops says so last, and opens no session any more; what waits here waits for the next start. */
+static void test_stop(void **state)
+{
+    struct world *w = *state;
+    uint8_t id[TMX_ID_SIZE];
+    submit_ok(w, "a", "", 0, id);
+    assert_int_equal(w->n_submits, 1);
+    size_t hellos = w->n_hellos;
+    struct tmx_node_event events[] = { world_event(w, TMX_NODE_TICK), world_event(w, TMX_NODE_STOP) };
+    turn(w, events, TMX_N(events));
+    assert_int_equal(w->n_byes, 1);
+    assert_false(state_of(w).linked);
+    assert_int_equal(w->out.n_notices, 0);   /* nothing was lost */
+    w->mono_ms += 3600 * SECOND;
+    turn(w, &events[1], 1);   /* there is no session any more to say it in */
+    tick(w, 3600 * SECOND);
+    assert_int_equal(w->n_byes, 1);
+    assert_int_equal(w->n_hellos, hellos);
+    node_restart(w);
+    link_up(w);
+    assert_int_equal(w->n_submits, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -413,6 +436,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_deferred, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_clock, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_other_version, world_setup_offline, world_teardown),
+        cmocka_unit_test_setup_teardown(test_stop, world_setup, world_teardown),
     };
     return cmocka_run_group_tests_name("node-link", tests, NULL, NULL);
 }

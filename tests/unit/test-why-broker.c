@@ -175,6 +175,9 @@ static void test_stuck(void **state)
     json_decref(ask(w, "IT"));
     uint64_t now = tmx_clock_mono_ms();
     why_watch(&d, now - WHY_LATE_MS - 1000);
+    expect(w, "IT", "not-arriving", "warning");
+    tick(w, 7 * 60000);   /* now it is late */
+    hello(w, IT);
     expect(w, "IT", "not-arriving", "critical");
     report(w, IT, &IT->received[0], TMX__OUTCOME__OUTCOME_COA, 0);
     why_watch(&d, now - WHY_LATE_MS - 500);
