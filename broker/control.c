@@ -364,11 +364,15 @@ static json_t *message_of(struct daemon *d, const char *word, struct tmx_arena *
     if (h == NULL) {
         return json_pack("{ss}", "error", "its acceptance cannot be read from the log");
     }
-    return json_pack("{so so so sI sI sI sI sI sI so}", "id", tmx_answer_id(TMX_BYTES(id, TMX_ID_SIZE)), "sender",
+    json_t *j = json_pack("{so so so sI sI sI sI sI sI so}", "id", tmx_answer_id(TMX_BYTES(id, TMX_ID_SIZE)), "sender",
                      tmx_answer_text(tmx_pb(h->sender)), "type", tmx_answer_text(tmx_pb(h->message_type)), "priority",
                      (json_int_t)h->priority, "bytes", (json_int_t)h->container_bytes, "sent_at_ms",
                      (json_int_t)h->sent_ms, "expires_at_ms", (json_int_t)h->expires_ms, "index", (json_int_t)row.index,
                      "accepted_at_ms", (json_int_t)time_ms, "deliveries", deliveries_of(d, id, h));
+    if (h->replaces.len > 0) {
+        json_object_set_new(j, "replaces", tmx_answer_id(tmx_pb(h->replaces)));
+    }
+    return j;
 }
 
 static json_t *answer(struct daemon *d, const struct tmx_control_request *r, struct tmx_arena *arena)

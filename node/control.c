@@ -224,10 +224,14 @@ static json_t *message_of(struct daemon *d, const char *word)
                                         "seq", (json_int_t)m->deliveries[i]->seq, "state",
                                         tmx_answer_text(tmx_pb(m->deliveries[i]->state))));
     }
-    return json_pack("{so so so sI sI sI sI so}", "id", tmx_answer_id(tmx_pb(m->message_id)), "sender",
+    json_t *j = json_pack("{so so so sI sI sI sI so}", "id", tmx_answer_id(tmx_pb(m->message_id)), "sender",
                      tmx_answer_text(tmx_pb(m->sender)), "type", tmx_answer_text(tmx_pb(m->message_type)), "priority",
                      (json_int_t)m->priority, "bytes", (json_int_t)m->payload_bytes, "sent_at_ms",
                      (json_int_t)m->sent_ms, "expires_at_ms", (json_int_t)m->expires_ms, "deliveries", deliveries);
+    if (m->replaces.len > 0) {
+        json_object_set_new(j, "replaces", tmx_answer_id(tmx_pb(m->replaces)));
+    }
+    return j;
 }
 
 static json_t *queue_of(struct daemon *d, const char *member)

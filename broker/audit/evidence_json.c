@@ -181,15 +181,20 @@ static json_t *verdict_json(const struct tmx_evidence *v)
     char id[TMX_ID_TEXT_SIZE];
     json_t *proves = json_array();
     json_t *open = json_array();
+    json_t *replaces = json_null();
 
+    if (h->replaces.len == TMX_ID_SIZE) {
+        tmx_id_text(h->replaces.data, id);
+        replaces = json_string(id);
+    }
     tmx_id_text(h->message_id.data, id);
     tmx_evidence_proves(v, append_sentence, proves);
     tmx_evidence_leaves_open(v, append_sentence, open);
     return json_pack(
-        "{s:s, s:n, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "verdict",
+        "{s:s, s:n, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "verdict",
         "proved", "fault", "federation", tmx_directory_federation(v->subject->directory), "message_id", id, "type",
         text_json(h->message_type), "sender", member_json(v, h->sender), "sent", time_json(h->sent_ms), "expires",
-        time_json(h->expires_ms), "header_digest", hex_json(TMX_BYTES_OF(v->header_digest)), "container_digest",
+        time_json(h->expires_ms), "replaces", replaces, "header_digest", hex_json(TMX_BYTES_OF(v->header_digest)), "container_digest",
         hex_json(tmx_pb(h->container_digest)), "container_bytes", (json_int_t)h->container_bytes, "container",
         (int)(v->container.size > 0), "admissions", admissions_json(v), "deliveries", deliveries_json(v), "checkpoints",
         heads_json(v), "content", content_json(v), "proves", proves, "does_not_prove", open);

@@ -69,6 +69,10 @@ static void print_message(const struct tmx_evidence *v, FILE *out)
          (unsigned long long)l->e->directory_serial);
     line(out, "sent by", "%s, signed with key %08x, by its own clock at %s", from, l->prepared.key_id, sent);
     line(out, "expires", "%s", expires);
+    if (h->replaces.len == TMX_ID_SIZE) {
+        tmx_id_text(h->replaces.data, id);
+        line(out, "replaces", "message %s, as its sender says", id);
+    }
     digest_line(out, "BLAKE2b-256", "header", v->header_digest);
     digest_line(out, "", "container", h->container_digest.data);
     line(out, "container", "%llu bytes%s", (unsigned long long)h->container_bytes,

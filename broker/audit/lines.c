@@ -69,6 +69,10 @@ static void set_header(struct tmx_audit_line *l, const Tmx__Header *h)
     set_digest(l, h->container_digest);
     l->container_bytes = h->container_bytes;
     l->expires_ms = h->expires_ms;
+    l->has_replaces = h->replaces.len == sizeof l->replaces;
+    if (l->has_replaces) {
+        memcpy(l->replaces, h->replaces.data, sizeof l->replaces);
+    }
 }
 
 /* One line for each recipient of a header. */

@@ -27,6 +27,8 @@ struct tmx_audit_line {
     uint64_t accepted_ms;                /* 0: not known here */
     uint64_t expires_ms;                 /* 0: not known here */
     uint64_t container_bytes;
+    bool has_replaces;                   /* the message says that it is sent instead of this one */
+    uint8_t replaces[TMX_ID_SIZE];
     bool has_key;                        /* it is signed: by this key of `member`, as the entry says */
     uint32_t key_id;
     uint64_t prekeys_from_ms;            /* of a prekey set: from its first key's time to the end of its last one's */

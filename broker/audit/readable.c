@@ -11,7 +11,8 @@
 #include "readable.h"
 
 #define CSV_HEADING                                                                                                    \
-    "index,time,kind,member,sender,recipient,seq,message,type,outcome,code,acceptance,accepted,expires,bytes,digest\n"
+    "index,time,kind,member,sender,recipient,seq,message,type,outcome,code,acceptance,accepted,expires,bytes,digest,"   \
+    "replaces\n"
 
 struct output {
     const struct tmx_audit_filter *filter;
@@ -26,6 +27,7 @@ struct texts {
     char expires[TMX_TIME_TEXT_SIZE];
     char message[TMX_ID_TEXT_SIZE];
     char digest[2 * TMX_HASH_SIZE + 1];
+    char replaces[TMX_ID_TEXT_SIZE];
 };
 
 static void make_texts(const struct tmx_audit_line *l, struct texts *ret_texts)
@@ -43,6 +45,9 @@ static void make_texts(const struct tmx_audit_line *l, struct texts *ret_texts)
     }
     if (l->has_digest) {
         tmx_hex(TMX_BYTES_OF(l->container_digest), ret_texts->digest);
+    }
+    if (l->has_replaces) {
+        tmx_id_text(l->replaces, ret_texts->replaces);
     }
 }
 
@@ -62,7 +67,7 @@ static void csv_line(FILE *out, const struct tmx_audit_line *l, const struct tex
     csv_number(out, l->has_acceptance, l->acceptance);
     fprintf(out, "%s,%s,", t->accepted, t->expires);
     csv_number(out, l->container_bytes != 0, l->container_bytes);
-    fprintf(out, "%s\n", t->digest);
+    fprintf(out, "%s,%s\n", t->digest, t->replaces);
 }
 
 static void put_text(json_t *object, const char *key, const char *text)
@@ -105,6 +110,7 @@ static int json_line(FILE *out, const struct tmx_audit_line *l, const struct tex
     put_text(o, "expires", t->expires);
     put_number(o, "bytes", l->container_bytes != 0, l->container_bytes);
     put_text(o, "digest", t->digest);
+    put_text(o, "replaces", t->replaces);
     r = json_dumpf(o, out, JSON_COMPACT) < 0 || (end && fputc('\n', out) == EOF) ? -EIO : 0;
     json_decref(o);
     return r;

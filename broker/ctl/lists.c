@@ -100,6 +100,9 @@ static void show_one_message(const json_t *m)
     printf("sender     %s, type %s, priority %s, %s\n", text_of(m, "sender"), text_of(m, "type"),
            number_of(m, "priority"), bytes_of(m, "bytes"));
     printf("sent       %s UTC, expires %s UTC\n", time_of(m, "sent_at_ms"), time_of(m, "expires_at_ms"));
+    if (json_object_get(m, "replaces") != NULL) {
+        printf("replaces   %s\n", text_of(m, "replaces"));
+    }
     printf("accepted   log index %s\n\n", number_of(m, "index"));
     table_show(json_object_get(m, "deliveries"), fields, TMX_N(fields));
 }

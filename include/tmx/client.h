@@ -92,6 +92,8 @@ struct tmx_client_submission {
     const char *file_name;                /* optional */
     const void *payload;
     size_t payload_bytes;                 /* 1 to 20 MiB */
+    const uint8_t *replaces;              /* optional: 16 bytes, message id of your earlier message that this one is sent instead
+                                             of; every recipient's delivery of that one has its outcome */
 };
 
 struct tmx_client_submitted {
@@ -137,6 +139,7 @@ struct tmx_client_leased {
     uint64_t lease_until_ms;
     const uint8_t *payload;               /* exactly the sender's bytes */
     size_t payload_bytes;
+    const uint8_t *replaces;              /* 16 bytes: the sender's earlier message that this one is sent instead of; or NULL */
 };
 
 struct tmx_client_leases {
@@ -202,6 +205,7 @@ struct tmx_client_message {
     uint64_t payload_bytes;
     const struct tmx_client_step *steps;  /* ascending time */
     size_t n_steps;
+    const uint8_t *replaces;              /* 16 bytes, or NULL */
 };
 
 struct tmx_client_messages {

@@ -69,6 +69,8 @@
     X(515, BAD_LRN, "bad-lrn", "the LRN is malformed")                                                               \
     X(516, SELF, "self", "sender and recipient are the same member")                                                 \
     X(517, HAS_OUTCOME, "has-outcome", "the message was acknowledged or refused before")                             \
+    X(518, REPLACES_OTHER, "replaces-other", "what it replaces is no message of yours to this recipient")            \
+    X(519, REPLACES_OPEN, "replaces-open", "what it replaces has no outcome yet: wait for it")                       \
     /* 6xx: reasons an application refuses with */                                                                   \
     X(601, REFUSED, "refused", "the national application refused the message")
 

@@ -62,7 +62,7 @@
  *   queue           {"queues": [{"member", "queued", "queued_bytes"?, "oldest_ms"?, "in_flight"?}]}
  *   queue MEMBER    {"member", "queued", "messages": [{"id", "sender", "recipient"?, "type", "priority", "age_ms",
  *                    "bytes", "state"}]}: the first TMX_CONTROL_QUEUE_ROWS, in the order they will go
- *   message ID      {"id", "sender", "type"?, "priority"?, "bytes"?, "sent_at_ms"?, "expires_at_ms"?, "index"?,
+ *   message ID      {"id", "sender", "type"?, "priority"?, "bytes"?, "sent_at_ms"?, "expires_at_ms"?, "index"?, "replaces"?,
  *                    "deliveries": [{"recipient", "seq"?, "state", "index"?, "at_ms"?, "attempts"?, "code"?}]};
  *                   when several senders used that id: {"messages": [one such, ...]}
  *   evidence ID     {"authority": the file with the pinned keys, as configured, "payload": the entries of the log about the message with

@@ -50,12 +50,19 @@ static bool recipients_valid(const Tmx__Header *h)
     return true;
 }
 
+/* The message that this one is sent instead of: nothing, or another one. */
+static bool replaces_valid(const Tmx__Header *h)
+{
+    return h->replaces.len == 0 ||
+           (rule_size(h->replaces, TMX_ID_SIZE) && memcmp(h->replaces.data, h->message_id.data, TMX_ID_SIZE) != 0);
+}
+
 static bool header_valid(const Tmx__Header *h)
 {
     return message_id_valid(h->message_id) && recipients_valid(h) && rule_type(tmx_pb(h->message_type)) &&
            rule_empty_or(h->movement_label, TMX_LABEL_SIZE) &&
            (h->movement_label.len == 0 || !sodium_is_zero(h->movement_label.data, TMX_LABEL_SIZE)) &&
-           rule_empty_or(h->correlation_id, TMX_ID_SIZE) && h->priority <= TMX_PRIORITY_MAX &&
+           rule_empty_or(h->correlation_id, TMX_ID_SIZE) && replaces_valid(h) && h->priority <= TMX_PRIORITY_MAX &&
            h->sent_ms < h->expires_ms && h->expires_ms - h->sent_ms <= TMX_EXPIRY_MAX_MS &&
            h->container_bytes <= TMX_CONTAINER_MAX && rule_size(h->container_digest, TMX_HASH_SIZE) &&
            rule_head(h->seen);

@@ -159,7 +159,8 @@ static bool compose_opaque(const struct compose_options *o, struct draft *d, cha
 }
 
 /* Sending the same thing twice must not send it twice. Within one sender messageIdentification is unique; anything else
- * is the same when content and options are, whatever the file is called. */
+ * is the same when content and options are, whatever the file is called. What replaces another message is a new one,
+ * though its messageIdentification may be that of the first. */
 static void derive_reference(struct draft *d, const struct compose_options *o)
 {
     const struct tmx_client_submission *s = &d->submission;
@@ -167,7 +168,7 @@ static void derive_reference(struct draft *d, const struct compose_options *o)
     uint8_t digest[DIGEST_SIZE];
 
     size_t size = strlen(d->xml.identification);
-    if (size > 0 && size < sizeof(d->reference)) {
+    if (size > 0 && size < sizeof(d->reference) && o->replaces == NULL) {
         memcpy(d->reference, d->xml.identification, size + 1);
         return;
     }
@@ -183,6 +184,9 @@ static void derive_reference(struct draft *d, const struct compose_options *o)
         crypto_generichash_update(&state, (const uint8_t *)part, strlen(part) + 1);   /* NULs separate */
     }
     crypto_generichash_update(&state, numbers, sizeof(numbers));
+    if (o->replaces != NULL) {
+        crypto_generichash_update(&state, o->replaces, TMX_ID_SIZE);
+    }
     crypto_generichash_update(&state, s->payload, s->payload_bytes);
     crypto_generichash_final(&state, digest, sizeof(digest));
     tmx_hex(TMX_BYTES_OF(digest), d->reference);
@@ -208,6 +212,7 @@ int compose(const struct compose_options *o, const char *member, const char *pat
     d->submission.payload_bytes = payload.size;
     d->submission.priority = o->priority;
     d->submission.expires_ms = o->lasts_ms != 0 ? o->now_ms + o->lasts_ms : 0;
+    d->submission.replaces = o->replaces;
     d->submission.file_name = plain_name(path, d->file_name, sizeof(d->file_name));
     if (xml) {
         int r = ncts_xml_read(payload, &d->xml, ret_reason, capacity);

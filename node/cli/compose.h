@@ -19,6 +19,7 @@ struct compose_options {
     const char *correlation;
     const char *reference;
     const char *media_type;
+    const uint8_t *replaces;   /* message id of the message sent again */
     uint32_t priority;
     uint64_t lasts_ms;   /* until it expires; 0 = the node's default */
     uint64_t now_ms;

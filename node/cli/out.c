@@ -184,9 +184,10 @@ json_t *out_json_message(const struct tmx_client_message *m)
                              out_json_text(m->reference), "mrn", out_json_text(m->mrn), "lrn", out_json_text(m->lrn),
                              "business_id", out_json_text(m->business_id), "business_correlation",
                              out_json_text(m->business_correlation), "correlation_id", out_json_id(m->correlation_id));
-    json_t *tail = json_pack("{s:o s:o s:o s:o s:o s:o}", "priority", number(m->priority), "sent",
+    json_t *tail = json_pack("{s:o s:o s:o s:o s:o s:o s:o}", "priority", number(m->priority), "sent",
                              out_json_time(m->sent_ms), "expires", out_json_time(m->expires_ms), "payload_bytes",
-                             number(m->payload_bytes), "deliveries", deliveries, "steps", steps);
+                             number(m->payload_bytes), "replaces", out_json_id(m->replaces), "deliveries", deliveries,
+                             "steps", steps);
     json_object_update(needed(head), needed(tail));
     json_decref(tail);
     return head;

@@ -95,12 +95,13 @@ static void report(struct receiving *rc, const struct tmx_client_leased *m, cons
                               out_json_text(m->lrn), "business_id", out_json_text(m->business_id),
                               "business_correlation", out_json_text(m->business_correlation), "correlation_id",
                               out_json_id(m->correlation_id));
-        json_t *p = json_pack("{s:i s:o s:o s:o s:o s:o s:b s:o s:I s:o s:b}", "priority", (int)m->priority, "sent",
+        json_t *p = json_pack("{s:i s:o s:o s:o s:o s:o s:b s:o s:I s:o s:b s:o}", "priority", (int)m->priority, "sent",
                               out_json_time(m->sent_ms), "accepted", out_json_time(m->accepted_ms), "expires",
                               out_json_time(m->expires_ms), "media_type", out_json_text(m->media_type), "file_name",
                               out_json_text(m->file_name), "redelivered", m->redelivered, "lease_until",
                               out_json_time(m->lease_until_ms), "payload_bytes", (json_int_t)m->payload_bytes, "file",
-                              out_json_text(file), "acknowledged", acknowledged);
+                              out_json_text(file), "acknowledged", acknowledged, "replaces",
+                              out_json_id(m->replaces));
         json_object_update(o, p);
         json_decref(p);
         out_json(o);

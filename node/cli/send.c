@@ -19,7 +19,7 @@
 #define BATCH_BYTES (32u << 20)   /* of payloads in memory; one more of 20 MiB may come on top */
 
 enum { OPT_TO = 0x200, OPT_TYPE, OPT_MRN, OPT_LRN, OPT_ID, OPT_CORRELATION, OPT_PRIORITY, OPT_EXPIRES, OPT_REFERENCE,
-       OPT_MEDIA_TYPE };
+       OPT_MEDIA_TYPE, OPT_REPLACES };
 
 static const struct argp_option options[] = {
     { "to", OPT_TO, "MEMBER[,MEMBER…]", 0, "Recipients (default: messageRecipient of the XML)", 0 },
@@ -32,12 +32,15 @@ static const struct argp_option options[] = {
     { "expires", OPT_EXPIRES, "DURATION", 0, "Not to be delivered later than this from now: 12h, 7d (at most 30d)", 0 },
     { "reference", OPT_REFERENCE, "REF", 0,
       "Your own reference: the same again is the same message (default: messageIdentification, else a digest)", 0 },
+    { "replaces", OPT_REPLACES, "ID", 0,
+      "The id of the message that this one is sent instead of, after its outcome (the reference is then a digest)", 0 },
     { "media-type", OPT_MEDIA_TYPE, "TYPE", 0,
       "What the payload is (application/xml for XML). Another type than XML: the file is not looked into", 0 },
     { 0 },
 };
 
 static struct compose_options arg_compose;
+static uint8_t arg_replaces[TMX_ID_SIZE];
 static char **arg_paths;
 static size_t arg_n_paths;
 
@@ -81,6 +84,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPT_EXPIRES:
         arg_compose.lasts_ms = cli_duration_ms(state, "--expires", arg, TMX_EXPIRY_MAX_MS);
         return 0;
+    case OPT_REPLACES:
+        cli_id(state, "--replaces", arg, arg_replaces);
+        arg_compose.replaces = arg_replaces;
+        return 0;
     case ARGP_KEY_ARGS:
         arg_paths = state->argv + state->next;
         arg_n_paths = (size_t)(state->argc - state->next);
@@ -89,8 +96,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (arg_n_paths == 0) {
             argp_error(state, "a file is missing (- is standard input)");
         }
-        if (arg_n_paths > 1 && (arg_compose.reference != NULL || arg_compose.business_id != NULL)) {
-            argp_error(state, "--reference and --business-id name one message, but %zu files are given", arg_n_paths);
+        if (arg_n_paths > 1 && (arg_compose.reference != NULL || arg_compose.business_id != NULL || arg_compose.replaces != NULL)) {
+            argp_error(state, "--reference, --business-id and --replaces name one message, but %zu files are given", arg_n_paths);
         }
         return 0;
     default:

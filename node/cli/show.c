@@ -88,7 +88,11 @@ static void print_moments(const struct moment *moments, size_t n)
             out_cell(line, 6, "%s/%lu", s->shard, (unsigned long)s->index);
         }
         out_cell(line, 7, "%s", out_tick(s->verified));
-        note_cell(line, 8, s);
+        if (s == moments[i].message->steps && moments[i].message->replaces != NULL) {
+            out_cell(line, 8, "replaces %s", out_id(moments[i].message->replaces));   /* no reason is given for a first step */
+        } else {
+            note_cell(line, 8, s);
+        }
     }
     out_finish(table);
 }
@@ -168,6 +172,7 @@ static void print_message(const struct tmx_client_message *m)
     out_pair("business id", "%s", m->business_id);
     out_pair("answers", "%s", m->business_correlation);
     out_pair("answers (tmx)", "%s", m->correlation_id != NULL ? out_id(m->correlation_id) : "");
+    out_pair("replaces", "%s", m->replaces != NULL ? out_id(m->replaces) : "");
     out_pair("priority", "%u", m->priority);
     out_pair("sent", "%s", out_time(m->sent_ms));
     out_pair("expires", "%s", out_time(m->expires_ms));

@@ -104,7 +104,7 @@ static size_t leased_size(const Tmx__Leased *in)
 {
     return text_size(in->sender) + text_size(in->message_type) + text_size(in->mrn) + text_size(in->lrn) +
            text_size(in->business_id) + text_size(in->business_correlation) + padded(in->correlation_id.len) +
-           text_size(in->media_type) + text_size(in->file_name);
+           text_size(in->media_type) + text_size(in->file_name) + padded(in->replaces.len);
 }
 
 static void fill_leased(struct result *result, const Tmx__Leased *in, struct tmx_bytes payload,
@@ -129,6 +129,7 @@ static void fill_leased(struct result *result, const Tmx__Leased *in, struct tmx
     out->lease_until_ms = in->lease_until_ms;
     out->payload = take_bytes(result, payload);
     out->payload_bytes = payload.size;
+    out->replaces = take_optional_id(result, in->replaces);
 }
 
 int client_leases(const Tmx__LeaseResponse *in, const struct tmx_bytes *payloads, size_t n_payloads,
@@ -143,7 +144,7 @@ int client_leases(const Tmx__LeaseResponse *in, const struct tmx_bytes *payloads
     for (size_t i = 0; i < in->n_messages; i++) {
         const Tmx__Leased *m = in->messages[i];
         if (!id_ok(m->message_id) || !id_ok(m->token) || !optional_id_ok(m->correlation_id) ||
-            m->payload_bytes != payloads[i].size) {
+            !optional_id_ok(m->replaces) || m->payload_bytes != payloads[i].size) {
             return -EPROTO;
         }
         size += leased_size(m) + padded(payloads[i].size);
@@ -184,7 +185,7 @@ static void fill_step(struct result *result, const Tmx__Step *in, struct tmx_cli
 
 static bool message_ok(const Tmx__MessageState *m)
 {
-    return id_ok(m->message_id) && optional_id_ok(m->correlation_id) &&
+    return id_ok(m->message_id) && optional_id_ok(m->correlation_id) && optional_id_ok(m->replaces) &&
            (m->direction == TMX__DIRECTION__DIRECTION_SENT || m->direction == TMX__DIRECTION__DIRECTION_RECEIVED);
 }
 
@@ -192,7 +193,7 @@ static size_t message_size(const Tmx__MessageState *in)
 {
     size_t size = text_size(in->reference) + text_size(in->sender) + text_size(in->message_type) +
                   text_size(in->mrn) + text_size(in->lrn) + text_size(in->business_id) +
-                  text_size(in->business_correlation) + padded(in->correlation_id.len) +
+                  text_size(in->business_correlation) + padded(in->correlation_id.len) + padded(in->replaces.len) +
                   padded(in->n_deliveries * sizeof(struct tmx_client_delivery)) +
                   padded(in->n_steps * sizeof(struct tmx_client_step));
 
@@ -236,6 +237,7 @@ static void fill_message(struct result *result, const Tmx__MessageState *in, str
     out->payload_bytes = in->payload_bytes;
     out->steps = steps;
     out->n_steps = in->n_steps;
+    out->replaces = take_optional_id(result, in->replaces);
 }
 
 int client_messages(const Tmx__MessageList *in, const struct tmx_client_messages **ret_messages)

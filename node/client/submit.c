@@ -57,6 +57,7 @@ static int ask(struct tmx_client *c, const struct tmx_client_submission *s, stru
     q->submit.expires_ms = s->expires_ms;
     q->submit.media_type = client_text(s->media_type);
     q->submit.file_name = client_text(s->file_name);
+    q->submit.replaces = client_id(s->replaces);
     request->body_case = TMX__REQUEST__BODY_SUBMIT;
     request->submit = &q->submit;
     return 0;

@@ -15,7 +15,7 @@
  *   witness.c   cosigning heads, cosigned heads     evidence.c  the bundle of a message
  *   upgrade.c   evidence at cosigned heads          gaps.c      numbers that never come
  *   status.c    views for operators                 look.c      one message, and the inbox, closely
- *   probe.c     is the way open, and how long is it
+ *   probe.c     is the way open, and how long       replaces.c  what is sent again
  */
 #pragma once
 
@@ -530,6 +530,9 @@ void node_submit(struct tmx_node *n, const struct node_request *rq);
 /* What was checked: durable with this turn. Of the request only its payload counts. */
 void node_submit_store(struct tmx_node *n, const struct node_request *rq, const Tmx__SubmitRequest *s, const uint8_t digest[32],
                        const uint8_t *id);
+/* replaces.c: a reason code; OK when it replaces nothing. */
+unsigned node_replaces_check(struct tmx_node *n, const struct node_request *rq, const Tmx__SubmitRequest *s,
+                             const char **ret_text);
 bool node_lease_try(struct tmx_node *n, const struct node_request *rq, bool last);
 void node_renew(struct tmx_node *n, const struct node_request *rq);
 void node_ack(struct tmx_node *n, const struct node_request *rq);

@@ -277,6 +277,7 @@ static void info_store(struct tmx_node *n, const struct arrival *a, const Tmx__C
     info.accepted_ms = a->entry->time_ms;
     info.expires_ms = a->header->expires_ms;
     info.payload_bytes = payload_bytes;
+    info.replaces = a->header->replaces;
     if (content != NULL) {
         info.mrn = content->mrn;
         info.lrn = content->lrn;

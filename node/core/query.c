@@ -149,6 +149,7 @@ static bool sent_fill(struct tmx_node *n, const uint8_t *id, Tmx__MessageState *
     m->sent_ms = row.submitted_ms;
     m->expires_ms = row.expires_ms;
     m->payload_bytes = row.payload_bytes;
+    m->replaces = info->replaces;
     return deliveries_add(n, m, &row);
 }
 
@@ -173,6 +174,7 @@ static bool received_fill(struct tmx_node *n, const uint8_t *id, Tmx__MessageSta
     m->sent_ms = info->sent_ms;
     m->expires_ms = info->expires_ms;
     m->payload_bytes = info->payload_bytes;
+    m->replaces = info->replaces;
     m->deliveries = tmx_arena_alloc(&n->out, sizeof(m->deliveries[0]));
     Tmx__DeliveryState *d = delivery_new(n, n->config.member, row.seq, in_state_name(row.state));
     if (m->deliveries == NULL || d == NULL) {

@@ -144,6 +144,7 @@ static void info_restore(struct tmx_node *n, const Tmx__Header *h)
     info.priority = h->priority;
     info.expires_ms = h->expires_ms;
     info.reports_requested = h->reports_requested;
+    info.replaces = h->replaces;
     if (tmx_codec_pack(&info, &n->scratch, &packed) != TMX_CODEC_OK) {
         node_fault(n, -ENOMEM);
         return;

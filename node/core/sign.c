@@ -346,6 +346,7 @@ static void header_sign(struct tmx_node *n, struct signing *s, const Tmx__Submit
     h.container_digest = tmx_to_pb(TMX_BYTES_OF(s->row.container_digest));
     h.reports_requested = info->reports_requested;
     h.seen = node_seen(n, &seen);
+    h.replaces = info->replaces;
     struct node_pending p = { .kind = TMX__KIND__KIND_HEADER, .number = s->row.number };
     memcpy(p.id, s->id, sizeof(p.id));
     if (tmx_codec_pack(&h, &n->scratch, &p.body) != TMX_CODEC_OK || p.body.size > TMX_HEADER_MAX) {

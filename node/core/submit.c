@@ -108,7 +108,10 @@ static unsigned check(struct tmx_node *n, const struct node_request *rq, const T
     if (s->expires_ms <= n->wall_ms) {
         return TMX_CODE_EXPIRED_ON_ARRIVAL;
     }
-    return s->expires_ms > n->wall_ms + TMX_EXPIRY_MAX_MS ? TMX_CODE_EXPIRY_TOO_FAR : TMX_CODE_OK;
+    if (s->expires_ms > n->wall_ms + TMX_EXPIRY_MAX_MS) {
+        return TMX_CODE_EXPIRY_TOO_FAR;
+    }
+    return node_replaces_check(n, rq, s, ret_text);
 }
 
 static void answer(struct tmx_node *n, const struct node_request *rq, const uint8_t *id, bool duplicate)

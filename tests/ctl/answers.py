@@ -224,6 +224,7 @@ CASES = [
     ("queue-unknown", ["queue", "Z Z"], "queue Z%20Z", b"",
      {"error": "no such member in the directory", "code": "unknown-member"}, 1),
     ("message", ["message", ID], both, b"", [message, no_evidence], 0),
+    ("message-replaces", ["message", ID], both, b"", [dict(message, replaces="0195a0a1-7c3e-7a11-9f00-0123456789ab"), no_evidence], 0),
     ("message-several", ["message", ID], both, b"",
      [{"messages": [message, {"id": ID, "sender": "FR", "deliveries": []}]}, no_evidence], 0),
     ("message-broken", ["message", ID], both, b"", [{"messages": [message, {"id": ID}]}, no_evidence], 3),

@@ -114,6 +114,9 @@ static void bend_header(struct world *w, struct fake_message *m, const struct be
             m->recipients[i] = m->recipients[i] != NULL ? m->recipients[i] : &m->recipient[0];
         }
         break;
+    case 18:
+        h->replaces = tmx_to_pb(TMX_BYTES(b->index & 1 ? m->id : bytes, b->index & 2 ? 16 : b->value % 20));
+        break;
     default:   /* the container, signed for as it is then or not */
         m->container[b->value % m->container_size] ^= b->index | 1;
         if (b->what & 1) {

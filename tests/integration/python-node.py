@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """CH's node is the one of tests/python, written from the specification alone; DE and IT run the exchange's own.
 
-Messages, reports and refusals go both ways, and each side accepts exactly what the specification says: ENV-2..6, BAT-1..4,
+Messages, reports and refusals go both ways, and each side accepts exactly what the specification says: ENV-2..7, BAT-1..4,
 SEAL-1..3, CON-1..3, DIR-1..4, DIR-8, DIR-9, KEY-1..4, TRA-1, LINK-1..11, REP-1..6, FEED-1..4, NODE-3..6, NODE-9, LOG-1, LOG-5.
 
 usage: python-node.py SOURCE BUILD
@@ -24,6 +24,7 @@ from tmxspec.session import Ended  # noqa: E402
 from world import World  # noqa: E402
 
 DE, IT, TYPE, MRN = b'DE', b'IT', b'CD974C', b'26DE004051K7M2P8J8'
+REPLACED = bytes.fromhex('01950000000070008000000000000001')
 COA, TAKEN, REFUSED, EXCEPTION = envelope.OUTCOME_COA, envelope.OUTCOME_COD_POSITIVE, envelope.OUTCOME_COD_NEGATIVE, envelope.OUTCOME_COE
 
 
@@ -145,6 +146,7 @@ def batch_of_three(world):
     node = world.node
     first, second = node.inbox.offered()
     header, container = node.outbox.compose(DE, TYPE, b'with two reports')
+    header.replaces = REPLACED
     bodies = [pack(header), node.inbox.make(first, TAKEN), node.inbox.make(second, TAKEN)]
     message, *reports = node.signer.sign(bodies)
     first.reports[TAKEN], second.reports[TAKEN] = reports
@@ -194,9 +196,10 @@ def wrong_messages(world):
 def wrong_reports(world):
     """A report with another digest, or of a head that never was, is refused and changes nothing; the right one counts."""
     node = world.node
-    world.send('DE', 'reported', b'report on me', '--type', 'CD974C')
+    world.send('DE', 'reported', b'report on me', '--type', 'CD974C', '--replaces', REPLACED.hex())
     node.until(node.inbox.offered, 10, 'a message to report on')
     received = node.inbox.offered()[0]
+    assert received.header.replaces == REPLACED, 'ENV-7'   # DE knows nothing of it (NODE-15)
     wrong = body.read_report(node.inbox.make(received, TAKEN))
     wrong.container_digest = bytes(32)
     node.inbox.send(node.signer.sign([pack(wrong)]))

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# tmxctl message: the signed timeline at the sender, the recipient and the broker, verified by tmxctl; and a daemon whose answer
-# has one byte bent is found out. tmxctl trace: what happens, as it happens, filtered. tmxctl ping: a probe there and back. EVI-4, EVI-5, NODE-14
+# tmxctl message: the signed timeline at the sender, the recipient and the broker, verified by tmxctl, and which one it replaces (ENV-7);
+# and a daemon whose answer has one byte bent is found out. tmxctl trace: what happens, as it happens, filtered. tmxctl ping: a probe there and back. EVI-4, EVI-5, NODE-14
 # usage: timeline.sh SOURCE BUILD
 set -uo pipefail
 MEMBERS=(DE IT)
@@ -84,6 +84,16 @@ unit() { PING_MEMBERS=$1 bash -c "$line" >"$root/screen" 2>&1; }
 unit 'IT IT' || fail "the unit of the schedule: $(cat "$root/screen")"
 [ "$(grep -c 'delivered for IT, signed by IT' "$root/screen")" = 2 ] || fail "the unit probes not all it is told: $(cat "$root/screen")"
 ! unit 'IT XX' || fail "the unit does not fail when a member does not answer"
+
+# --- sent again after its outcome: every side shows what it replaces
+fed_tmx DE send --to IT --type CD974C --replaces "$id" --reference again "$root/out/followed" >"$root/said" 2>&1 || fail "it is not sent again: $(cat "$root/said")"
+fed_tmx DE send --to IT --type CD974C --replaces "$(id_of DE again)" "$root/out/followed" >"$root/said" 2>&1 && fail "what is open was replaced"
+grep -q '(replaces-open)' "$root/said" || fail "what is open: $(cat "$root/said")"
+collect IT 5 --ack
+await state_is DE again delivered || fail "no outcome of what was sent again"
+for m in DE IT broker; do
+    fed_ctl $m message "$(id_of DE again)" | grep "^replaces   $id\$" >"$root/said" || fail "$m does not show what it replaces"
+done
 
 # --- other keys than those of the authority prove nothing
 "$AUTHORITY" init --federation demo --keys 3 --threshold 2 "$root/strangers" >/dev/null

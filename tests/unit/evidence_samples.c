@@ -74,10 +74,13 @@ static void disclosed(void)
 /* Each leaf at the head of its time, as a node gets them. */
 static void delivered(void)
 {
+    static uint8_t earlier[TMX_ID_SIZE] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
+
     sample_log();
     sample_compose(&parcel, "DE", "FR", NULL, false);
     sample_begin(&bundle, &parcel);
     sample_directories(&bundle, 1, 1);
+    parcel.mail.header.replaces = book_bin(earlier, TMX_ID_SIZE);
     book_accept(&parcel.mail);
     sample_leaf(&bundle, parcel.mail.index, sample_head(&bundle, 0));
     coa(0);

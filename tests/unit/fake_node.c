@@ -26,6 +26,8 @@ static struct fake {
     struct submitted {
         char reference[65], type[17], mrn[19], recipient[9];
         size_t payload_bytes;
+        size_t replaces_bytes;
+        uint8_t replaces[16];
     } submitted[SUBMITTED_MAX];
     bool leased[2];
     int outcome[2];   /* the verb that gave it one; 0 = none */
@@ -114,6 +116,11 @@ static void submit(Tmx__Response *response, const Tmx__SubmitRequest *in)
     keep(s->mrn, sizeof(s->mrn), in->mrn);
     keep(s->recipient, sizeof(s->recipient), in->recipients[in->n_recipients - 1]);
     s->payload_bytes = payload_bytes;
+    assert(in->replaces.len == 0 || in->replaces.len == sizeof(s->replaces));
+    s->replaces_bytes = in->replaces.len;
+    if (in->replaces.len > 0) {
+        memcpy(s->replaces, in->replaces.data, in->replaces.len);
+    }
     out.message_id = id(1, (uint8_t)fake.n_submitted);
     answer(response, NULL, 0);
 }
@@ -134,6 +141,7 @@ static void describe(Tmx__Leased *m, uint8_t i)
     m->media_type = text(i == 0 ? "application/xml" : "application/pdf");
     m->file_name = i == 0 ? text("../../etc/passwd") : tmx_to_pb(TMX_LIT("a\0b\xff\x1b"));
     m->correlation_id = i == 0 ? id(1, 1) : text("");
+    m->replaces = i == 0 ? id(1, 9) : text("");
     m->redelivered = i == 1;
     m->lease_until_ms = DAY_MS + 60000;
     m->payload_bytes = i == 0 ? sizeof(FAKE_PAYLOAD_ZERO) - 1 : sizeof(FAKE_PAYLOAD_ONE) - 1;
@@ -234,6 +242,7 @@ static void messages(Tmx__Response *response, size_t n, bool more, struct submit
         m->priority = 4;
         m->sent_ms = DAY_MS;
         m->payload_bytes = only != NULL ? only->payload_bytes : 100;
+        m->replaces = only != NULL ? tmx_to_pb(TMX_BYTES(only->replaces, only->replaces_bytes)) : text("");
         m->deliveries = delivery_at[i];
         m->n_deliveries = 2 - i;
         m->steps = step_at[i];

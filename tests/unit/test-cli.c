@@ -224,7 +224,7 @@ static void test_receive_files(void **state)
     char path[256];
     snprintf(path, sizeof(path), "%s/" ID_ONE, folder);
     unlink(path);
-    expect_part(0, "receive --json --ack --type CD118C", "\"acknowledged\":true");
+    expect_part(0, "receive --json --ack --type CD118C", "\"acknowledged\":true,\"replaces\":null");
     assert_non_null(strstr(output, "\"file_name\":\"a?b\\\\xff\\\\x1b\""));
 
     DIR *entries = opendir(folder);
@@ -260,6 +260,12 @@ static void test_send_reference(void **state)
     expect_part(0, "send --to IT --type CD001C --mrn " FAKE_MRN " --expires 2d plain", "plain: sent as");
     expect_part(0, "send --to IT --type CD001C --mrn " FAKE_MRN " --expires 48h plain", "plain: already sent as");
     expect_part(0, "send --to IT --type CD001C --mrn " FAKE_MRN " --expires 3d plain", "plain: sent as");
+    expect_part(0, "send --to IT --type CD001C --mrn " FAKE_MRN " --replaces " ID_ZERO " --reference r plain", "plain: sent as");
+    expect_part(0, "message r", "\nreplaces         " ID_ZERO "\n");
+    assert_non_null(strstr(output, " replaces " ID_ZERO "\n"));   /* in the timeline, where a movement has it as well */
+    expect_part(0, "--json message r", "\"replaces\":\"" ID_ZERO "\"");
+    expect_part(64, "send --to IT --type CD001C --replaces " ID_ZERO " plain plain", "name one message");
+    expect_part(64, "send --to IT --type CD001C --replaces 12 plain", "--replaces");
 }
 
 static void test_receive_to_output(void **state)

@@ -130,6 +130,26 @@ static void test_submit_many(void **state)
     tmx_client_close(nobody);
 }
 
+/* NODE-15: named as it is submitted, and shown. */
+static void test_replaces(void **state)
+{
+    static const uint8_t first[TMX_CLIENT_ID_BYTES] = { 1, 2, 3 };
+    struct tmx_client_submission s = submission("first", "abc", 3);
+    const struct tmx_client_messages *list;
+    struct tmx_client_submitted got;
+
+    assert_int_equal(tmx_client_submit(client, &s, &got), 0);
+    assert_int_equal(tmx_client_message(client, NULL, "first", &list), 0);
+    assert_null(list->messages[0].replaces);
+    tmx_client_free(list);
+    s.reference = "instead";
+    s.replaces = first;
+    assert_int_equal(tmx_client_submit(client, &s, &got), 0);
+    assert_int_equal(tmx_client_message(client, NULL, "instead", &list), 0);
+    assert_memory_equal(list->messages[0].replaces, first, sizeof(first));
+    tmx_client_free(list);
+}
+
 static void test_submit_arguments(void **state)
 {
     const char *const hole[] = { "IT", NULL };
@@ -168,6 +188,7 @@ static void test_lease(void **state)
     assert_string_equal(m->sender, "CH");
     assert_string_equal(m->lrn, "");
     assert_null(m->correlation_id);
+    assert_null(m->replaces);
     assert_true(m->redelivered);
     assert_string_equal(m->file_name, "a?b\xff\x1b");   /* the NUL cannot hide the rest */
     assert_int_equal(m->payload_bytes, sizeof(FAKE_PAYLOAD_ONE) - 1);
@@ -180,6 +201,8 @@ static void test_lease(void **state)
     assert_string_equal(m->mrn, FAKE_MRN);
     assert_non_null(m->correlation_id);
     assert_int_equal(m->correlation_id[0], 1);
+    assert_non_null(m->replaces);
+    assert_int_equal(m->replaces[15], 9);
     assert_int_equal(m->lease_until_ms - m->sent_ms, 60000);
     assert_int_equal(tmx_client_renew(client, m->message_id, m->token, 1000), 0);
     assert_int_equal(tmx_client_ack(client, m->message_id, m->token), 0);
@@ -360,6 +383,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open),
         cmocka_unit_test_setup_teardown(test_submit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_replaces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_submit_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_submit_arguments, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lease, set_up, tear_down),

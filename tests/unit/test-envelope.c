@@ -113,7 +113,7 @@ static unsigned parse_header(struct header *t)
         assert_int_equal(parse_header(&t), TMX_CODE_BAD_HEADER); \
     } while (0)
 
-/* ENV-5 */
+/* ENV-5, ENV-7 */
 static void test_header_good(void **state)
 {
     struct header t;
@@ -124,6 +124,7 @@ static void test_header_good(void **state)
     GOOD(t.recipient[0].prev = 0);
     GOOD(t.h.movement_label.len = 0; t.recipient[0].prev = 0; t.recipient[1].prev = 0);
     GOOD(t.h.correlation_id = PBN(id, 16));
+    GOOD(t.h.replaces = PBN(id4, 16));
     GOOD(t.h.priority = 0);
     GOOD(t.h.priority = 9);
     GOOD(t.h.expires_ms = 1000 + TMX_EXPIRY_MAX_MS);
@@ -134,7 +135,7 @@ static void test_header_good(void **state)
     GOOD(t.h.message_type = PB("ABCDEFGH12345678"));
 }
 
-/* ENV-5 */
+/* ENV-5, ENV-7 */
 static void test_header_bad(void **state)
 {
     struct header t;
@@ -174,6 +175,9 @@ static void test_header_bad(void **state)
     BAD(t.seen.shard.len = 0);
     BAD(t.seen.shard = PB("2026 a"));
     BAD(t.seen.root.len = 31);
+    BAD(t.h.replaces = PBN(id4, 15));
+    BAD(t.h.replaces = PBN(hash, 17));
+    BAD(t.h.replaces = t.h.message_id);   /* itself */
 }
 
 /* ENV-4, ENV-2 */

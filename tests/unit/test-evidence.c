@@ -126,6 +126,8 @@ static void test_sentences(void **state)
         { "disclosed", "payload of 33 bytes", "this bundle holds no outcome" },
         { "disclosed", "26DE004051K7M2P8J8", "\x1b" },
         { "delivered", "neither its container nor its key is here", "holds exactly the payload" },
+        { "delivered", "message 01020304-0506-0708-090a-0b0c0d0e0f10, as its sender says", NULL },
+        { "disclosed", "expires", "as its sender says" },
         { "delivered", "of one history", "not shown that it was sealed" },
         { "refused", "refused: the national application refused the message", "took the message" },
         { "refused", "In which words FR gave its reason", NULL },
@@ -172,6 +174,8 @@ static void test_json(void **state)
         char *text = printed(v, true);
 
         assert_non_null(strstr(text, "\"verdict\": \"proved\""));
+        bool replaces = strcmp(samples[i].name, "delivered") == 0;
+        assert_non_null(strstr(text, replaces ? "\"replaces\": \"01020304-0506-0708-090a-0b0c0d0e0f10\"" : "\"replaces\": null"));
         assert_non_null(strstr(text, samples[i].opened ? "\"sha256\": \"" : "\"state\": \"not-disclosed\""));
         free(text);
         tmx_evidence_free(v);

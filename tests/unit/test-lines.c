@@ -83,18 +83,18 @@ static void test_csv(void **state)
     tmx_id_text(book_first.id, id);
     tmx_hex(TMX_BYTES_OF(book_first.container_digest), digest);
     expect_line(text, "index,time,kind,member,sender,recipient,seq,message,type,outcome,code,acceptance,accepted,expires,"
-                      "bytes,digest\n0,2026-09-21T14:13:20.000Z,shard-start,,,,,,,,,,,,,\n");
+                      "bytes,digest,replaces\n0,2026-09-21T14:13:20.000Z,shard-start,,,,,,,,,,,,,,\n");
     snprintf(line, sizeof line, "\n3,2026-09-21T14:13:20.030Z,acceptance,DE,DE,CH,1,%s,CD001C,accepted,,,,"
-                                "2026-09-22T14:13:20.030Z,1000,%s\n", id, digest);
+                                "2026-09-22T14:13:20.030Z,1000,%s,\n", id, digest);
     expect_line(text, line);
     snprintf(line, sizeof line, "\n5,2026-09-21T14:13:20.050Z,report,FR,DE,FR,1,%s,CD001C,delivered,,3,"
-                                "2026-09-21T14:13:20.030Z,2026-09-22T14:13:20.030Z,1000,%s\n", id, digest);
+                                "2026-09-21T14:13:20.030Z,2026-09-22T14:13:20.030Z,1000,%s,\n", id, digest);
     expect_line(text, line);
     snprintf(line, sizeof line, ",report,CH,DE,CH,1,%s,CD001C,exception,cannot-open,3,", id);
     expect_line(text, line);
     expect_line(text, ",refusal,DE,DE,FR,2,");
     expect_line(text, ",CD001C,rejected,type-not-allowed,,,");
-    expect_line(text, "\n11,2026-09-21T14:13:20.110Z,refusal,FR,,,,,,,outcome-exists,,,,,\n");
+    expect_line(text, "\n11,2026-09-21T14:13:20.110Z,refusal,FR,,,,,,,outcome-exists,,,,,,\n");
     free(text);
 }
 
@@ -110,10 +110,35 @@ static void test_anchor(void **state)
     e.digest = book_bin(book->roots[1].b, TMX_HASH_SIZE);
     book_put(&e);
     text = readable(&all, READABLE_CSV);
-    expect_line(text, "\n13,2026-09-21T14:13:20.130Z,anchor,,,,,,,,,,,,,\n");
+    expect_line(text, "\n13,2026-09-21T14:13:20.130Z,anchor,,,,,,,,,,,,,,\n");
     free(text);
     text = readable(&all, READABLE_JSONL);
     expect_line(text, "{\"index\":13,\"time\":\"2026-09-21T14:13:20.130Z\",\"kind\":\"anchor\"}\n");
+    free(text);
+}
+
+/* ENV-7: of acceptance and outcome. */
+static void test_replaces(void **state)
+{
+    static const struct tmx_audit_filter accepted = { .outcome = "accepted", .member = "CH" };
+    static const struct tmx_audit_filter delivered = { .outcome = "delivered" };
+    struct mail again;
+    char id[TMX_ID_TEXT_SIZE], line[128], *text;
+
+    book_honest();
+    book_compose(&again, "FR", "CH", NULL);
+    again.header.replaces = book_bin(book_second.id, TMX_ID_SIZE);
+    book_accept(&again);
+    book_report(&again, 0, TMX__OUTCOME__OUTCOME_COA, 0);
+    book_report(&again, 0, TMX__OUTCOME__OUTCOME_COD_POSITIVE, 0);
+    tmx_id_text(book_second.id, id);
+    text = readable(&accepted, READABLE_CSV);
+    snprintf(line, sizeof line, ",%s\n", id);
+    expect_line(text, line);
+    free(text);
+    text = readable(&delivered, READABLE_JSONL);
+    snprintf(line, sizeof line, "\"replaces\":\"%s\"}\n", id);
+    expect_line(text, line);
     free(text);
 }
 
@@ -389,6 +414,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_csv, book_setup, book_teardown),
         cmocka_unit_test_setup_teardown(test_anchor, book_setup, book_teardown),
+        cmocka_unit_test_setup_teardown(test_replaces, book_setup, book_teardown),
         cmocka_unit_test_setup_teardown(test_json_lines, book_setup, book_teardown),
         cmocka_unit_test_setup_teardown(test_filter, book_setup, book_teardown),
         cmocka_unit_test_setup_teardown(test_other_entries, book_setup, book_teardown),

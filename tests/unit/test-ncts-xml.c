@@ -295,6 +295,18 @@ static void test_drafts(void **state)
     o.reference = "mine";
     assert_int_equal(compose(&o, "DE", "b", tmx_bytes_str("x"), &other, reason, sizeof(reason)), COMPOSE_OK);
     assert_string_equal(other.submission.reference, "mine");
+
+    /* what replaces a message is a new one, though the file is the same; and the same again is the same */
+    uint8_t replaced[TMX_ID_SIZE] = { 1, 2, 3 };
+    o = (struct compose_options){ .replaces = replaced };
+    assert_int_equal(compose(&o, "DE", "a", tmx_bytes_str(GOOD), &d, reason, sizeof(reason)), COMPOSE_OK);
+    assert_ptr_equal(d.submission.replaces, replaced);
+    assert_int_equal(strlen(d.submission.reference), 32);
+    assert_int_equal(compose(&o, "DE", "b", tmx_bytes_str(GOOD), &other, reason, sizeof(reason)), COMPOSE_OK);
+    assert_string_equal(d.submission.reference, other.submission.reference);
+    replaced[0]++;
+    assert_int_equal(compose(&o, "DE", "b", tmx_bytes_str(GOOD), &other, reason, sizeof(reason)), COMPOSE_OK);
+    assert_string_not_equal(d.submission.reference, other.submission.reference);
 }
 
 int main(void)

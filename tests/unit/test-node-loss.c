@@ -9,7 +9,11 @@ static void test_rebuild(void **state)
     struct world *w = *state;
     struct fake_message *done = compose(w, false, 0), *open = compose(w, true, 0);
     uint8_t id[TMX_ID_SIZE];
-    submit_ok(w, "a", MRN, 0, id);
+    Tmx__SubmitRequest again = submission("a", "CH");
+    again.mrn = tmx_to_pb(TMX_LIT(MRN));
+    again.replaces = tmx_to_pb(TMX_LIT("an earlier one's"));
+    assert_int_equal(submit(w, &again, "payload"), TMX_CODE_OK);
+    memcpy(id, w->response->submit->message_id.data, sizeof(id));
     uint64_t sent = accept_submit(w, 0);
     uint64_t i1 = deliver_message(w, done);
     log_report(w, i1);
@@ -49,6 +53,7 @@ static void test_rebuild(void **state)
     assert_int_equal(tmx_signed_parse(w->submits[0].item, &w->arena, &s, &signature), TMX_CODE_OK);
     assert_true(signature.batch_no > batch);   /* BAT-2 */
     assert_true(tmx_bytes_eq(tmx_pb(message(w, id)->deliveries[0]->state), TMX_LIT("accepted")));
+    assert_true(tmx_bytes_eq(tmx_pb(message(w, id)->replaces), TMX_LIT("an earlier one's")));
     assert_true(tmx_bytes_eq(tmx_pb(message(w, done->id)->deliveries[0]->state), TMX_LIT("delivered")));
     assert_true(tmx_bytes_eq(tmx_pb(message(w, open->id)->deliveries[0]->state), TMX_LIT("arrived")));
     /* the container of the open one is asked for again, and the message marked; its key was lost with the disk */

@@ -46,7 +46,7 @@ def read_header(data):
             1 <= len(to) <= 64 and len(set(to)) == len(to) and h.sender not in to and
             all(r.seq >= 1 and r.prev < r.seq and (h.movement_label or not r.prev) for r in h.recipients) and
             TYPE.fullmatch(h.message_type) and (not h.movement_label or (len(h.movement_label) == 16 and any(h.movement_label))) and
-            len(h.correlation_id) in (0, 16) and h.priority <= 9 and h.sent_ms < h.expires_ms <= h.sent_ms + 30 * DAY and
+            len(h.correlation_id) in (0, 16) and len(h.replaces) in (0, 16) and h.replaces != h.message_id and h.priority <= 9 and h.sent_ms < h.expires_ms <= h.sent_ms + 30 * DAY and
             1 <= h.container_bytes <= CONTAINER_MAX and len(h.container_digest) == 32 and good_head(h))
     if not good:
         raise Malformed('header: breaks ENV-5')
