@@ -263,18 +263,25 @@ static json_t *peers(struct daemon *d)
     return json_pack("{so}", "peers", list);
 }
 
-/* The header of an acceptance, read from its leaf. NULL when it cannot be. */
-static const Tmx__Header *header_at(struct daemon *d, uint64_t index, struct tmx_arena *arena, uint64_t *ret_time_ms)
+const Tmx__LogEntry *control_entry(struct daemon *d, uint64_t index, struct tmx_arena *arena)
 {
     uint8_t key[8];
     struct tmx_writer w = TMX_WRITER_OF(key);
+    struct tmx_bytes value, copy;
+    Tmx__LogEntry *e;
     tmx_write_u64(&w, index);
-    struct tmx_bytes value;
-    Tmx__LogEntry *entry;
+    return tmx_spool_get(d->spool, TMX_T_LOG, tmx_written(&w), &value) == 0 && tmx_arena_copy(arena, value, &copy) &&
+                   tmx_entry_parse(copy, arena, &e) == TMX_CODE_OK
+               ? e
+               : NULL;
+}
+
+/* The header of an acceptance, read from its leaf. NULL when it cannot be. */
+static const Tmx__Header *header_at(struct daemon *d, uint64_t index, struct tmx_arena *arena, uint64_t *ret_time_ms)
+{
+    const Tmx__LogEntry *entry = control_entry(d, index, arena);
     Tmx__Header *h;
-    if (tmx_spool_get(d->spool, TMX_T_LOG, tmx_written(&w), &value) != 0 ||
-        tmx_entry_parse(value, arena, &entry) != TMX_CODE_OK ||
-        tmx_header_parse(tmx_pb(entry->body), arena, &h) != TMX_CODE_OK) {
+    if (entry == NULL || tmx_header_parse(tmx_pb(entry->body), arena, &h) != TMX_CODE_OK) {
         return NULL;
     }
     *ret_time_ms = entry->time_ms;

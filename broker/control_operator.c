@@ -197,32 +197,12 @@ static json_t *records(struct daemon *d)
 
 /* What is asked */
 
-/* Kept for the next turn, which answers. */
-static void wish(struct daemon *d, const struct tmx_control_request *r)
-{
-    if (d->operators.n == 0) {
-        tmx_control_reply(d->control, r->client, tmx_answer_no_operators());
-        return;
-    }
-    if (r->attachment.size == 0 || r->attachment.size > TMX_OPERATION_MAX) {
-        tmx_control_refuse(d->control, r->client, "malformed", "no signed request came with it, or one of over 16 KiB");
-        return;
-    }
-    uint8_t *copy = d->operation.note.size > 0 ? NULL : malloc(r->attachment.size);
-    if (copy == NULL) {
-        tmx_control_refuse(d->control, r->client, "busy", "another operator is being served: try again");
-        return;
-    }
-    memcpy(copy, r->attachment.data, r->attachment.size);
-    d->operation = (struct operation_wish){ .note = TMX_BYTES(copy, r->attachment.size), .client = r->client };
-}
-
 bool control_operator(struct daemon *d, const struct tmx_control_request *r)
 {
     const char *const *w = r->words;
     json_t *reply = NULL;
     if (strcmp(w[0], "operate") == 0 && r->n_words == 1) {
-        wish(d, r);
+        tmx_answer_operate(d->control, r, &d->operators, &d->operation);
         return true;
     }
     if (strcmp(w[0], "operators") == 0 && r->n_words == 1) {
@@ -249,6 +229,5 @@ void control_operated(struct daemon *d, const struct tmx_broker_operation_view *
         d->reload = d->reload || result->action == TMX_ACTION_RELOAD;
     }
     tmx_answer_operated(d->control, d->operation.client, result->result, result->action, result->index, result->n, &result->target);
-    free((void *)(uintptr_t)d->operation.note.data);
-    d->operation = (struct operation_wish){ .client = 0 };
+    tmx_operation_wish_done(&d->operation);
 }

@@ -13,19 +13,6 @@
 
 #define INDEX_MAX (1ull << TMX_TREE_DEPTH_MAX)
 
-static const Tmx__LogEntry *entry_at(struct daemon *d, uint64_t index, struct tmx_arena *arena)
-{
-    uint8_t key[8];
-    struct tmx_writer w = TMX_WRITER_OF(key);
-    struct tmx_bytes value, copy;
-    Tmx__LogEntry *e;
-    tmx_write_u64(&w, index);
-    return tmx_spool_get(d->spool, TMX_T_LOG, tmx_written(&w), &value) == 0 && tmx_arena_copy(arena, value, &copy) &&
-                   tmx_entry_parse(copy, arena, &e) == TMX_CODE_OK
-               ? e
-               : NULL;
-}
-
 /* The header of an accepted message; NULL: there is none. */
 static const Tmx__Header *header_of(struct daemon *d, struct tmx_bytes id, struct tmx_arena *arena)
 {
@@ -35,7 +22,7 @@ static const Tmx__Header *header_of(struct daemon *d, struct tmx_bytes id, struc
     if (id.size != TMX_ID_SIZE || tmx_spool_get(d->spool, TMX_T_MESSAGE, id, &value) != 0 || !tmx_row_message_get(value, &row)) {
         return NULL;
     }
-    const Tmx__LogEntry *e = entry_at(d, row.index, arena);
+    const Tmx__LogEntry *e = control_entry(d, row.index, arena);
     return e != NULL && tmx_header_parse(tmx_pb(e->body), arena, &h) == TMX_CODE_OK ? h : NULL;
 }
 
@@ -63,7 +50,7 @@ static json_t *event_of(struct daemon *d, uint64_t index, struct tmx_arena *aren
 {
     Tmx__Header *own = NULL;
     Tmx__Report *report = NULL;
-    const Tmx__LogEntry *e = entry_at(d, index, arena);
+    const Tmx__LogEntry *e = control_entry(d, index, arena);
     if (e == NULL) {
         return NULL;
     }

@@ -17,6 +17,7 @@
 #include <tmx/config.h>
 #include <tmx/control.h>
 #include <tmx/directory.h>
+#include <tmx/envelope.h>
 #include <tmx/findings.h>
 #include <tmx/gate_link.h>
 #include <tmx/http.h>
@@ -124,10 +125,7 @@ struct daemon {
         uint64_t client;               /* who waits for the answer */
     } anchor;
     struct tmx_operators operators;    /* none: nobody may act */
-    struct operation_wish {            /* what an operator asks, for the next turn */
-        struct tmx_bytes note;         /* malloc'ed; empty: nothing */
-        uint64_t client;
-    } operation;
+    struct tmx_operation_wish operation;   /* for the next turn */
     struct witness_answer {            /* for the next turn */
         bool asked;                    /* `client` waits for what becomes of it */
         uint64_t client;
@@ -151,6 +149,8 @@ void pace_add(const struct daemon *d, json_t *status);   /* to the status docume
 json_t *pace_history(const struct daemon *d, const struct tmx_control_request *r);
 
 /* control.c */
+/* An entry of the log, in the arena; NULL when it cannot be read. */
+const Tmx__LogEntry *control_entry(struct daemon *d, uint64_t index, struct tmx_arena *arena);
 void control_answer(struct daemon *d, const struct tmx_control_request *r);
 /* The log that auditors ask for: of the running broker, or of an archived spool. */
 struct log_source {

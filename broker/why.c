@@ -95,20 +95,6 @@ static json_t *about_member(struct daemon *d, const char *code)
     return tmx_why_answer(code, "member", causes, looked);
 }
 
-/* An entry of the log, in the arena; NULL when it cannot be read. */
-static const Tmx__LogEntry *entry_at(struct daemon *d, uint64_t index, struct tmx_arena *arena)
-{
-    uint8_t key[8];
-    struct tmx_writer w = TMX_WRITER_OF(key);
-    struct tmx_bytes value, copy;
-    Tmx__LogEntry *e;
-    tmx_write_u64(&w, index);
-    return tmx_spool_get(d->spool, TMX_T_LOG, tmx_written(&w), &value) == 0 && tmx_arena_copy(arena, value, &copy) &&
-                   tmx_entry_parse(copy, arena, &e) == TMX_CODE_OK
-               ? e
-               : NULL;
-}
-
 /* The first of its lane that is queued; false: it has none. */
 static bool lane_first(struct daemon *d, const uint8_t member[TMX_MEMBER_KEY], const struct tmx_row_delivery *row,
                        uint8_t ret_id[TMX_ID_SIZE])
@@ -133,7 +119,7 @@ static void delivery_facts(struct daemon *d, const uint8_t id[TMX_ID_SIZE], cons
                            struct tmx_arena *arena, struct why_facts *f)
 {
     uint8_t first[TMX_ID_SIZE];
-    const Tmx__LogEntry *coa = f->row.coa_index != 0 ? entry_at(d, f->row.coa_index, arena) : NULL;
+    const Tmx__LogEntry *coa = f->row.coa_index != 0 ? control_entry(d, f->row.coa_index, arena) : NULL;
     f->delivery = true;
     f->held = control_held(d, id, member);
     tmx_id_text(id, f->id);
@@ -184,7 +170,7 @@ static json_t *about_refused(struct daemon *d, const char *word, const uint8_t i
         }
         struct tmx_reader r = tmx_reader_init(value);
         uint64_t index = tmx_read_u64(&r);
-        const Tmx__LogEntry *e = entry_at(d, index, arena);
+        const Tmx__LogEntry *e = control_entry(d, index, arena);
         unsigned code = e != NULL ? e->code : 0;
         char evidence[64], text[160];
         snprintf(evidence, sizeof(evidence), "log index %" PRIu64 " (log: message.refused)", index);
@@ -204,7 +190,7 @@ static json_t *about_message(struct daemon *d, const char *word, const uint8_t i
     if (tmx_spool_get(d->spool, TMX_T_MESSAGE, TMX_BYTES(id, TMX_ID_SIZE), &value) != 0 || !tmx_row_message_get(value, &row)) {
         return about_refused(d, word, id, arena);
     }
-    const Tmx__LogEntry *e = entry_at(d, row.index, arena);
+    const Tmx__LogEntry *e = control_entry(d, row.index, arena);
     if (e == NULL || tmx_header_parse(tmx_pb(e->body), arena, &h) != TMX_CODE_OK) {
         return tmx_answer_refusal("damaged", "its acceptance cannot be read from the log");
     }

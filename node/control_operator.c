@@ -59,33 +59,13 @@ static json_t *records(struct daemon *d)
     return json_pack("{so}", "operations", found);
 }
 
-/* Kept for the next turn, which answers. */
-static void wish(struct daemon *d, const struct tmx_control_request *r)
-{
-    if (d->operators.n == 0) {
-        tmx_control_reply(d->control, r->client, tmx_answer_no_operators());
-        return;
-    }
-    if (r->attachment.size == 0 || r->attachment.size > TMX_OPERATION_MAX) {
-        tmx_control_refuse(d->control, r->client, "malformed", "no signed request came with it, or one of over 16 KiB");
-        return;
-    }
-    uint8_t *copy = d->operation.note.size > 0 ? NULL : malloc(r->attachment.size);
-    if (copy == NULL) {
-        tmx_control_refuse(d->control, r->client, "busy", "another operator is being served: try again");
-        return;
-    }
-    memcpy(copy, r->attachment.data, r->attachment.size);
-    d->operation = (struct operation_wish){ .note = TMX_BYTES(copy, r->attachment.size), .client = r->client };
-}
-
 bool control_operator(struct daemon *d, const struct tmx_control_request *r)
 {
     if (r->n_words != 1) {
         return false;
     }
     if (strcmp(r->words[0], "operate") == 0) {
-        wish(d, r);
+        tmx_answer_operate(d->control, r, &d->operators, &d->operation);
     } else if (strcmp(r->words[0], "operators") == 0) {
         tmx_control_reply(d->control, r->client, tmx_answer_operators(&d->operators));
     } else if (strcmp(r->words[0], "operations") == 0) {
@@ -105,6 +85,5 @@ void control_operated(struct daemon *d, const struct tmx_node_operation *result)
         d->reload = d->reload || result->action == TMX_ACTION_RELOAD;
     }
     tmx_answer_operated(d->control, d->operation.client, result->result, result->action, 0, result->n, &result->target);
-    free((void *)(uintptr_t)d->operation.note.data);
-    d->operation = (struct operation_wish){ .client = 0 };
+    tmx_operation_wish_done(&d->operation);
 }

@@ -94,10 +94,7 @@ struct daemon {
         char member[TMX_MEMBER_MAX + 1];
     } probe;
     struct tmx_operators operators;   /* none: nobody may act */
-    struct operation_wish {           /* what an operator asks, for the next turn */
-        struct tmx_bytes note;        /* malloc'ed; empty: nothing */
-        uint64_t client;
-    } operation;
+    struct tmx_operation_wish operation;  /* for the next turn */
 };
 
 int daemon_run(struct daemon *d);

@@ -62,6 +62,15 @@ int tmx_operators_load(const char *path, const char *key_text, struct tmx_operat
     TMX_MUST_CHECK;
 json_t *tmx_answer_no_operators(void);   /* the refusal that says what to do */
 json_t *tmx_answer_operators(const struct tmx_operators *operators);
+/* What an operator asks, for the next turn, which answers. */
+struct tmx_operation_wish {
+    struct tmx_bytes note;   /* malloc'ed; empty: nothing is asked */
+    uint64_t client;
+};
+/* Keeps the request's attachment as the wish, or answers why not. */
+void tmx_answer_operate(struct tmx_control *control, const struct tmx_control_request *r, const struct tmx_operators *operators,
+                        struct tmx_operation_wish *wish);
+void tmx_operation_wish_done(struct tmx_operation_wish *wish);
 /* A signed request as it is kept: {"action", "by", "at_ms", "reason", "of"?, "member"?, "proposal"?, "deliveries"} */
 json_t *tmx_answer_record(struct tmx_bytes note, const struct tmx_operators *operators);
 

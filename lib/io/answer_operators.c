@@ -2,6 +2,7 @@
  * The operators of an installation: the file that lists them, and what both daemons say of them.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <tmx/answer.h>
@@ -120,4 +121,30 @@ void tmx_answer_operated(struct tmx_control *c, uint64_t client, enum tmx_operat
     } else {
         tmx_control_refuse(c, client, tmx_operation_result_name(result), "nothing was done: %s", tmx_operation_result_text(result));
     }
+}
+
+void tmx_answer_operate(struct tmx_control *control, const struct tmx_control_request *r, const struct tmx_operators *operators,
+                        struct tmx_operation_wish *wish)
+{
+    if (operators->n == 0) {
+        tmx_control_reply(control, r->client, tmx_answer_no_operators());
+        return;
+    }
+    if (r->attachment.size == 0 || r->attachment.size > TMX_OPERATION_MAX) {
+        tmx_control_refuse(control, r->client, "malformed", "no signed request came with it, or one of over 16 KiB");
+        return;
+    }
+    uint8_t *copy = wish->note.size > 0 ? NULL : malloc(r->attachment.size);
+    if (copy == NULL) {
+        tmx_control_refuse(control, r->client, "busy", "another operator is being served: try again");
+        return;
+    }
+    memcpy(copy, r->attachment.data, r->attachment.size);
+    *wish = (struct tmx_operation_wish){ .note = TMX_BYTES(copy, r->attachment.size), .client = r->client };
+}
+
+void tmx_operation_wish_done(struct tmx_operation_wish *wish)
+{
+    free((void *)(uintptr_t)wish->note.data);
+    *wish = (struct tmx_operation_wish){ .client = 0 };
 }
