@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The broker daemon's shell: what surrounds the core (broker/core).
  *
- *   main.c      argv, commands, exit codes          gates.c    one gate process per member of the directory
- *   settings.c  the configuration file              control.c  answers operators
- *   setup.c     init and restore                    daemon.c   the loop: wait, drain, turn, send
- *   setup_shard.c  new-shard                        serve_log.c  an archived log, for auditors
- *   spool.c     opening the one its marker knows    archive.c  what a spool nobody serves says
- *   pace.c      how fast, how long, how full
- *   http.c      the status for browsers and monitoring
+ *   main.c      argv, commands, exit codes          daemon.c   the loop: wait, drain, turn, send
+ *   settings.c  the configuration file              gates.c    one gate process per member of the directory
+ *   setup.c     init and restore                    spool.c    opening the one its marker knows
  *   check.c     what is wrong with a configuration  doctor.c   and with the host
- *   why*.c      why something does not go on
+ *   pace.c      how fast, how long, how full        http.c     the status for browsers and monitoring
+ *   control/    answers auditors and operators, does what operators ask
+ *   why/        why something does not go on
+ *   shard/      an old log served to auditors, a new one after it
  */
 #pragma once
 
@@ -163,17 +162,17 @@ struct log_source {
 };
 /* What auditors ask; false when it is none of that. */
 bool control_log(const struct log_source *d, const struct tmx_control_request *r, struct tmx_arena *arena);
-/* control_anchor.c: `anchor show` and `anchor install`; false when it is neither. */
+/* control/anchor.c: `anchor show` and `anchor install`; false when it is neither. */
 bool control_anchor(struct daemon *d, const struct tmx_control_request *r);
 /* The turn with the wish is over: answers who asked. */
 void control_anchored(struct daemon *d, enum tmx_broker_anchor result);
-/* control_gates.c: a problem for each gate there should be and cannot. */
+/* control/gates.c: a problem for each gate there should be and cannot. */
 void control_gate_problems(const struct gates *g, json_t *problems);
 /* About witnesses that no link leads to; false when it is none of that. */
 bool control_witness(struct daemon *d, const struct tmx_control_request *r);
 /* The turn is over: answers who brought a witness's answer. */
 void control_witness_done(struct daemon *d, enum tmx_broker_witness result);
-/* control_operator.c: who may act, what they ask and have asked; false when it is none of that. */
+/* control/operator.c: who may act, what they ask and have asked; false when it is none of that. */
 bool control_operator(struct daemon *d, const struct tmx_control_request *r);
 /* The turn is over: answers who asked. */
 void control_operated(struct daemon *d, const struct tmx_broker_operation_view *result);
@@ -184,17 +183,17 @@ bool control_held(const struct daemon *d, const uint8_t id[TMX_ID_SIZE], const u
 /* Adds what is stopped, held and proposed to a status, or as problems. */
 void control_operator_status(struct daemon *d, json_t *status);
 void control_operator_problems(struct daemon *d, json_t *problems);
-/* control_select.c: `select …`, what an action would be about. */
+/* control/select.c: `select …`, what an action would be about. */
 json_t *control_select(struct daemon *d, const struct tmx_control_request *r);
 json_t *control_status(struct daemon *d);
 
 /* Opens the endpoint that is configured, if one is. Prints what is wrong and returns an exit code, 0 = fine. */
 int http_open(struct daemon *d);
-/* control_evidence.c: `evidence ID`; false when it is not that. */
+/* control/evidence.c: `evidence ID`; false when it is not that. */
 bool control_evidence(struct daemon *d, const struct tmx_control_request *r);
-/* control_trace.c: `trace [FROM]`; false when it is not that. */
+/* control/trace.c: `trace [FROM]`; false when it is not that. */
 bool control_trace(struct daemon *d, const struct tmx_control_request *r, struct tmx_arena *arena);
-/* why.c: `why WORD`. */
+/* why/why.c: `why WORD`. */
 json_t *control_why(struct daemon *d, const struct tmx_control_request *r, struct tmx_arena *arena);
 /* Once a second: since when nothing moves. */
 void why_watch(struct daemon *d, uint64_t now_ms);

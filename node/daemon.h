@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The node daemon's shell: what surrounds the core (node/core).
  *
- *   main.c      argv, commands, exit codes          control.c  answers operators
- *   settings.c  the configuration file              daemon.c   the loop: wait, drain, turn, send
- *   setup.c     init and restore               proofs.c   files of what did not fit the log
- *   pace.c      how fast, how long, how full
- *   http.c      the status for browsers and monitoring
+ *   main.c      argv, commands, exit codes          daemon.c   the loop: wait, drain, turn, send
+ *   settings.c  the configuration file              setup.c    init and restore
  *   check.c     what is wrong with a configuration  doctor.c   and with the host
- *   why*.c      why something does not go on
+ *   pace.c      how fast, how long, how full        http.c     the status for browsers and monitoring
+ *   proofs.c    files of what did not fit the log
+ *   control/    answers operators, does what they ask
+ *   why/        why something does not go on
  */
 #pragma once
 
@@ -119,19 +119,19 @@ json_t *control_status(struct daemon *d);
 
 /* Opens the endpoint that is configured, if one is. Prints what is wrong and returns an exit code, 0 = fine. */
 int http_open(struct daemon *d);
-/* control_alarms.c: problems for alarms of late and for what is held; `journal`: the command that looks deeper. */
+/* control/alarms.c: problems for alarms of late and for what is held; `journal`: the command that looks deeper. */
 void control_alarm_problems(struct daemon *d, const struct tmx_node_state_view *v, const char *journal, json_t *list);
-/* control_evidence.c: `evidence ID`; false when it is not that. */
+/* control/evidence.c: `evidence ID`; false when it is not that. */
 bool control_evidence(struct daemon *d, const struct tmx_control_request *r);
-/* control_probe.c: `ping MEMBER`; false when it is not that. */
+/* control/probe.c: `ping MEMBER`; false when it is not that. */
 bool control_probe(struct daemon *d, const struct tmx_control_request *r);
 /* The turn with the probe is over: answers who asked. */
 void control_probe_done(struct daemon *d, const struct tmx_node_output *out);
-/* control_trace.c: `trace [FROM]`; false when it is not that. */
+/* control/trace.c: `trace [FROM]`; false when it is not that. */
 bool control_trace(struct daemon *d, const struct tmx_control_request *r);
-/* why.c: `why WORD` */
+/* why/why.c: `why WORD` */
 json_t *control_why(struct daemon *d, const char *word);
-/* control_operator.c: who may act, what they ask and have asked; false when it is none of that. */
+/* control/operator.c: who may act, what they ask and have asked; false when it is none of that. */
 bool control_operator(struct daemon *d, const struct tmx_control_request *r);
 /* The turn is over: answers who asked. */
 void control_operated(struct daemon *d, const struct tmx_node_operation *result);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `why` at the broker, over the state of a real core: the causes that tests/integration/why.sh and disk-full.sh do not make.
  */
-#include "../../broker/why.h"
+#include "../../broker/why/why.h"
 
 #include <tmx/clock.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `why` at a node, over the state of a real core: the causes that tests/integration/why.sh and disk-full.sh do not make.
  */
-#include "../../node/why.h"
+#include "../../node/why/why.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

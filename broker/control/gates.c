@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What of the gates is a problem that does not mend itself.
  */
-#include "daemon.h"
+#include "../daemon.h"
 
 void control_gate_problems(const struct gates *g, json_t *problems)
 {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `why` at the broker: the facts about a member, or about one delivery of a message, and the rules over them.
  *
- *   why.c          the request; gathering the facts        why_link.c     the way to a member's node
- *   why_watch.c    since when: looked at once a second     why_rules.c    the broker, the directory, the member, its queue
- *   why_operators.c  what operators have stopped
+ *   why.c    the request; gathering the facts        link.c       the way to a member's node
+ *   watch.c  since when: looked at once a second     rules.c      the broker, the directory, the member, its queue
+ *                                                    operators.c  what operators have stopped
  */
 #pragma once
 
 #include <tmx/text.h>
 #include <tmx/why.h>
 
-#include "daemon.h"
+#include "../daemon.h"
 
 #define WHY_LATE_MS 10000u    /* what takes longer than this is not on its way any more: it is stuck */
 

@@ -13,7 +13,7 @@
 #include <tmx/text.h>
 
 #include "archive.h"
-#include "daemon.h"
+#include "../daemon.h"
 
 #define ROOM_BYTES (16u << 20)   /* beside the spool's file: to bring in its journal */
 #define WAIT_MS 1000

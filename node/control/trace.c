@@ -7,7 +7,7 @@
 #include <tmx/text.h>
 
 #include "application.pb-c.h"
-#include "daemon.h"
+#include "../daemon.h"
 
 /* The same names as at the broker. */
 static const char *name_of(struct tmx_bytes what)

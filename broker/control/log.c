@@ -6,7 +6,7 @@
 
 #include <tmx/text.h>
 
-#include "daemon.h"
+#include "../daemon.h"
 
 #define INDEX_MAX (1ull << TMX_TREE_DEPTH_MAX)
 

@@ -6,7 +6,7 @@
 #include <tmx/text.h>
 #include <tmx/witness.h>
 
-#include "daemon.h"
+#include "../daemon.h"
 
 /* The last word of the policy's line of that witness: where it is asked; empty: the line says nothing of it. */
 static struct tmx_bytes url_of(const struct daemon *d, struct tmx_bytes name)

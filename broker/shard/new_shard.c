@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "archive.h"
-#include "daemon.h"
+#include "../daemon.h"
 
 static struct archive seen;   /* large: not on the stack */
 

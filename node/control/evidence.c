@@ -8,7 +8,7 @@
 #include <tmx/code.h>
 #include <tmx/text.h>
 
-#include "daemon.h"
+#include "../daemon.h"
 
 #define ROOM 4096u    /* of the answer, for what is beside the payload */
 

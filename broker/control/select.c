@@ -8,7 +8,7 @@
 #include <tmx/envelope.h>
 #include <tmx/text.h>
 
-#include "daemon.h"
+#include "../daemon.h"
 
 #define DUE_KEY (8u + TMX_ID_SIZE + TMX_MEMBER_KEY)
 

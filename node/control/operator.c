@@ -7,7 +7,7 @@
 #include <tmx/clock.h>
 #include <tmx/text.h>
 
-#include "daemon.h"
+#include "../daemon.h"
 
 #define RECORDS_SHOWN 50u
 #define RECORD_KEY (8u + TMX_OPERATION_NONCE)

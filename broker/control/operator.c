@@ -8,7 +8,7 @@
 #include <tmx/seal.h>
 #include <tmx/text.h>
 
-#include "daemon.h"
+#include "../daemon.h"
 
 #define RECORDS_SHOWN 50u
 #define HOLDS_COUNTED 100000u

@@ -5,7 +5,7 @@
 #include <tmx/text.h>
 #include <tmx/why.h>
 
-#include "daemon.h"
+#include "../daemon.h"
 
 #define ALARMS_MS (24 * 3600000ull)
 

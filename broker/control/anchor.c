@@ -6,7 +6,7 @@
 
 #include <tmx/text.h>
 
-#include "daemon.h"
+#include "../daemon.h"
 
 #define SIZE_MAX_ASKED (1ull << TMX_TREE_DEPTH_MAX)
 

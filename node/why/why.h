@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `why` at a node: the facts about another member, this one, or a message, and the rules over them.
  *
- *   why.c       the request; gathering the facts        why_link.c   the way to the broker
- *   why_rules.c the node, the directory, what is sent   why_inbox.c  what came
+ *   why.c    the request; gathering the facts        link.c   the way to the broker
+ *   rules.c  the node, the directory, what is sent   inbox.c  what came
  */
 #pragma once
 
 #include <tmx/text.h>
 #include <tmx/why.h>
 
-#include "daemon.h"
+#include "../daemon.h"
 
 #define WHY_LATE_MS 10000u    /* what takes longer than this is not on its way any more: it is stuck */
 
@@ -34,7 +34,7 @@ struct why_facts {
 extern const struct tmx_why_entry why_rules[];
 extern const size_t why_rules_n;
 
-/* why_link.c */
+/* link.c */
 tmx_why_rule why_no_gate, why_port_blocked, why_port_closed, why_wrong_key, why_gate_key, why_handshake, why_link_down;
-/* why_inbox.c */
+/* inbox.c */
 tmx_why_rule why_inbox_full, why_lane_closed, why_held, why_slow_consumer;

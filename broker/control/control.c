@@ -10,7 +10,7 @@
 #include <tmx/text.h>
 #include <tmx/why.h>
 
-#include "daemon.h"
+#include "../daemon.h"
 
 #define UNCOSIGNED_WARN_MS 600000u
 #define PREKEYS_WARN_MS (3 * 86400000ull)   /* of 30 days; a node publishes new ones each day */

@@ -11,7 +11,7 @@
 #include <tmx/merkle.h>
 #include <tmx/text.h>
 
-#include "daemon.h"
+#include "../daemon.h"
 
 #define LEAVES_MAX (1u + 2u * TMX_RECIPIENTS_MAX)   /* its acceptance or refusal, arrivals, outcomes */
 #define ARENA_BYTES (8u << 20)

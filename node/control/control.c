@@ -9,7 +9,7 @@
 #include <tmx/text.h>
 
 #include "application.pb-c.h"
-#include "daemon.h"
+#include "../daemon.h"
 
 /* It says what to do next, until an operator has. */
 static void distrust_problem(struct daemon *d, json_t *list)

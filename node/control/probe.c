@@ -6,7 +6,7 @@
 
 #include <tmx/code.h>
 
-#include "daemon.h"
+#include "../daemon.h"
 
 bool control_probe(struct daemon *d, const struct tmx_control_request *r)
 {
