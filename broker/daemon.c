@@ -16,26 +16,28 @@
 
 #define BEAT_MS 1000u
 #define SNAPSHOT_MS 5000u
+#define CLOSE_MS 12000u         /* two rounds of witnesses, one of them without an answer (broker/core/witness.c) */
 
 /* What one turn is fed with. Frames are borrowed from the gates until their next step. */
 struct batch {
     size_t n;
-    struct tmx_broker_event events[TMX_TURN_EVENTS_MAX + 5];
+    struct tmx_broker_event events[TMX_TURN_EVENTS_MAX + 6];
     struct tmx_message messages[TMX_TURN_EVENTS_MAX];
     size_t n_messages, bytes;
 };
 
-static struct tmx_broker_event event_of(enum tmx_broker_event_kind kind)
+static struct tmx_broker_event *event_add(struct batch *batch, enum tmx_broker_event_kind kind)
 {
-    return (struct tmx_broker_event){ .kind = kind, .mono_ms = tmx_clock_mono_ms(), .wall_us = tmx_clock_wall_us() };
+    struct tmx_broker_event *ev = &batch->events[batch->n++];
+    *ev = (struct tmx_broker_event){ .kind = kind, .mono_ms = tmx_clock_mono_ms(), .wall_us = tmx_clock_wall_us() };
+    return ev;
 }
 
 static void gate_drain(struct gate *g, struct batch *batch, uint64_t bytes_max)
 {
     bool up = tmx_gate_link_status(g->link)->state == TMX_GATE_UP;
     if (g->was_up && !up && batch->n < TMX_TURN_EVENTS_MAX) {
-        struct tmx_broker_event *ev = &batch->events[batch->n++];
-        *ev = event_of(TMX_BROKER_GATE_DOWN);
+        struct tmx_broker_event *ev = event_add(batch, TMX_BROKER_GATE_DOWN);
         ev->member = tmx_bytes_str(g->member);
         tmx_log_text(TMX_LOG_WARNING, "gate.down", "%s: %s", g->member, tmx_gate_link_status(g->link)->failed);
     }
@@ -43,8 +45,7 @@ static void gate_drain(struct gate *g, struct batch *batch, uint64_t bytes_max)
     bool busy = tmx_gate_link_busy(g->link);
     if (busy != g->told_busy && batch->n < TMX_TURN_EVENTS_MAX) {
         g->told_busy = busy;
-        struct tmx_broker_event *ev = &batch->events[batch->n++];
-        *ev = event_of(TMX_BROKER_GATE_BUSY);
+        struct tmx_broker_event *ev = event_add(batch, TMX_BROKER_GATE_BUSY);
         ev->member = tmx_bytes_str(g->member);
         ev->busy = busy;
     }
@@ -55,8 +56,7 @@ static void gate_drain(struct gate *g, struct batch *batch, uint64_t bytes_max)
             return;
         }
         batch->n_messages++;
-        struct tmx_broker_event *ev = &batch->events[batch->n++];
-        *ev = event_of(TMX_BROKER_MESSAGE);
+        struct tmx_broker_event *ev = event_add(batch, TMX_BROKER_MESSAGE);
         ev->member = tmx_bytes_str(g->member);
         ev->route = TMX_BYTES(m->route, m->route_size);
         ev->n_frames = m->n_frames;
@@ -78,8 +78,7 @@ static void disk_watch(struct daemon *d, struct batch *batch)
     tmx_room_look(&d->room, &stat, tmx_broker_open(d->broker) * TMX_REPORTS_ROOM, now);
     uint64_t erase_bytes = stat.rows[TMX_T_ERASE] > 0 ? d->room.over_bytes : 0;
     if (full != d->room.full || erase_bytes > 0) {
-        struct tmx_broker_event *ev = &batch->events[batch->n++];
-        *ev = event_of(TMX_BROKER_DISK);
+        struct tmx_broker_event *ev = event_add(batch, TMX_BROKER_DISK);
         ev->disk_full = d->room.full;
         ev->erase_bytes = erase_bytes;
     }
@@ -249,32 +248,31 @@ static int one_turn(struct daemon *d, struct batch *batch, uint64_t *ret_deadlin
     bool left = batch->bytes >= bytes_max || batch->n == TMX_TURN_EVENTS_MAX;   /* of what has come, perhaps */
     d->room.taken_bytes += batch->bytes;
     beat(d);
+    if (d->closing) {
+        event_add(batch, TMX_BROKER_CLOSE);
+    }
     if (d->install.file != NULL) {
-        struct tmx_broker_event *ev = &batch->events[batch->n++];
-        *ev = event_of(TMX_BROKER_DIRECTORY);
+        struct tmx_broker_event *ev = event_add(batch, TMX_BROKER_DIRECTORY);
         ev->file = TMX_BYTES(d->install.file, d->install.size);
     }
     if (d->anchor.token.size > 0) {
-        struct tmx_broker_event *ev = &batch->events[batch->n++];
-        *ev = event_of(TMX_BROKER_ANCHOR);
+        struct tmx_broker_event *ev = event_add(batch, TMX_BROKER_ANCHOR);
         ev->file = d->anchor.token;
         ev->size = d->anchor.size;
     }
     if (d->witness.asked) {
-        struct tmx_broker_event *ev = &batch->events[batch->n++];
-        *ev = event_of(TMX_BROKER_WITNESS);
+        struct tmx_broker_event *ev = event_add(batch, TMX_BROKER_WITNESS);
         ev->witness = TMX_BYTES(d->witness.name, d->witness.name_size);
         ev->body = TMX_BYTES(d->witness.body, d->witness.body_size);
         ev->status = d->witness.status;
     }
     if (d->operation.note.size > 0) {
-        struct tmx_broker_event *ev = &batch->events[batch->n++];
-        *ev = event_of(TMX_BROKER_OPERATION);
+        struct tmx_broker_event *ev = event_add(batch, TMX_BROKER_OPERATION);
         ev->file = d->operation.note;
         ev->operators = &d->operators;
     }
     if (batch->n == 0) {
-        batch->events[batch->n++] = event_of(TMX_BROKER_TICK);
+        event_add(batch, TMX_BROKER_TICK);
     }
     struct tmx_broker_output out;
     int r = tmx_broker_turn(d->broker, batch->events, batch->n, &out);
@@ -291,8 +289,27 @@ static int one_turn(struct daemon *d, struct batch *batch, uint64_t *ret_deadlin
     if (out.directory_changed || gates_due(&d->gates, now)) {
         gates_sync(&d->gates, tmx_broker_directory(d->broker), now);
     }
+    d->closed = out.closed;
     *ret_deadline_ms = left ? 0 : out.deadline_ms;
     return 0;
+}
+
+/* Asked to stop: nothing new of members is taken in, and the last head is cosigned by the witnesses that answer, so that
+ * another shard may follow it (LOG-4, WIT-7). Asked again, it stops at once. */
+static int run_down(struct daemon *d, struct batch *batch)
+{
+    uint64_t end_ms = tmx_clock_mono_ms() + CLOSE_MS, deadline_ms = 0;
+    int r = 0;
+    d->stop = false;
+    for (d->closing = true; r == 0 && !d->closed && !d->stop && tmx_clock_mono_ms() < end_ms;) {
+        r = one_turn(d, batch, &deadline_ms);
+        if (r == 0 && !d->closed) {
+            wait_for_work(d, deadline_ms);
+            tmx_signals_take(d->signals, &d->stop, &d->reload);
+            control_take(d);
+        }
+    }
+    return r;
 }
 
 int daemon_run(struct daemon *d)
@@ -324,9 +341,13 @@ int daemon_run(struct daemon *d)
         }
     }
     tmx_notify_stopping();
+    r = r == 0 ? run_down(d, batch) : r;
     if (r == 0) {
+        struct tmx_broker_cosigned_view cosigned;
+        tmx_broker_cosigned(d->broker, &cosigned);
+        tmx_log_text(TMX_LOG_NOTICE, "broker.stopped", "%llu leaves, %llu of them cosigned by a quorum",
+                     (unsigned long long)tmx_broker_log_size(d->broker), (unsigned long long)cosigned.size);
         r = marker_store(d);
-        tmx_log_event(TMX_LOG_NOTICE, "broker.stopped");
     }
     gates_free(&d->gates);
     free(batch);

@@ -117,6 +117,7 @@ struct daemon {
     struct tmx_room room;
     size_t first_gate;
     bool marker_unwritten, stop, reload;
+    bool closing, closed;                   /* asked to stop; the last head is cosigned, as far as it will be (WIT-7) */
     struct tmx_install install;
     struct anchor_wish {               /* a token that the next turn is to install */
         struct tmx_bytes token;        /* malloc'ed; empty: none */

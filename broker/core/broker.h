@@ -42,6 +42,7 @@ enum tmx_broker_event_kind {
     TMX_BROKER_ANCHOR,       /* an operator brings a time-stamp token for a head of the log */
     TMX_BROKER_WITNESS,      /* what a witness outside the federation has answered: see tmx_broker_witness_request */
     TMX_BROKER_OPERATION,    /* what an operator asks, signed (tmx/operator.h) */
+    TMX_BROKER_CLOSE,        /* it is to be stopped: nothing of members or of time is logged any more; see `closed` */
 };
 
 enum tmx_broker_witness {
@@ -123,6 +124,7 @@ struct tmx_broker_output {
     enum tmx_broker_anchor anchor_result;  /* of the last ANCHOR event */
     enum tmx_broker_witness witness_result;   /* of the last WITNESS event */
     struct tmx_broker_operation_view operation;   /* of the last OPERATION event */
+    bool closed;                           /* after CLOSE: the last head is cosigned, or will not be by who is linked (WIT-7) */
 };
 
 /* Recovers from the spool, or begins a new shard in an empty one; its leaves are committed before it returns.

@@ -139,6 +139,7 @@ struct tmx_broker {
     uint64_t uncosigned_ms;            /* since when some leaf is not cosigned (mono); 0 = all are */
     uint64_t witness_size[TMX_WITNESSES_MAX];   /* what each of the policy cosigned last, as far as is known */
     bool halted, disk_full, clock_doubt;
+    bool closing;                      /* is to be stopped: only witnesses are listened to (WIT-7) */
     bool successor;                    /* this shard follows one that was lost or ended (LOG-4) */
     uint64_t clock_base_ms;            /* wall - monotonic when it was last trusted */
     bool clock_confirmed;              /* a member agreed with it since the start */
@@ -337,6 +338,10 @@ bool outgoing_item(struct tmx_broker *b, uint64_t index, struct tmx_bytes attach
 /* witness.c */
 void witness_close(struct tmx_broker *b);
 uint64_t witness_deadline(const struct tmx_broker *b);
+/* CLOSE: one more round, about the last head. */
+void witness_last_round(struct tmx_broker *b);
+/* It is over: the last head is cosigned, or the witnesses that are linked were asked in vain. */
+bool witness_closed(const struct tmx_broker *b);
 void witness_tell(struct tmx_broker *b, struct peer *p);
 void witness_reply(struct tmx_broker *b, struct peer *p, const Tmx__WitnessReply *reply, struct tmx_bytes body);
 /* Leaves proved at an earlier head, for a node that leads its evidence to a cosigned one. */

@@ -185,6 +185,9 @@ static void pong_out(struct tmx_broker *b, struct peer *p)
 
 static void body_in(struct tmx_broker *b, struct peer *p, const Tmx__Link *link, const struct tmx_bytes *payload)
 {
+    if (b->closing && link->body_case != TMX__LINK__BODY_WITNESS_REPLY) {
+        return;   /* not answered: it comes again in the next session */
+    }
     switch ((int)link->body_case) {
     case TMX__LINK__BODY_SUBMIT:
         for (size_t i = 0; i < link->submit->items; i++) {
@@ -306,6 +309,9 @@ void link_message(struct tmx_broker *b, const struct tmx_broker_event *ev)
         return;
     }
     if (link->body_case == TMX__LINK__BODY_HELLO) {
+        if (b->closing) {
+            return;
+        }
         if (link->session == 0 && link->number == 0) {
             hello_in(b, p, ev, link->hello);
         } else {

@@ -112,10 +112,11 @@ static void feed_ack_store(struct tmx_broker *b, struct peer *p)
 
 void timers_run(struct tmx_broker *b)
 {
-    if (!b->clock_doubt && !b->halted) {
+    bool logs = !b->halted && !b->closing;
+    if (!b->clock_doubt && logs) {
         expire_due(b);
     }
-    if (!b->halted) {
+    if (logs) {
         retention_run(b);
         proposals_lapse(b);
     }
@@ -126,7 +127,7 @@ void timers_run(struct tmx_broker *b)
             link_down(b, p, "link.silent");
         }
         const Tmx__Member *m = peer_member(b, p);
-        if (m != NULL && m->status == TMX__MEMBER_STATUS__MEMBER_REVOKED && !b->halted && !b->clock_doubt) {
+        if (m != NULL && m->status == TMX__MEMBER_STATUS__MEMBER_REVOKED && logs && !b->clock_doubt) {
             if (end_held(b, p)) {
                 end_revoked(b, p);
             }
@@ -152,7 +153,7 @@ uint64_t timers_deadline(struct tmx_broker *b)
     deadline = round < deadline ? round : deadline;
     uint64_t next_ms = b->next_erase_ms < b->next_due_ms ? b->next_erase_ms : b->next_due_ms;
     next_ms = b->next_lapse_ms < next_ms ? b->next_lapse_ms : next_ms;
-    if (!b->clock_doubt && !b->halted && next_ms != UINT64_MAX) {
+    if (!b->clock_doubt && !b->halted && !b->closing && next_ms != UINT64_MAX) {
         uint64_t in = next_ms > b->wall_ms ? next_ms - b->wall_ms : 0;
         deadline = b->now_ms + in < deadline ? b->now_ms + in : deadline;
     }

@@ -70,6 +70,9 @@ static void step(struct tmx_broker *b, const struct tmx_broker_event *ev)
     case TMX_BROKER_OPERATION:
         operation_run(b, ev);
         break;
+    case TMX_BROKER_CLOSE:
+        witness_last_round(b);
+        break;
     case TMX_BROKER_DISK:
         b->erase_bytes = ev->erase_bytes;
         if (ev->disk_full != b->disk_full) {
@@ -117,7 +120,8 @@ int tmx_broker_turn(struct tmx_broker *b, const struct tmx_broker_event *events,
                                               .directory_changed = b->directory_changed,
                                               .anchor_result = b->anchor_result,
                                               .witness_result = b->witness_result,
-                                              .operation = b->operation };
+                                              .operation = b->operation,
+                                              .closed = b->closing && witness_closed(b) };
     return 0;
 }
 

@@ -196,7 +196,29 @@ static uint64_t next_round_ms(const struct tmx_broker *b)
         b->signed_size == b->cosigned.head.size) {
         return UINT64_MAX;
     }
+    if (b->closing) {
+        return b->round.head.size == b->signed_size ? UINT64_MAX : 0;
+    }
     return b->round.started_ms + (ROUND_MS << (b->cosigned_lack < LACK_MAX ? b->cosigned_lack : LACK_MAX));
+}
+
+/* A round is as long as its slowest witness; one that is waited for, no longer than it takes to reach the quorum. */
+static bool round_over(const struct tmx_broker *b)
+{
+    return all_answered(b) || (b->closing && b->round.quorum.reached) || b->now_ms - b->round.started_ms >= ROUND_END_MS;
+}
+
+void witness_last_round(struct tmx_broker *b)
+{
+    if (!b->closing && !b->round.open) {
+        b->round = (struct witness_round){ 0 };   /* it may have been in vain before, with others linked */
+    }
+    b->closing = true;
+}
+
+bool witness_closed(const struct tmx_broker *b)
+{
+    return !b->round.open && next_round_ms(b) == UINT64_MAX;
 }
 
 void witness_close(struct tmx_broker *b)
@@ -206,7 +228,7 @@ void witness_close(struct tmx_broker *b)
     } else if (b->uncosigned_ms == 0) {
         b->uncosigned_ms = b->now_ms > 0 ? b->now_ms : 1;
     }
-    if (b->round.open && (all_answered(b) || b->now_ms - b->round.started_ms >= ROUND_END_MS)) {
+    if (b->round.open && round_over(b)) {
         round_end(b);
     }
     if (!b->round.open && b->now_ms >= next_round_ms(b)) {

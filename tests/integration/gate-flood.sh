@@ -113,9 +113,6 @@ collect IT 5 --ack
 while ! settled && [ "$(wc -l <"$root/in/IT.log")" -lt "$number" ]; do
     collect IT 2 --ack
 done
-for ((i = 1; i <= number; i++)); do
-    n=$(($(copies IT "beside-$i" 2>/dev/null) + $(copies IT "de-$i" 2>/dev/null)))
-    [ $n = 1 ] || fail "message $i came out $n times"
-done
+each_once IT || fail "not every message came out once"
 verify
 say "the gate peaked at $((peak >> 20)) of $((CAP >> 20)) MiB; nobody else noticed"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A new year: the log goes on in a new shard, by plan, with messages in every state. Nothing is lost or handed over twice; both
 # shards verify, the new one begins with the last cosigned head of the old one, and the old one stays readable for auditors.
-# The command is cut off between its steps, and goes on. LOG-4, LOG-6
+# The command is cut off between its steps, and goes on. LOG-4, LOG-6, WIT-7
 # usage: new-shard.sh SOURCE BUILD
 set -uo pipefail
 FED_TOP=$1 FED_BUILD=$2
@@ -161,4 +161,16 @@ grep -q "archived log" "$root/refused" || fail "it does not say what an archived
 diff -r "$root/export-2026a" "$root/again-2026a" || fail "the archived shard is another log than before"
 stop_serving
 [ "$(sha256sum <"$spool.2026a/data.mdb")" = "$sum" ] || fail "serving wrote to the archived spool"
-echo "five messages, two shards, nothing lost"
+
+# A busy broker that is asked to stop leaves a head that is cosigned: the next shard may follow. WIT-7
+send IT f g h i j
+fed_stop broker
+size=$(sed -n 's/.*event=broker.stopped .*"\([0-9]*\) leaves, .*/\1/p' "$FED/broker/log" | tail -n 1)
+tail -n 1 "$FED/broker/log" | grep -q "$size leaves, $size of them cosigned" || fail "what came last is not cosigned"
+"$AUTHORITY" broker-keys --federation demo --shard 2028a --keys "$FED/broker/keys-2028a" --out "$FED/broker/broker.pub" >/dev/null &&
+    "$AUTHORITY" add-log "$FED/broker/broker.pub" --dir "$FED/authority" >/dev/null && fed_sign || fail "no key for the third shard"
+cp -f "$FED/broker/keys-2028a/log.key" "$FED/broker/keys/log.key"
+fed_broker_conf 2028a
+new_shard || fail "the shard after a busy one: $(cat "$root/said")"
+grep -q "it follows tmx.demo/log/2027a" "$root/said" || fail "it does not say what it follows: $(cat "$root/said")"
+echo "ten messages, three shards, nothing lost"

@@ -7,6 +7,7 @@
 #   send FROM TO NAME…             payloads $root/out/NAME, also the references of the messages
 #   collect MEMBER SECONDS [OPTION]  receives what comes into $root/in/MEMBER; one JSON line a message in $root/in/MEMBER.log
 #   copies MEMBER NAME             how often that payload came out there
+#   each_once MEMBER               all that was ever sent came out there, each once; says what did not
 #   await COMMAND…                 until it succeeds, at most 30 s
 #   look NAME EXPRESSION           a Python expression over `d`, the status of a broker or node
 #   state_is MEMBER REFERENCE S    that message's first delivery is in state S at its sender
@@ -72,6 +73,9 @@ collect() {
 }
 
 copies() { find "$root/in/$1" -type f -exec cmp -s {} "$root/out/$2" \; -print 2>/dev/null | wc -l; }
+
+sums() { find "$1" -type f -exec sha256sum {} + | cut -c1-64 | sort; }
+each_once() { diff <(sums "$root/out") <(sums "$root/in/$1"); }
 
 has() { [ "$(copies "$1" "$2")" -ge 1 ]; }
 

@@ -32,6 +32,7 @@ struct world {
     enum tmx_broker_anchor anchor_result;
     enum tmx_broker_witness witness_result;
     struct tmx_broker_operation_view operation;
+    bool closed;
 };
 
 #define CH (&w->node[0])
@@ -72,6 +73,7 @@ static inline void turn(struct world *w, const struct tmx_broker_event *events, 
     w->anchor_result = out.anchor_result;
     w->witness_result = out.witness_result;
     w->operation = out.operation;
+    w->closed = out.closed;
 }
 
 static inline bool noticed(const struct world *w, const char *event)

@@ -159,6 +159,75 @@ static void test_cosigned(void **state)
     assert_int_equal(cosigned(w).quorum.witnesses, 3);
 }
 
+static void close_down(struct world *w)
+{
+    struct tmx_broker_event ev = event_of(w, TMX_BROKER_CLOSE);
+    turn(w, &ev, 1);
+}
+
+static void cosign_all(struct world *w)
+{
+    reply(w, DE, DE->me->witness_secret);
+    reply(w, EC, EC->me->witness_secret);
+    reply(w, IT, IT->me->witness_secret);
+}
+
+/* WIT-7: a broker to be stopped asks at once, about its last head, to which nothing is added; and waits no longer than it must. */
+static void test_closed(void **state)
+{
+    struct world *w = *state;
+    with_policy(w);
+    compose(w, DE, IT);
+    message.header.expires_ms = w->wall_ms + 2000;
+    submit(w, DE);                                         /* while the round is about an earlier head */
+    uint64_t size = tmx_broker_log_size(w->broker);
+    size_t asked = DE->n_witness;
+    close_down(w);
+    assert_false(w->closed);
+    cosign_all(w);
+    assert_true(cosigned(w).size > 0 && cosigned(w).size < size);
+    assert_false(w->closed);
+    assert_int_equal(DE->n_witness, asked + 1);            /* the next round has begun, without a pause */
+    compose(w, DE, IT);
+    submit(w, DE);
+    tick(w, 2500);                                         /* the message would expire */
+    assert_int_equal(tmx_broker_log_size(w->broker), size);
+    assert_false(w->closed);
+    cosign_all(w);                                         /* CH is not waited for: three make the quorum */
+    assert_true(w->closed);
+    assert_int_equal(cosigned(w).size, size);
+    restart(w);
+    assert_int_equal(cosigned(w).size, size);
+    hello(w, DE);
+    submit(w, DE);                                         /* what was not answered is taken in now */
+    assert_true(tmx_broker_log_size(w->broker) > size);
+}
+
+/* WIT-7: witnesses that do not answer, or are not there, hold nobody up for long. */
+static void test_closed_uncosigned(void **state)
+{
+    struct world *w = *state;
+    close_down(w);
+    assert_true(w->closed);                                /* no policy: nothing to wait for */
+    restart(w);
+    hello(w, DE);
+    with_policy(w);
+    close_down(w);
+    assert_false(w->closed);                               /* DE alone is linked, and was asked */
+    reply(w, DE, DE->me->witness_secret);
+    assert_true(w->closed);
+    assert_int_equal(cosigned(w).size, 0);
+    restart(w);
+    hello(w, DE);
+    tick(w, 1000);
+    close_down(w);
+    assert_false(w->closed);
+    tick(w, 4999);
+    assert_false(w->closed);
+    tick(w, 1);
+    assert_true(w->closed);
+}
+
 static enum tmx_broker_anchor anchor(struct world *w, uint64_t size, struct tmx_bytes token)
 {
     struct tmx_broker_event ev = event_of(w, TMX_BROKER_ANCHOR);
@@ -387,6 +456,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_time_never_falls, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_expiry_in_doubt, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cosigned, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_closed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_closed_uncosigned, setup, teardown),
         cmocka_unit_test_setup_teardown(test_anchored, setup, teardown),
         cmocka_unit_test_setup_teardown(test_anchors_cosigned, setup, teardown),
         cmocka_unit_test_setup_teardown(test_outside, setup, teardown),
