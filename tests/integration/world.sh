@@ -27,9 +27,12 @@ world_made() { :; }
 world_end() { :; }
 trap 'world_end; fed_stop_all; rm -rf "$root"' EXIT
 
+# The reason comes last, where whoever reads a long log looks first.
 fail() {
+    for m in "${MEMBERS[@]}" broker; do fed_ctl $m --json status; done
+    for m in "${MEMBERS[@]}" broker; do fed_ctl $m status; done
+    tail -n "${FAIL_LINES:-8}" "$FED"/*/log
     echo "$test_name: $*"
-    tail -n "${FAIL_LINES:-8}" "$FED"/*/log; for m in "${MEMBERS[@]}" broker; do fed_ctl $m --json status; done
     exit 1
 }
 
