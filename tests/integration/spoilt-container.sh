@@ -13,16 +13,22 @@ arrived() { local n=0 name; for name in one two three; do n=$((n + $(copies IT $
 take() { collect IT 1 --ack; collect DE 0 --ack; [ "$(arrived)" -eq "$1" ]; }
 log_has() { grep -q "event=$2" "$FED/$1/log"; }
 
-# Changes one byte within a container, wherever in the file its pages are, or in every one; the same again, and it is as it was.
+# Changes one byte within a container, wherever in the file its pages are, or in every one; the same again, and it is as it was:
+# the same container, even if what came since then lies before it in the file.
 bend() {   # bend one|all
-    python3 - "$FED/broker/spool/data.mdb" "$1" <<'PY'
-import sys
-path = sys.argv[1]
+    python3 - "$FED/broker/spool/data.mdb" "$1" "$root/bent" <<'PY'
+import os, sys
+path, which, bent = sys.argv[1:]
 with open(path, "r+b") as f:
     data = f.read()
     begin = b"TMX1\x01\x01\x00\x00"
     at = data.find(begin)
-    container = data[at:at + 72] if sys.argv[2] == "one" else begin   # its keys are in no other one
+    container = begin
+    if which == "one":   # its keys are in no other one
+        if not os.path.exists(bent):
+            open(bent, "wb").write(data[at:at + 72])
+        container = open(bent, "rb").read()
+        at = data.find(container)
     places = []
     while at >= 0:
         places.append(at)
