@@ -107,6 +107,7 @@ struct peer {
 /* A head and who has cosigned it so far. */
 struct witness_round {
     bool open;
+    bool joined;                       /* a witness came since it was started */
     uint64_t started_ms;
     unsigned conflicts;                /* witnesses that had to be asked twice */
     struct tmx_checkpoint head;        /* size 0: none yet */
@@ -136,6 +137,7 @@ struct tmx_broker {
     size_t checkpoint_size;
     struct witness_round round, cosigned;   /* going on, or the last; the last that reached the quorum */
     unsigned cosigned_lack;            /* rounds since then that did not */
+    unsigned cosigned_pause;           /* of them: since a witness came; each doubles the time to the next */
     uint64_t uncosigned_ms;            /* since when some leaf is not cosigned (mono); 0 = all are */
     uint64_t witness_size[TMX_WITNESSES_MAX];   /* what each of the policy cosigned last, as far as is known */
     bool halted, disk_full, clock_doubt;
@@ -360,6 +362,7 @@ const struct tmx_policy *witness_policy(const struct tmx_broker *b);
 void outside_reply(struct tmx_broker *b, const struct tmx_broker_event *ev);
 
 void witness_policy_changed(struct tmx_broker *b);
+void witness_linked(struct tmx_broker *b, const struct peer *p);   /* a session was opened */
 
 /* anchor.c */
 void anchor_install(struct tmx_broker *b, uint64_t size, struct tmx_bytes token);

@@ -79,6 +79,7 @@ static void session_open(struct tmx_broker *b, struct peer *p, const struct tmx_
     if (p->displaced >= CLONE_DISPLACED) {
         notice(b, "link.cloned-key", true, p->key, NULL, TMX_CODE_BAD_SESSION, p->session);
     }
+    witness_linked(b, p);
     notice(b, "link.up", false, p->key, NULL, TMX_CODE_OK, p->session);
 }
 

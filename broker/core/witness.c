@@ -9,7 +9,7 @@
 
 #define ROUND_MS 2000u          /* from the start of one round to that of the next, while the log grows */
 #define ROUND_END_MS 5000u      /* a witness that has not answered by then is not waited for */
-#define LACK_MAX 5u             /* rounds without a quorum are up to 64 s apart */
+#define LACK_MAX 5u             /* rounds without a quorum are up to 64 s apart, until another witness is there */
 #define PROOFS_PAUSE_MS 20u     /* between answers to requests for proofs of one member */
 #define HOUR_MS 3600000ull
 
@@ -112,14 +112,24 @@ static void round_end(struct tmx_broker *b)
             notice(b, "log.not-cosigned", false, NULL, NULL, TMX_CODE_OK, r->quorum.witnesses);
         }
         b->cosigned_lack++;
+        b->cosigned_pause += r->joined ? 0 : 1;
         return;
     }
     if (b->cosigned_lack > 0) {
         notice(b, "log.cosigned", false, NULL, NULL, TMX_CODE_OK, r->quorum.witnesses);
     }
-    b->cosigned_lack = 0;
+    b->cosigned_lack = b->cosigned_pause = 0;
     b->cosigned = *r;
     keep(b);
+}
+
+/* Who was missing may be here now. */
+void witness_linked(struct tmx_broker *b, const struct peer *p)
+{
+    if (witness_of(b, p) >= 0) {
+        b->cosigned_pause = 0;
+        b->round.joined = true;
+    }
 }
 
 static bool all_answered(const struct tmx_broker *b)
@@ -149,6 +159,7 @@ bool witness_lines(struct tmx_broker *b, struct tmx_bytes lines)
     r->quorum = q;
     if (!r->open && q.reached) {   /* late: the next round leaves as much time, and not more and more */
         b->cosigned_lack -= b->cosigned_lack > 0 ? 1 : 0;
+        b->cosigned_pause -= b->cosigned_pause > 0 ? 1 : 0;
         b->cosigned = *r;
         keep(b);
     }
@@ -199,7 +210,7 @@ static uint64_t next_round_ms(const struct tmx_broker *b)
     if (b->closing) {
         return b->round.head.size == b->signed_size ? UINT64_MAX : 0;
     }
-    return b->round.started_ms + (ROUND_MS << (b->cosigned_lack < LACK_MAX ? b->cosigned_lack : LACK_MAX));
+    return b->round.started_ms + (ROUND_MS << (b->cosigned_pause < LACK_MAX ? b->cosigned_pause : LACK_MAX));
 }
 
 /* A round is as long as its slowest witness; one that is waited for, no longer than it takes to reach the quorum. */

@@ -312,6 +312,26 @@ static void test_anchored(void **state)
     assert_int_equal(anchor(w, size + 1, TMX_LIT("token")), TMX_ANCHOR_OK);
 }
 
+/* WIT-2: rounds without a quorum get rare, and frequent again as soon as a witness is linked. */
+static void test_witness_comes(void **state)
+{
+    struct world *w = *state;
+    with_policy(w);
+    for (unsigned i = 0; i < 200; i++) {   /* all of them are silent, and away */
+        tick(w, 1000);
+    }
+    const size_t asked = DE->n_witness, asked_ch = CH->n_witness;
+    hello(w, DE);
+    assert_int_equal(DE->n_witness, asked + 1);
+    tick(w, 1);
+    hello(w, CH);
+    tick(w, 2000);
+    assert_int_equal(DE->n_witness, asked + 1);   /* the round waits for DE */
+    reply(w, DE, DE->me->witness_secret);
+    tick(w, 1);
+    assert_int_equal(CH->n_witness, asked_ch + 1);   /* not in the 4 s that follow a round without a quorum */
+}
+
 /* LOG-9: where witnesses have to cosign, only what their quorum has cosigned is to be stamped. */
 static void test_anchors_cosigned(void **state)
 {
@@ -458,6 +478,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cosigned, setup, teardown),
         cmocka_unit_test_setup_teardown(test_closed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_closed_uncosigned, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_witness_comes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_anchored, setup, teardown),
         cmocka_unit_test_setup_teardown(test_anchors_cosigned, setup, teardown),
         cmocka_unit_test_setup_teardown(test_outside, setup, teardown),
