@@ -22,7 +22,7 @@
 
 struct batch {
     size_t n;
-    struct tmx_node_event events[BATCH_MESSAGES + 6];
+    struct tmx_node_event events[BATCH_MESSAGES + 7];
     uint8_t *copies[BATCH_MESSAGES];   /* one block a message: frames and bytes */
     struct tmx_message to[BATCH_MESSAGES];   /* routes of applications */
     size_t n_messages, bytes;
@@ -115,6 +115,7 @@ static int link_sync(struct daemon *d)
         return 0;
     }
     d->link = tmx_socket_close(d->link);
+    d->told_secured = 0;
     tmx_outbox_clear(&d->outbox);
     memcpy(d->gate_endpoint, gate->endpoint.data, gate->endpoint.len);
     d->gate_endpoint[gate->endpoint.len] = '\0';
@@ -344,6 +345,16 @@ static void outbox_drain(struct daemon *d, struct batch *b)
     }
 }
 
+/* The first connection carries the Hello; who answers at a later one is asked. */
+static void link_watch(struct daemon *d, struct batch *b)
+{
+    uint64_t secured = d->link != NULL ? tmx_socket_story(d->link)->secured : 0;
+    if (d->told_secured > 0 && secured > d->told_secured) {
+        (void)event_add(b, TMX_NODE_LINK_ANEW);
+    }
+    d->told_secured = secured;
+}
+
 static void operator_events(struct daemon *d, struct batch *b)
 {
     if (d->install.file != NULL) {
@@ -369,6 +380,7 @@ static int one_turn(struct daemon *d, struct batch *b, uint64_t *ret_deadline_ms
 {
     disk_watch(d, b);   /* before the messages that want room */
     outbox_drain(d, b);
+    link_watch(d, b);
     socket_drain(d->link, 2, TMX_NODE_LINK_MESSAGE, b);
     socket_drain(d->local, 0, TMX_NODE_APP_REQUEST, b);
     socket_drain(d->remote, 1, TMX_NODE_APP_REQUEST, b);

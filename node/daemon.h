@@ -83,6 +83,7 @@ struct daemon {
     struct tmx_series *series;        /* NULL: nothing is remembered */
     struct tmx_outbox outbox;         /* what the link did not take yet */
     bool told_busy;
+    uint64_t told_secured;            /* connections of the link, the core was told of */
     uint64_t told_refused;            /* of the remote endpoint, logged */
     struct tmx_room submit_room, arrive_room;
     bool marker_unwritten, proof_unwritten;

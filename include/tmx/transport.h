@@ -108,7 +108,7 @@ const struct tmx_transport_counters *tmx_transport_counters(const struct tmx_tra
 /* The version of the library behind it. */
 void tmx_transport_library(char *ret_version, size_t size);
 /* What became of the connections of a socket with CURVE, as ZeroMQ tells: for whoever asks why there is no link. Told at each
- * tmx_transport_poll with that socket. Times are monotonic; 0 = never. */
+ * tmx_transport_poll with that socket, which a client's news end. Times are monotonic; 0 = never. */
 enum tmx_socket_failure {
     TMX_SOCKET_FINE,               /* none since the last handshake that succeeded */
     TMX_SOCKET_FAILED_CONNECT,     /* no TCP connection: refused at once, or (took_ms: seconds) nothing answered */

@@ -630,7 +630,7 @@ static void stories_take(const struct tmx_poll *items, size_t n)
 int tmx_transport_poll(struct tmx_transport *t, struct tmx_poll *items, size_t n, int timeout_ms)
 {
     assert(n <= TMX_POLL_MAX);
-    zmq_pollitem_t waits[TMX_POLL_MAX + 1];
+    zmq_pollitem_t waits[2 * TMX_POLL_MAX + 1];
     int n_waits = 0;
     for (size_t i = 0; i < n; i++) {
         items[i].ready = items[i].writable = false;
@@ -642,6 +642,11 @@ int tmx_transport_poll(struct tmx_transport *t, struct tmx_poll *items, size_t n
     }
     if (t->zap_socket != NULL) {
         waits[n_waits++] = (zmq_pollitem_t){ .socket = t->zap_socket, .events = ZMQ_POLLIN };
+    }
+    for (size_t i = 0; i < n; i++) {   /* what a client's connection goes through is news, at a server it is everyday */
+        if (items[i].socket != NULL && !items[i].socket->router && items[i].socket->monitor != NULL) {
+            waits[n_waits++] = (zmq_pollitem_t){ .socket = items[i].socket->monitor, .events = ZMQ_POLLIN };
+        }
     }
     int r = zmq_poll(waits, n_waits, timeout_ms);
     if (r < 0) {

@@ -382,6 +382,7 @@ enum node_open node_open(struct tmx_node *n, struct tmx_bytes container, const s
 void node_link_message(struct tmx_node *n, const struct tmx_node_event *ev);
 void node_link_close(struct tmx_node *n);            /* hello, pings, time-outs */
 void node_link_lost(struct tmx_node *n, const char *why, bool at_once);
+void node_link_anew(struct tmx_node *n);
 void node_link_end(struct tmx_node *n);              /* with a Bye; no session is opened any more */
 uint64_t node_link_deadline(const struct tmx_node *n);
 /* Numbers and queues a frame of the session. */

@@ -419,6 +419,14 @@ static void ping_out(struct tmx_node *n)
     node_link_send(n, &link, NULL, 0);
 }
 
+/* A broker that was started again knows nothing of the session and tells whoever speaks: now, not when there is something to say. */
+void node_link_anew(struct tmx_node *n)
+{
+    if (n->session.state == NODE_UP || n->session.state == NODE_MUTE) {
+        ping_out(n);
+    }
+}
+
 /* When there is nothing else to say, and now and then besides: a ping also tells what time it is here. */
 static bool ping_due(const struct tmx_node *n)
 {

@@ -65,6 +65,7 @@ enum tmx_node_event_kind {
     TMX_NODE_TICK,               /* time passed */
     TMX_NODE_LINK_MESSAGE,       /* one ZeroMQ message of the broker's gate */
     TMX_NODE_LINK_BUSY,          /* what was sent waits for a slow link, or does so no more: see `busy` */
+    TMX_NODE_LINK_ANEW,          /* another connection to the gate was made: the broker may be another process now */
     TMX_NODE_APP_REQUEST,        /* one ZeroMQ message of an application, its empty delimiter included if it had one */
     TMX_NODE_DIRECTORY,          /* an operator installs a directory file */
     TMX_NODE_DISK,               /* how much the spool may still take in */

@@ -116,6 +116,9 @@ static void step(struct tmx_node *n, const struct tmx_node_event *ev)
     case TMX_NODE_LINK_BUSY:
         n->busy = ev->busy;
         break;
+    case TMX_NODE_LINK_ANEW:
+        node_link_anew(n);
+        break;
     case TMX_NODE_APP_REQUEST:
         node_app_request(n, ev);
         break;

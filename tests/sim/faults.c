@@ -99,6 +99,7 @@ static void gate_down(struct sim *s, unsigned i)
     ev->kind = SIM_GATE_DOWN;
     ev->member = i;
     process_queue(s, &s->broker_process, ev);
+    link_anew(s, i);
 }
 
 /* A slow link: the shell at one end cannot pass on what its core says, and tells it so (LINK-3). */

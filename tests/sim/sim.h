@@ -151,7 +151,7 @@ struct sim_app {
 
 struct sim_event {                 /* waiting at a process for its next turn */
     struct sim_event *next;
-    enum { SIM_MESSAGE, SIM_GATE_DOWN, SIM_BUSY, SIM_APP, SIM_DIRECTORY, SIM_DISK, SIM_OPERATION, SIM_ANCHOR } kind;
+    enum { SIM_MESSAGE, SIM_GATE_DOWN, SIM_BUSY, SIM_ANEW, SIM_APP, SIM_DIRECTORY, SIM_DISK, SIM_OPERATION, SIM_ANCHOR } kind;
     unsigned member;
     uint8_t route[8];
     bool flag;
@@ -239,6 +239,7 @@ void process_wake(struct sim *s, struct process *p, uint64_t at_ms);
 void process_queue(struct sim *s, struct process *p, struct sim_event *ev);
 void broker_crash(struct sim *s, const char *why);
 void node_crash(struct sim *s, unsigned i, const char *why);
+void link_anew(struct sim *s, unsigned i);
 void broker_start(struct sim *s);
 void node_start(struct sim *s, unsigned i);
 uint64_t process_wall_ms(const struct sim *s, const struct process *p);

@@ -104,6 +104,14 @@ static uint64_t process_mono_ms(const struct sim *s, const struct process *p)
     return s->now_ms - p->mono_base + 1000;
 }
 
+/* A node's connection was broken, and there is another (LINK-4). */
+void link_anew(struct sim *s, unsigned i)
+{
+    struct sim_event *ev = event_new(NULL, 0);
+    ev->kind = SIM_ANEW;
+    process_queue(s, &s->nodes[i].p, ev);
+}
+
 /* The broker */
 
 void broker_start(struct sim *s)
@@ -138,6 +146,9 @@ void broker_start(struct sim *s)
     sim_trace(s, "broker starts, %" PRIu64 " leaves", tmx_broker_log_size(s->broker));
     check_broker(s);
     process_wake(s, p, s->now_ms);
+    for (unsigned i = 0; i < s->n_nodes; i++) {
+        link_anew(s, i);
+    }
 }
 
 void broker_crash(struct sim *s, const char *why)
@@ -195,6 +206,7 @@ static size_t broker_events(struct sim *s, struct tmx_broker_event *events, stru
             events[n].operators = &s->operating.operators;
             break;
         case SIM_DISK:
+        case SIM_ANEW:
         case SIM_APP:
             events[n].kind = TMX_BROKER_DISK;
             events[n].disk_full = ev->flag;
@@ -365,6 +377,7 @@ static size_t node_events(struct sim *s, struct sim_node *sn, struct tmx_node_ev
         e->kind = ev->kind == SIM_APP         ? TMX_NODE_APP_REQUEST
                   : ev->kind == SIM_OPERATION ? TMX_NODE_OPERATION
                   : ev->kind == SIM_BUSY      ? TMX_NODE_LINK_BUSY
+                  : ev->kind == SIM_ANEW      ? TMX_NODE_LINK_ANEW
                   : ev->kind == SIM_DISK      ? TMX_NODE_DISK
                                               : TMX_NODE_LINK_MESSAGE;
         e->file = ev->kind == SIM_OPERATION ? ev->frames[0] : TMX_BYTES_NULL;

@@ -68,6 +68,26 @@ static void test_silence(void **state)
     assert_true(state_of(w).linked);
 }
 
+/* LINK-4: behind another connection there may be another broker: it is asked at once. Without a session there is nothing to ask. */
+static void test_anew(void **state)
+{
+    struct world *w = *state;
+    const size_t pings = w->n_pings;
+    struct tmx_node_event ev = world_event(w, TMX_NODE_LINK_ANEW);
+    turn(w, &ev, 1);
+    assert_int_equal(w->n_pings, pings + 1);
+    pong(w);
+    assert_true(state_of(w).linked);
+    for (unsigned i = 0; i < 15; i++) {
+        tick(w, 1000);
+    }
+    assert_false(state_of(w).linked);
+    w->n_pings = 0;
+    ev = world_event(w, TMX_NODE_LINK_ANEW);
+    turn(w, &ev, 1);
+    assert_int_equal(w->n_pings, 0);
+}
+
 /* LINK-5, LINK-6, LINK-7: a head or a leaf that does not prove itself ends the trust in this broker. */
 static void test_distrust(void **state)
 {
@@ -422,6 +442,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_hello, world_setup_offline, world_teardown),
         cmocka_unit_test_setup_teardown(test_numbers, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_silence, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_anew, world_setup, world_teardown),
         cmocka_unit_test(test_distrust),
         cmocka_unit_test_setup_teardown(test_stale_head, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_feed_ack, world_setup, world_teardown),

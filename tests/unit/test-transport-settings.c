@@ -96,7 +96,7 @@ static const struct want on_server[] = {
 };
 
 static const struct want on_client[] = {
-    { ZMQ_IMMEDIATE, 1 }, { ZMQ_RECONNECT_IVL, 1000 }, { ZMQ_RECONNECT_IVL_MAX, 60000 }, { ZMQ_CONNECT_TIMEOUT, 5000 },
+    { ZMQ_IMMEDIATE, 1 }, { ZMQ_RECONNECT_IVL, 200 }, { ZMQ_RECONNECT_IVL_MAX, 60000 }, { ZMQ_CONNECT_TIMEOUT, 5000 },
 };
 
 /* TRA-1, TRA-2, TRA-4 */

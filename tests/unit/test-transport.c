@@ -6,7 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
+#include <netinet/in.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,6 +171,32 @@ static void polls_descriptors(void **state)
     finish(w);
 }
 
+/* A node waits for what is next to do, which may be far away: that its connection was made again must not wait for that. */
+static void ends_a_clients_wait_with_its_news(void **state)
+{
+    struct world *w = *state;
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof(at);
+    char endpoint[64];
+    int silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);   /* the kernel takes the connection, nobody speaks */
+    assert_int_equal(bind(silent, (const struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(silent, 1), 0);
+    assert_int_equal(getsockname(silent, (struct sockaddr *)&at, &size), 0);
+    snprintf(endpoint, sizeof(endpoint), "tcp://127.0.0.1:%u", ntohs(at.sin_port));
+    struct tmx_socket *client;
+    assert_int_equal(tmx_socket_connect(w->clients, endpoint, &w->fr, w->keys.public, &client), 0);
+    struct tmx_poll item = { .fd = -1, .socket = client };
+    int64_t start = now_ms();
+    while (tmx_socket_story(client)->connected == 0) {
+        assert_int_equal(tmx_transport_poll(w->clients, &item, 1, DEADLINE_MS), 0);
+        assert_true(now_ms() - start < DEADLINE_MS);
+    }
+    assert_false(item.ready || item.writable);
+    tmx_socket_close(client);
+    close(silent);
+    finish(w);
+}
+
 /* TRA-2: the self-test is quick enough to run at every start. */
 static void starts_in_bounded_time(void **state)
 {
@@ -191,6 +219,7 @@ int main(void)
         TEST(never_blocks_on_a_peer),
         TEST(serves_ipc_to_its_group_only),
         TEST(polls_descriptors),
+        TEST(ends_a_clients_wait_with_its_news),
         cmocka_unit_test(starts_in_bounded_time),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests_name("transport", tests, NULL, NULL);
