@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The ZeroMQ transport (proto/README.md, section Transport). lib/io/transport_zmq.c is the only file that
- * includes <zmq.h>. One context, one thread; the ZAP handler is polled with everything else.
+ * The ZeroMQ transport (proto/README.md, section Transport); only its own files, lib/io/transport_zmq.h says which, know <zmq.h>.
+ * One context, one thread; the ZAP handler is polled with everything else.
  *
  * The transport may lose anything at any time: whoever stands on it retransmits. It loses nothing as a matter of
  * course: a peer that is slow makes its sender wait (tmx/outbox.h).

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Every number the transport sets in libzmq, in one place; for transport_zmq.c, which includes <zmq.h> before it.
+ * Every number the transport sets in libzmq, in one place; for transport_zmq.h, which includes <zmq.h> before it.
  */
 #pragma once
 

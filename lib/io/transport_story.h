@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What ZeroMQ's monitor of a socket tells, as a story (tmx/transport.h); for transport_zmq.c, which includes <zmq.h> before it.
+ * What ZeroMQ's monitor of a socket tells, as a story (tmx/transport.h); included where <zmq.h> is before it.
  */
 #pragma once
 

@@ -50,6 +50,8 @@ MAY_USE.update({part: MAY_USE[part.split('/')[0]] for part in PARTS})
 # What frames of the gate carry is declared with the transport; the codec of those frames may name it.
 EXCEPT = {('lib/wire', 'transport'), ('include/tmx', 'transport')}
 
+TRANSPORT = {f'transport_{part}.c' for part in ('zmq', 'zap', 'socket', 'message')}
+
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 errors = []
 
@@ -65,8 +67,10 @@ def check(path):
     text = path.read_text()
     for kind, name in INCLUDE.findall(text):
         where = f'{path.relative_to(TOP)}: includes {name}'
-        if name == 'zmq.h' and path.name != 'transport_zmq.c':
-            errors.append(f'{where}: only lib/io/transport_zmq.c may')
+        if name == 'zmq.h' and path.name != 'transport_zmq.h':
+            errors.append(f'{where}: only lib/io/transport_zmq.h may')
+        if name == 'transport_zmq.h' and path.name not in TRANSPORT:
+            errors.append(f'{where}: only the ZeroMQ transport may')
         if name == 'lmdb.h' and not path.name.startswith('spool_'):
             errors.append(f'{where}: only the LMDB spool may')
         if name == 'microhttpd.h' and path.name != 'http.c':
