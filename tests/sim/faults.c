@@ -206,7 +206,7 @@ static void one_fault(struct sim *s)
     struct sim_node *sn = &s->nodes[i];
     switch (rng_below(&s->rng, 12)) {
     case 0:
-        broker_crash(s, "killed");
+        s->seed % 10 == 8 ? broker_stop(s) : broker_crash(s, "killed");
         break;
     case 1:
         node_crash(s, i, "killed");

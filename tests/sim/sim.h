@@ -34,6 +34,7 @@
 #define SIM_SOMETIMES(X)                                                                                                \
     X(broker_crash_before_commit)                                                                                      \
     X(broker_crash_after_commit)                                                                                       \
+    X(broker_stopped_cosigned)                                                                                         \
     X(node_crash_before_commit)                                                                                        \
     X(node_crash_after_commit)                                                                                         \
     X(crash_during_recovery)                                                                                           \
@@ -188,6 +189,7 @@ struct sim_node {
 
 struct sim {
     uint64_t seed;
+    uint64_t stop_ms;              /* since when the broker is asked to stop (WIT-7); 0: it is not */
     struct rng rng;
     struct rng slow_rng;           /* of its own: seeds without slow links stay what they were */
     struct tmx_arena arena;        /* requests and answers of applications */
@@ -238,6 +240,7 @@ void sim_run(struct sim *s);
 void process_wake(struct sim *s, struct process *p, uint64_t at_ms);
 void process_queue(struct sim *s, struct process *p, struct sim_event *ev);
 void broker_crash(struct sim *s, const char *why);
+void broker_stop(struct sim *s);
 void node_crash(struct sim *s, unsigned i, const char *why);
 void link_anew(struct sim *s, unsigned i);
 void broker_start(struct sim *s);

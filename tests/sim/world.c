@@ -157,6 +157,7 @@ void broker_crash(struct sim *s, const char *why)
         return;
     }
     sim_trace(s, "broker dies: %s", why);
+    s->stop_ms = 0;
     s->broker = tmx_broker_free(s->broker);
     process_down(s, &s->broker_process);
     for (unsigned i = 0; i < s->n_nodes; i++) {
@@ -165,6 +166,30 @@ void broker_crash(struct sim *s, const char *why)
 }
 
 #define TURN_EVENTS 64u
+#define STOP_MS 12000u
+
+/* As its shell does: see run_down in broker/daemon.c. */
+void broker_stop(struct sim *s)
+{
+    if (s->broker_process.up && s->stop_ms == 0) {
+        sim_trace(s, "broker is asked to stop");
+        s->stop_ms = s->now_ms;
+        process_wake(s, &s->broker_process, s->now_ms);
+    }
+}
+
+static void broker_stopping(struct sim *s, bool closed)
+{
+    struct tmx_broker_cosigned_view cosigned;
+    if (!closed && s->now_ms - s->stop_ms < STOP_MS) {
+        return;
+    }
+    tmx_broker_cosigned(s->broker, &cosigned);
+    if (closed && cosigned.size == tmx_broker_log_size(s->broker)) {
+        SOMETIMES(broker_stopped_cosigned);
+    }
+    broker_crash(s, "stopped");
+}
 
 static size_t broker_events(struct sim *s, struct tmx_broker_event *events, struct sim_event **taken)
 {
@@ -218,11 +243,11 @@ static size_t broker_events(struct sim *s, struct tmx_broker_event *events, stru
     if (p->first == NULL) {
         p->last = &p->first;
     }
-    if (n == 0) {
-        events[n++] = (struct tmx_broker_event){ .kind = TMX_BROKER_TICK,
+    if (n == 0 || s->stop_ms != 0) {
+        taken[n] = NULL;
+        events[n++] = (struct tmx_broker_event){ .kind = s->stop_ms != 0 ? TMX_BROKER_CLOSE : TMX_BROKER_TICK,
                                                  .mono_ms = process_mono_ms(s, p),
                                                  .wall_us = process_wall_ms(s, p) * 1000 };
-        taken[0] = NULL;
     }
     return n;
 }
@@ -259,8 +284,8 @@ static void broker_notices(struct sim *s, const struct tmx_broker_output *out)
 static void broker_turn(struct sim *s)
 {
     struct process *p = &s->broker_process;
-    struct tmx_broker_event events[TURN_EVENTS];
-    struct sim_event *taken[TURN_EVENTS];
+    struct tmx_broker_event events[TURN_EVENTS + 1];
+    struct sim_event *taken[TURN_EVENTS + 1];
     struct tmx_broker_output out;
     p->turn_at = UINT64_MAX;
     size_t n = broker_events(s, events, taken);
@@ -291,6 +316,9 @@ static void broker_turn(struct sim *s)
     uint64_t deadline = out.deadline_ms + p->mono_base - 1000;
     process_wake(s, p, p->first != NULL ? s->now_ms : out.deadline_ms == 0 ? s->now_ms : deadline + s->coarse_ms);
     check_broker(s);
+    if (s->stop_ms != 0) {
+        broker_stopping(s, out.closed);
+    }
 }
 
 /* Nodes */
