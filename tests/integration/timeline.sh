@@ -106,7 +106,11 @@ send DE IT waiting
 fed_ctl DE message "$(id_of DE waiting)" >"$root/screen" || fail "a message without entries is a fault: $(cat "$root/screen")"
 grep -q '^no timeline: ' "$root/screen" || fail "it does not say that there is none: $(cat "$root/screen")"
 fed_start_broker || exit 1
+await state_is DE waiting arrived || fail "what had waited does not arrive"
 
+# --- a daemon that lies, about what leads to a head of the broker, and at the node to one that both witnesses have cosigned
+led() { is DE 'd["log"]["cosigned"]["size"] == d["log"]["size"] and d["log"]["cosigned"]["quorum"] and not d["log"]["cosigned"]["upgrading"]' True; }
+await led || fail "DE does not lead its evidence to a cosigned head: $(look DE 'd["log"]')"
 for m in broker DE; do
     /usr/bin/python3 -B "$here/bend_answers.py" "$CTL" "$FED/$m/run/control" "$id" "$FED/authority.pub" >"$root/said" 2>&1 ||
         fail "a bent answer of $m: $(tail -n 5 "$root/said")"
