@@ -88,7 +88,10 @@ tampered() {
     fold && { cat "$root/folded"; fail "nobody sees that table $table was changed"; }
     grep -qE "$words" "$root/folded" || { cat "$root/folded"; fail "the verdict does not say '$words'"; }
 }
-for m in CH DE IT; do fed_stop $m; done   # nothing moves: what is changed is changed back
+# Nothing moves: what is changed is changed back. And no fold waits for witnesses that are away.
+echo 'quorum none' >"$root/policy"
+"$AUTHORITY" policy "$root/policy" --dir "$FED/authority" >/dev/null && install
+for m in CH DE IT; do fed_stop $m; done
 mend=()
 while read -r table at words; do
     tampered "$table" "$at" "$words"
