@@ -17,13 +17,13 @@ fed_programs() {
     done
 }
 
-# A port nobody listens on, searched upwards from a random place.
+# Ports nobody listens on, searched upwards from a random place below those that connections get at their own end.
 fed_free_ports() {
     python3 - "$1" <<'PY'
 import random, socket, sys
 n, found = int(sys.argv[1]), []
-base = random.randrange(20000, 50000)
-for port in range(base, base + 5000):
+base = random.randrange(10000, 32000)
+for port in range(base, base + 700):
     with socket.socket() as s:
         try:
             s.bind(('127.0.0.1', port))

@@ -66,7 +66,8 @@ bool turn(struct gate *g)
     int fd = tmx_gate_link_fd(g->link);
     struct tmx_poll item = { .fd = fd, .want_write = tmx_gate_link_wants_write(g->link) };
     assert_int_equal(tmx_transport_poll(nodes, &item, 1, 5), 0);
-    tmx_gate_link_step(g->link, now_ms());
+    g->stepped_ms = now_ms();
+    tmx_gate_link_step(g->link, g->stepped_ms);
     return tmx_gate_link_receive(g->link, &g->m) == 0;
 }
 

@@ -25,6 +25,7 @@ struct gate {
     struct tmx_gate_link *link;
     struct tmx_socket *node;
     struct tmx_message m;
+    uint64_t stepped_ms;   /* what the last turn took for now */
 };
 
 /* Of every node; made by gate_tests_run. */

@@ -7,7 +7,7 @@ set -uo pipefail
 MEMBERS=(DE IT)
 # shellcheck source=tests/integration/world.sh
 . "$(dirname "$0")/world.sh"
-world_end() { for m in IT broker; do kill -CONT "$(cat "$FED/$m/pid" 2>/dev/null)" 2>/dev/null; done; }   # who is stopped does not end
+world_end() { for m in DE IT broker; do kill -CONT "$(cat "$FED/$m/pid" 2>/dev/null)" 2>/dev/null; done; }   # who is stopped does not end
 OTHER=$FED_BUILD/tests/integration/libother-host.so
 FED_BROKER_CONF='late = 1 s'
 mkdir -p "$root/out"
@@ -39,8 +39,10 @@ fed_start_node DE || exit 1
 now node 2 'TMX PEERS CRITICAL - the link to the broker at tcp://.* is down' check peers
 now node 1 'TMX LOG WARNING - no head' check log
 now node 1 'warning: no link to the broker: submissions wait here; see: journalctl -u tmx-node@DE' status
+kill -STOP "$(cat "$FED/DE/pid")"   # it would be linked before one can look
 fed_start_broker || exit 1
 now broker 2 'TMX PEERS CRITICAL - 0 of 2 members are linked; away: DE, IT' check peers
+kill -CONT "$(cat "$FED/DE/pid")"
 soon node 0 'TMX PEERS OK' check peers
 soon broker 1 'TMX PEERS WARNING - 1 of 2 members are linked; away: IT | linked=1 away=1' check peers
 now broker 1 'TMX COSIGNED WARNING - no head is cosigned yet by a quorum of the 2 witnesses' check cosigned
