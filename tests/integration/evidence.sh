@@ -34,7 +34,7 @@ await state_is DE taken delivered || fail "no outcome of what was taken"
 mkdir "$root/bundles"
 cp "$FED/authority.pub" "$root/bundles/"
 
-# --- once the witnesses have cosigned, all of it leads to one head that the quorum has seen
+# --- once the witnesses have cosigned, all of it leads to heads that the quorum has seen: one, or what was logged before to an earlier one
 led() { is "$1" 'd["log"]["cosigned"]["size"] == d["log"]["size"] and not d["log"]["cosigned"]["upgrading"]' True; }
 for m in DE IT; do
     await led $m || fail "$m does not lead its evidence to a cosigned head: $(look $m 'd["log"]')"
@@ -42,7 +42,7 @@ done
 
 # --- the sender's side: with the container, with its content, and without
 evidence DE taken taken
-verdict taken 'd["deliveries"][0]["state"] == "delivered" and [c["quorum"] for c in d["checkpoints"]] == [True]'
+verdict taken 'd["deliveries"][0]["state"] == "delivered" and {c["quorum"] for c in d["checkpoints"]} == {True}'
 grep -q 'not prove' "$root/verdict.txt" || fail "the verdict does not say what is not proved"
 evidence DE taken open --disclose
 verdict open 'd["deliveries"][0]["state"] == "delivered"' --payload-out "$root/payload"
@@ -53,7 +53,7 @@ verdict bare 'd["deliveries"][0]["state"] == "delivered"'
 
 # --- the recipient's, after it erased what it took
 evidence IT "$(id_of DE taken)" erased
-verdict erased 'd["deliveries"][0]["state"] == "delivered" and [c["quorum"] for c in d["checkpoints"]] == [True]'
+verdict erased 'd["deliveries"][0]["state"] == "delivered" and {c["quorum"] for c in d["checkpoints"]} == {True}'
 
 # --- what was refused: the sealed reason is in it, as it came and as it was made, and stays sealed
 send DE IT unwanted
