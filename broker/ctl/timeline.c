@@ -96,6 +96,17 @@ static void mark(json_t *line, bool verified, const char *why)
 
 /* ---- when all of it holds ---- */
 
+/* What the witnesses have seen of it all: as much as of the head that they have seen least. */
+static const char *cosigned_words(const struct tmx_evidence *v)
+{
+    bool asked = false, reached = true;
+    for (size_t i = 0; i < v->n_heads; i++) {
+        asked = asked || v->heads[i].n_witnesses > 0;
+        reached = reached && (v->heads[i].n_witnesses == 0 || v->heads[i].quorum.reached);
+    }
+    return !asked ? "" : reached ? ", cosigned by the quorum of its witnesses" : ", not cosigned by a quorum yet";
+}
+
 static void good_lines(json_t *reply, const struct tmx_evidence *v, struct tmx_arena *arena)
 {
     json_t *lines = json_array();
@@ -111,8 +122,7 @@ static void good_lines(json_t *reply, const struct tmx_evidence *v, struct tmx_a
     json_object_set_new(reply, "timeline", lines);
     const struct tmx_evidence_head *h = &v->heads[v->n_heads - 1];
     snprintf(text, sizeof(text), "%zu entries lead to %zu signed head%s of %s, the last of %" PRIu64 " entries%s", v->n_leaves, v->n_heads,
-             v->n_heads == 1 ? "" : "s", h->checkpoint.origin, h->checkpoint.size,
-             h->n_witnesses == 0 ? "" : h->quorum.reached ? ", cosigned by the quorum of its witnesses" : ", not cosigned by a quorum yet");
+             v->n_heads == 1 ? "" : "s", h->checkpoint.origin, h->checkpoint.size, cosigned_words(v));
     proof_set(reply, true, text);
 }
 
