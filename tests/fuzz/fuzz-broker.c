@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A broker and its members, driven by a program of 8-byte instructions: what members say, rightly or bent at a chosen
- * place before or after signing; what the clock, the disk, the directory and the process do. After every turn all rows
- * and frames are held against the log (fold.h); at the end honest members must bring every delivery to its end.
+ * place before or after signing; what operators ask; what the clock, the disk, the directory and the process do. After
+ * every turn all rows and frames are held against the log (fold.h); at the end honest members must bring every delivery
+ * to its end.
  *
  * Input: a first instruction that describes the world, then the program. `who` bit 7: the turn is not yet to be made,
  * bit 6: the signed body waits for others of its frame.
@@ -11,7 +12,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "fuzz_bodies.h"
+#include "fuzz_operators.h"
 
 #define PROGRAM_MAX 400u
 #define DAY_MS UINT64_C(86400000)
@@ -19,7 +20,7 @@
 enum {
     SAY_HELLO, SAY_PREKEYS, SAY_CREDIT, SAY_FEED_ACK, SAY_PING, SAY_SUBMIT, SAY_REPORT, SAY_AGAIN, SAY_CHUNK,
     SAY_CHUNK_REQUEST, SAY_BYE, SAY_RAW, DO_GATE_DOWN, DO_TIME, DO_CLOCK, DO_DISK, DO_DIRECTORY, DO_CRASH, DO_LOSE,
-    DO_BEND, INSTRUCTIONS
+    DO_BEND, DO_ASK, INSTRUCTIONS
 };
 
 static struct instruction decode(const uint8_t *p)
@@ -309,6 +310,9 @@ static size_t run(struct world *w, const struct instruction *in, const uint8_t *
     case DO_LOSE:
         world_lose(w);
         return 0;
+    case DO_ASK:
+        operators_ask(w, member, in);
+        break;
     case DO_BEND:
         do_bend(w, in);
         return 0;

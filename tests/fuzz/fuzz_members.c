@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fuzz_world.h"
+#include "fuzz_operators.h"
 
 struct world_item *world_item(struct world *w, unsigned member, bool reports)
 {
@@ -160,6 +160,7 @@ void world_drain(struct world *w)
     w->n_bends = 0;
     world_flush(w);
     everybody_active(w);
+    operators_put_right(w);
     w->mono_ms += 60000;   /* no link is up any more that nobody feeds */
     w->wall_ms += 60000;
     link_all(w);

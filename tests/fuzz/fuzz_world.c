@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fuzz_world.h"
+#include "fuzz_operators.h"
 
 #define ARENA (8u << 20)
 
@@ -30,6 +30,7 @@ struct world *world_new(void)
     struct world *w = calloc(1, sizeof(*w));
     must(w != NULL, "no memory");
     federation_init(&w->whole, codes, WORLD_MEMBERS, WORLD_START_MS - 1000);
+    operating_init(&w->operating);
     int r = tmx_arena_init(&w->arena, ARENA);
     assert(r == 0);
     r = tmx_arena_init(&w->reading, ARENA);
@@ -115,6 +116,9 @@ void world_reset(struct world *w, uint64_t queue_max)
     w->turns = 0;
     w->previous_size = w->n_events = w->n_bends = w->next_pool = w->n_items = 0;
     w->halted = w->directory_event = w->items_again = false;
+    w->operating.nonce = 0;
+    w->n_done = 0;
+    w->asked = (struct world_asked){ .wrong = false };
     tmx_arena_reset(&w->arena);
     tmx_arena_reset(&w->held);
     fold_init(&w->fold, &w->whole, w->federation.shard);
@@ -137,6 +141,7 @@ static void check_delivery(struct world *w, struct world_node *n, const Tmx__Del
 {
     must(status_of(w, n) == TMX__MEMBER_STATUS__MEMBER_ACTIVE || w->directory_event,
          "QUE-11: a delivery to a member that is not active");
+    must(!fold_stopped(&w->fold, n->fake.me->code), "OPS-6: a delivery to a member that is paused");
     for (size_t i = 0; i < deliver->items; i++) {
         Tmx__FeedItem *item;
         Tmx__LogEntry *entry;
@@ -150,6 +155,7 @@ static void check_delivery(struct world *w, struct world_node *n, const Tmx__Del
         must(d != NULL && d->row.index == item->index, "a delivery nobody accepted");
         must(d->row.state == TMX_DELIVERY_QUEUED, "QUE-5: a delivery that has arrived or ended is sent");
         must(fold_lane_head(&w->fold, d) == d, "QUE-6: a delivery overtakes its lane");
+        must(d->held == 0, "OPS-7: a delivery that is held is sent");
     }
     n->heard += deliver->items;
     must(n->heard <= n->credit, "LINK-8: more deliveries than credit");
@@ -209,6 +215,7 @@ static void events_clear(struct world *w)
     tmx_arena_reset(&w->arena);
     w->n_events = 0;
     w->directory_event = false;
+    w->asked = (struct world_asked){ .wrong = false };
 }
 
 static void turn(struct world *w)
@@ -216,6 +223,7 @@ static void turn(struct world *w)
     struct tmx_broker_output out;
     must(tmx_broker_turn(w->broker, w->events, w->n_events, &out) == 0, "a turn failed");
     check_state(w);
+    operators_asked(w, &out.operation, true);
     hand_out(w, &out);
     events_clear(w);
 }
@@ -260,7 +268,6 @@ void world_crash(struct world *w, enum world_crash how)
         before = after;
     }
     tmx_spool_close(before);
-    events_clear(w);
     links_end(w);
     broker_start(w);
     if (how == WORLD_CRASH_TWICE) {
@@ -269,6 +276,8 @@ void world_crash(struct world *w, enum world_crash how)
     }
     check_state(w);
     check_rows(w);
+    operators_asked(w, &out.operation, how == WORLD_CRASH_AFTER_COMMIT);
+    events_clear(w);
 }
 
 void world_lose(struct world *w)
@@ -291,6 +300,7 @@ void world_lose(struct world *w)
     federation_new_shard(&w->federation, "2026b");
     w->generation++;
     w->halted = false;
+    w->n_done = 0;   /* what was asked of the shard that is lost is not known in the next one */
     links_end(w);
     for (unsigned i = 0; i < WORLD_MEMBERS; i++) {
         struct fake_node *f = &w->nodes[i].fake;

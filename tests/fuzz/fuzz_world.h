@@ -8,6 +8,7 @@
 
 #include "fake_member.h"
 #include "fold.h"
+#include "operating.h"
 
 #define WORLD_MEMBERS 4u
 #define WORLD_POOL 8u              /* messages that can be said again */
@@ -27,6 +28,21 @@ struct bend {
     enum { BEND_FIELD, BEND_BODY, BEND_FRAME, BEND_KINDS } kind;
     uint8_t what, index;
     uint16_t value;
+};
+
+/* What an operator asks in the turn to come. */
+struct world_asked {
+    struct tmx_bytes note;         /* empty: nobody asks */
+    unsigned who;
+    struct tmx_operation op;
+    bool wrong;                    /* it must be refused */
+    uint64_t from;                 /* size of the log before */
+    bool draining;                 /* before */
+};
+
+struct world_proposed {
+    unsigned who;
+    size_t n;                      /* deliveries */
 };
 
 /* A signed body to come, and its container. */
@@ -54,6 +70,13 @@ struct world {
     size_t n_bends;
     struct bend bends[4];
     struct fold fold;
+    struct operating operating;
+    struct world_asked asked;
+    struct world_proposed proposed[FOLD_LEAVES_MAX + 1];   /* by the index of the entry */
+    size_t n_done;                 /* requests; the last one, to be asked again: */
+    struct tmx_operation done_op;
+    uint8_t done_note[TMX_OPERATION_MAX];
+    size_t done_size;
     size_t next_pool;              /* messages composed so far */
     struct fake_message pool[WORLD_POOL];
     size_t n_items;                /* of one frame to come */

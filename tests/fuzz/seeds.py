@@ -21,7 +21,7 @@ def write(target, name, data):
 # --- broker: fuzz-broker.c ---
 
 (HELLO, PREKEYS, CREDIT, FEED_ACK, PING, SUBMIT, REPORT, AGAIN, CHUNK, CHUNK_REQUEST, BYE, RAW, GATE_DOWN, TIME, CLOCK,
- DISK, DIRECTORY, CRASH, LOSE, BEND) = range(20)
+ DISK, DIRECTORY, CRASH, LOSE, BEND, ASK) = range(21)
 CH, DE, EC, IT = range(4)
 LATER, HOLD = 0x80, 0x40      # no turn yet; the body waits for others of its frame
 COA, TAKEN, REFUSED, EXPIRED, EXCEPTION = range(5)
@@ -39,6 +39,18 @@ def submit(who, to, label=0, priority=4, size=0, expiry=HOUR, d=0):
 
 def report(who, which, outcome, code=0, d=0, v=0):
     return op(REPORT, who, a=which, b=outcome, c=code, d=d, v=v)
+
+
+# What operators ask: fuzz_operators.c.
+ACTIONS = "pause resume drain admit hold release retry disconnect reload expire lose propose approve withdraw lapse trust".split()
+ALICE, BOB, CAROL = range(3)
+DELIVERIES, LOSING, OTHER_DIGEST = 4, 4, 8
+(RIGHT, AGAIN_ASKED, STRANGER, OTHER_INSTALLATION, OTHER_TIME, USED_NONCE, CHANGED) = range(7)
+
+
+def ask(action, who=0, by=ALICE, of=0, how=0, wrong=RIGHT, v=0):
+    b = next(x for x in range(16) if x % 3 == by and x & 12 == how)
+    return op(ASK, who, a=ACTIONS.index(action), b=b, c=of, d=wrong, v=v)
 
 
 def seconds(n):
@@ -137,6 +149,28 @@ def broker():
     program("many", *[submit(m | HOLD, 15 & ~(1 << m), label, p) for m in range(4) for label in range(3) for p in (2, 7)],
             *[report(m | HOLD, i, COA) for m in range(4) for i in range(6)],
             *[report(m, i, i % 3 + 1, 2) for m in range(4) for i in range(6)])
+    operators = [ask("pause", IT), submit(DE, TO_IT), ask("pause", IT), ask("resume", IT, CAROL), ask("hold", IT), ask("hold", IT),
+                 submit(DE, TO_IT), ask("release", IT), ask("drain"), submit(DE, TO_IT), ask("admit"), op(AGAIN, DE),
+                 ask("retry", IT), ask("retry", IT, of=0, how=DELIVERIES), ask("disconnect", IT), ask("reload")]
+    program("operators", *operators, ask("trust"), ask("expire", IT), ask("lapse"))
+    program("operators-wrong", submit(DE, TO_IT), ask("hold", IT, CAROL), *[x for wrong in range(1, 7) for x in (
+        ask("drain", wrong=wrong, v=77), ask("admit", wrong=wrong, v=78), ask("drain", v=1), ask("admit"))])
+    program("operators-several", *[submit(DE, TO_IT, n % 2) for n in range(4)], ask("hold", IT, v=3), ask("release", IT, of=1, v=1),
+            ask("hold", IT, v=3), ask("release", IT, of=2), ask("hold", IT, of=0, v=3), op(CRASH, a=1), ask("release", IT))
+    program("operators-and-crashes", *[x for how in range(3) for x in (
+        submit(DE, TO_IT), *[y for action in ("pause", "resume", "drain", "admit", "hold", "release", "propose") for y in (
+            ask(action, IT | LATER, of=how), op(CRASH, a=how))], ask("approve", IT | LATER, BOB), op(CRASH, a=how))])
+    program("proposals", submit(DE, TO_IT), submit(DE, TO_IT, 1), ask("propose", IT, v=1), ask("approve", how=OTHER_DIGEST),
+            ask("approve", by=CAROL), ask("approve"), ask("approve", by=BOB), ask("approve", by=BOB), submit(DE, TO_IT),
+            ask("propose", IT, of=2), ask("withdraw"), ask("propose", IT, BOB, of=2), report(IT, 0, COA), ask("approve"),
+            ask("withdraw", by=BOB), ask("propose", IT, of=2, how=LOSING), op(CRASH, a=1), ask("approve", by=BOB), submit(DE, TO_IT))
+    day = op(TIME, a=11, v=42188)
+    program("proposals-lapse", submit(DE, TO_IT, expiry=0xffff), ask("propose", IT), ask("propose", IT, BOB), day, ask("approve", by=BOB),
+            op(HELLO, DE), submit(DE, TO_IT), ask("propose", IT, of=1), ask("propose", IT | LATER, of=1), day, op(CRASH, a=2),
+            op(HELLO, DE), submit(DE, TO_IT), *[ask("propose", IT, of=2)] * 34, ask("lapse"))
+    program("operators-lost-disk", submit(DE, TO_IT), *operators, ask("pause", IT), ask("drain"), ask("hold", IT),
+            ask("propose", IT, v=1), op(LOSE), *[op(HELLO, m) for m in range(4)], op(AGAIN, DE, 0, d=1), ask("propose", IT), ask("approve", IT, BOB),
+            ask("hold", IT), ask("release", IT), ask("drain"), op(AGAIN, DE, 1, d=1), ask("admit"), op(AGAIN, DE, 1, d=1))
     program("unjoined", op(SUBMIT, DE | 0x20, 8, v=9), op(CREDIT, IT, v=1), submit(DE, TO_IT), world=op(0, a=1))
 
 

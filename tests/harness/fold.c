@@ -377,7 +377,8 @@ static bool leaf(struct fold *f, const Tmx__LogEntry *e)
         return prekeys(f, e);
     case TMX__ENTRY_KIND__ENTRY_ACCEPTANCE:
     case TMX__ENTRY_KIND__ENTRY_RESUBMISSION:
-        return acceptance(f, e);
+        return fold_stopped(f, NULL) ? fold_fail(f, "leaf %zu: OPS-6: accepted while admission is stopped", f->n_leaves)
+                                     : acceptance(f, e);
     case TMX__ENTRY_KIND__ENTRY_REFUSAL:
         return refusal(f, e);
     case TMX__ENTRY_KIND__ENTRY_REPORT:

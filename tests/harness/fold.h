@@ -36,7 +36,7 @@ struct fold_leaf {
     Tmx__EntryKind kind;
     struct tmx_hash root;          /* of the log that ends with this leaf */
     uint8_t body_digest[32];       /* REFUSAL; attachment digest of a REPORT; token digest of an ANCHOR; record of an OPERATOR */
-    uint64_t number;               /* DIRECTORY: serial; ANCHOR: size */
+    uint64_t number;               /* DIRECTORY: serial; ANCHOR: size; OPERATOR: action */
     bool consumed;                 /* REFUSAL: of these numbers, under this id of this sender */
     uint8_t message[TMX_ID_SIZE + TMX_MEMBER_KEY];
     size_t feed;                   /* first row of its feeds */
@@ -94,6 +94,8 @@ bool fold_compare(struct fold *f, struct tmx_spool *spool) TMX_MUST_CHECK;
 const struct fold_delivery *fold_find(const struct fold *f, struct tmx_bytes id, struct tmx_bytes member);
 /* The first queued delivery of the lane of `d`: `d` itself when it has no label. */
 const struct fold_delivery *fold_lane_head(const struct fold *f, const struct fold_delivery *d);
+/* Deliveries to a member are paused; with NULL, admission drains. */
+bool fold_stopped(const struct fold *f, const char *member);
 /* True when room for more leaves is short. */
 static inline bool fold_full(const struct fold *f)
 {

@@ -59,6 +59,7 @@ static bool close_proposal(struct fold *f, const Tmx__LogEntry *e)
 bool fold_operator(struct fold *f, const Tmx__LogEntry *e, struct fold_delivery *d)
 {
     memcpy(f->leaves[f->n_leaves].body_digest, e->digest.data, 32);
+    f->leaves[f->n_leaves].number = e->code;
     switch (e->code) {
     case TMX_ACTION_PAUSE:
     case TMX_ACTION_DRAIN:
@@ -117,6 +118,15 @@ bool fold_operation_row(struct fold *f, struct tmx_spool *spool, struct tmx_byte
            memcmp(digest, f->leaves[index].body_digest, sizeof(digest)) == 0;
 }
 
+/* OPS-4: of a request that is kept. */
+bool fold_nonce_row(struct fold *f, struct tmx_spool *spool, struct tmx_bytes key, struct tmx_bytes value)
+{
+    struct tmx_bytes note, text, lines;
+    struct tmx_operation op;
+    return tmx_spool_get(spool, TMX_T_OPERATION, value, &note) == 0 && tmx_note_split(note, &text, &lines) &&
+           tmx_operation_parse(text, &op) && tmx_bytes_eq(key, TMX_BYTES_OF(op.nonce));
+}
+
 bool fold_proposal_row(struct fold *f, struct tmx_spool *spool, struct tmx_bytes key, struct tmx_bytes value)
 {
     for (size_t i = 0; i < f->n_proposals; i++) {
@@ -126,6 +136,24 @@ bool fold_proposal_row(struct fold *f, struct tmx_spool *spool, struct tmx_bytes
         }
     }
     return false;
+}
+
+/* A request has one entry, or one for each delivery, one behind the other; what lapses has none of its own. */
+uint64_t fold_operations(const struct fold *f)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < f->n_leaves; i++) {
+        const struct fold_leaf *leaf = &f->leaves[i];
+        const bool asked = leaf->kind == TMX__ENTRY_KIND__ENTRY_OPERATOR && leaf->number != TMX_ACTION_LAPSE;
+        n += asked && memcmp(leaf->body_digest, f->leaves[i - 1].body_digest, 32) != 0 ? 1 : 0;
+    }
+    return n;
+}
+
+bool fold_stopped(const struct fold *f, const char *member)
+{
+    int at = member != NULL ? fold_member(f, tmx_bytes_str(member)) : (int)ADMISSION;
+    return at >= 0 && f->stopped[at] != 0;
 }
 
 uint64_t fold_stops(const struct fold *f)

@@ -14,7 +14,9 @@ bool fold_operator(struct fold *f, const Tmx__LogEntry *e, struct fold_delivery 
 bool fold_stop_row(struct fold *f, struct tmx_spool *spool, struct tmx_bytes key, struct tmx_bytes value);
 bool fold_held_row(struct fold *f, struct tmx_spool *spool, struct tmx_bytes key, struct tmx_bytes value);
 bool fold_operation_row(struct fold *f, struct tmx_spool *spool, struct tmx_bytes key, struct tmx_bytes value);
+bool fold_nonce_row(struct fold *f, struct tmx_spool *spool, struct tmx_bytes key, struct tmx_bytes value);
 bool fold_proposal_row(struct fold *f, struct tmx_spool *spool, struct tmx_bytes key, struct tmx_bytes value);
+uint64_t fold_operations(const struct fold *f);
 uint64_t fold_stops(const struct fold *f);
 uint64_t fold_held(const struct fold *f);
 /* Of one movement between the same two. */

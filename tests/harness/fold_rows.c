@@ -435,6 +435,9 @@ static uint64_t expected(const struct fold *f, enum tmx_broker_table table)
         return fold_held(f);
     case TMX_T_PROPOSAL:
         return f->n_proposals;
+    case TMX_T_OPERATION:
+    case TMX_T_NONCE:
+        return fold_operations(f);
     default:
         return UINT64_MAX;
     }
@@ -457,7 +460,7 @@ bool fold_compare(struct fold *f, struct tmx_spool *spool)
         [TMX_T_DIRECTORY] = directory_row, [TMX_T_COSIGNED] = cosigned_row,
         [TMX_T_ANCHOR] = anchor_row,
         [TMX_T_STOP] = fold_stop_row,      [TMX_T_HELD] = fold_held_row,
-        [TMX_T_OPERATION] = fold_operation_row, [TMX_T_NONCE] = any_row,
+        [TMX_T_OPERATION] = fold_operation_row, [TMX_T_NONCE] = fold_nonce_row,
         [TMX_T_PROPOSAL] = fold_proposal_row,
     };
     for (unsigned t = TMX_T_META; t < TMX_N(tables); t++) {
