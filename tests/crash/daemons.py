@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Crash images of the daemons: daemons.py BUILD IMAGES [SEED|--finds]. Half of them are of the broker, half of a node.
 
-A broker and two nodes run under load, the broker and the node of DE under the recorder: what they do to their spool
-and marker, and what they say to their gates, broker and applications. Then images are rebuilt of what a crash at any
-moment may have left, and everything said until then must hold on each (QUE-2, NODE-1, NODE-4, LOG-3;
-subject-broker.c, subject-node.c). A fifth of the images are second crashes: of some images the daemon is started
-under the recorder again.
+A broker and two nodes run under load, and operators act on the broker, which runs under the recorder like the node of
+DE: what they do to their spool and marker, and what they say to their gates, broker, applications and operators. Then
+images are rebuilt of what a crash at any moment may have left, and everything said until then must hold on each (QUE-2,
+NODE-1, NODE-4, LOG-3, OPS-5; subject-broker.c, subject-node.c). A fifth of the images are second crashes: of some images
+the daemon is started under the recorder again.
 
 Exit 0: every image was as it should be; 1: not; 2: trouble. With --finds TMX_RECORD_UNSYNCED or TMX_RECORD_EARLY
 (record.c) spoils the daemons, and 0 means that images of both were seen to have lost something.
 """
+import json
 import os
 import pathlib
 import random
@@ -163,11 +164,71 @@ class Application:
             self.taken += 1
 
 
-def load(de, it):
+class Operators:
+    """Two of them, at the broker: whatever they may do, and what destroys by both."""
+    control = FED / 'broker/run/control'
+
+    def __init__(self):
+        self.done = []
+        key = lambda name, of: self.tmxctl('operators', 'key', of, FED / name).stdout.strip()
+        installation, alice, bob = key('installation', 'tmx.demo/broker'), key('alice', 'alice'), key('bob', 'bob')
+        (FED / 'operators').write_text(f'tmx-operators@v1\ninstallation tmx.demo/broker\noperator {alice} all\n'
+                                       f'operator {bob} all\n')
+        self.tmxctl('operators', 'sign', FED / 'operators', FED / 'installation')
+        with open(FED / 'broker/tmx-broker.conf', 'a') as f:
+            f.write(f'operators = {FED}/operators\noperators_key = {installation}\n')
+
+    def tmxctl(self, *words, by='alice'):
+        return subprocess.run([BUILD / 'broker/ctl/tmxctl', '--socket', self.control, '--json', *words], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, env={**os.environ, 'TMX_OPERATOR_KEY': str(FED / by)})
+
+    def may(self, *words, by='alice'):
+        """What became of it; None: it was refused."""
+        asked = self.tmxctl(*words, '--reason', 'a crash', '--yes', by=by)
+        if asked.returncode != 0:
+            return None
+        self.done.append(words[0])
+        return json.loads(asked.stdout)
+
+    def does(self, *words, by='alice'):
+        """What it is about may be on its way: until it can be done."""
+        done = []
+        wait(lambda: done.append(self.may(*words, by=by)) or done[-1], f'operators can {" ".join(words)}')
+        return done[-1]
+
+    def queued(self):
+        """The latest first: they came when nothing was sent any more."""
+        rows = []
+
+        def enough():
+            rows[:] = json.loads(self.tmxctl('hold', '--to', 'IT').stdout or '[]')
+            return len(rows) >= 2
+
+        wait(enough, 'two wait for IT')
+        return sorted((row['id'] for row in rows), reverse=True)
+
+    def act(self, n):
+        """In round n of the load. Returns how many deliveries to IT were ended."""
+        plain = {1: ['drain'], 2: ['admit'], 3: ['pause', 'IT'], 6: ['resume', 'IT'], 7: ['disconnect', 'IT'], 8: ['reload']}
+        if n in plain:
+            self.does(*plain[n])
+            return 0
+        if n != 4:
+            self.may('retry', 'IT')
+            return 0
+        one, two, *_ = self.queued()
+        self.does('hold', one, two)
+        proposal = self.does('propose', 'expire', one)
+        self.may('release', two)
+        return self.does('approve', str(proposal['index']), by='bob')['deliveries']
+
+
+def load(de, it, operators):
     for n in range(ROUNDS):
         size = LARGE if n == ROUNDS // 2 else None
         de.submit('IT', 1 if size else BURST, size)
         it.submit('DE', 1 if size else BURST, size)
+        de.sent -= operators.act(n)
         de.collect()
         it.collect()
     end = time.monotonic() + 60
@@ -179,22 +240,22 @@ def load(de, it):
 
 def record(daemons):
     """Returns the recording and what was there before, of broker and DE."""
-    logs, bases = {}, {}
+    logs, bases, operators = {}, {}, Operators()
     for name in ('broker', 'DE'):
         logs[name], bases[name] = root / f'log-{name}', root / f'base-{name}'
         shutil.copytree(FED / name / 'state', bases[name])
     for name, d in daemons.items():
         assert d.start(logs.get(name)), f'{name} does not start'
     de, it = Application('DE'), Application('IT')
-    load(de, it)
+    load(de, it, operators)
     if not FINDS:
         for name in ('broker', 'DE'):   # a stop and a start, recorded like the rest
             daemons[name].stop()
             assert daemons[name].start(logs[name]), f'{name} does not start again'
-        load(de, it)
+        load(de, it, operators)
     for d in daemons.values():
         d.stop()
-    print(f'{de.sent + it.sent} messages: recorded {logs["broker"].stat().st_size >> 20} MiB of the broker, '
+    print(f'{de.sent + it.sent} messages, {len(operators.done)} actions: recorded {logs["broker"].stat().st_size >> 20} MiB of the broker, '
           f'{logs["DE"].stat().st_size >> 20} MiB of the node', flush=True)
     return logs, bases
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Is an image of tmx-broker's spool one that its promises allow? They are read from what the core sent to its gates:
- * every head and every leaf a node was shown. An image is recovered as the daemon does it; its log must lead to each of
- * those heads and hold each of those leaves, its rows must be what its leaves say, and accepted containers be there.
+ * every head and every leaf a node was shown; and to operators: what was done, and its entry. An image is recovered as the
+ * daemon does it; its log must lead to each of those heads and hold each of those leaves, its rows must be what its leaves
+ * say, and accepted containers be there.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 
 #include "../../broker/daemon.h"
 #include "core.h"
+#include "operated.h"
 #include "record.h"
 #include "sweep.h"
 
@@ -25,13 +27,12 @@
 /* What goes to one gate, as a stream of frames. */
 struct stream {
     uint64_t socket;
-    bool other;   /* not to a gate */
     uint8_t *bytes;
     size_t size, room;
 };
 
 struct told {
-    bool leaf, head;
+    bool leaf, head, done;   /* done: the answer to an operator names this entry */
     uint8_t digest[32];      /* of the entry at this index */
     struct tmx_hash root;    /* of the head of this size */
 };
@@ -46,6 +47,7 @@ struct ledger {
     size_t n_streams;
     struct stream streams[STREAMS_MAX];
     uint64_t size;           /* of the largest head that was told */
+    uint64_t done_size;      /* of the log up to the last entry an operator was told */
     struct told told[LEAVES_MAX];
 };
 
@@ -101,6 +103,19 @@ static void message_told(struct ledger *l, const struct tmx_message *m)
     }
 }
 
+/* One line of JSON: {"done": ACTION, "index": of its first entry, …}, or something else. */
+static void operator_told(struct ledger *l, struct tmx_bytes answer)
+{
+    json_t *j = json_loadb((const char *)answer.data, answer.size, JSON_DISABLE_EOF_CHECK, NULL);
+    const json_t *index = json_object_get(j, "index");
+    if (json_is_string(json_object_get(j, "done")) && json_is_integer(index)) {
+        assert((uint64_t)json_integer_value(index) < LEAVES_MAX);
+        l->told[json_integer_value(index)].done = true;
+        l->done_size = (uint64_t)json_integer_value(index) + 1 > l->done_size ? (uint64_t)json_integer_value(index) + 1 : l->done_size;
+    }
+    json_decref(j);
+}
+
 static struct stream *stream_of(struct ledger *l, uint64_t socket)
 {
     for (size_t i = 0; i < l->n_streams; i++) {
@@ -110,7 +125,7 @@ static struct stream *stream_of(struct ledger *l, uint64_t socket)
     }
     assert(l->n_streams < STREAMS_MAX);
     struct stream *s = &l->streams[l->n_streams++];
-    s->socket = socket;
+    *s = (struct stream){ .socket = socket };
     return s;
 }
 
@@ -131,7 +146,7 @@ static void said(void *ledger, const struct record *record)
     size_t at = 0, used = 0;
     enum tmx_gate_kind kind;
     struct tmx_bytes body;
-    int r = s->other ? 2 : 0;
+    int r = 0;
     while (r == 0) {
         r = tmx_gate_split(TMX_BYTES(s->bytes + at, s->size - at), &kind, &body, &used);
         if (r == 0 && kind == TMX_GATE_MESSAGE) {
@@ -140,8 +155,13 @@ static void said(void *ledger, const struct record *record)
         }
         at += r == 0 ? used : 0;
     }
-    s->other = r == 2;   /* an answer to an operator */
-    s->size = s->other ? 0 : s->size - at;
+    if (r == 2) {   /* an answer to an operator, who gets one only */
+        operator_told(l, TMX_BYTES(s->bytes, s->size));
+        free(s->bytes);
+        *s = l->streams[--l->n_streams];
+        return;
+    }
+    s->size -= at;
     memmove(s->bytes, s->bytes + at, s->size);
 }
 
@@ -180,6 +200,7 @@ struct trial {
     struct tmx_spool *spool;
     struct tmx_broker *broker;
     struct tmx_frontier tree;
+    struct operated operated;
     uint64_t accepted;
     char *why;
     size_t why_size;
@@ -270,7 +291,19 @@ static enum verdict check_report(struct trial *t, const Tmx__LogEntry *e, uint64
         (r->outcome == TMX__OUTCOME__OUTCOME_COA ? d.coa_index : d.outcome_index) != index) {
         return say(t, VERDICT_CORRUPT, "a report its delivery does not know of", index);
     }
+    operated_report(&t->operated, r);
     return VERDICT_OK;
+}
+
+/* By the broker, or as two operators decided. */
+static enum verdict check_ended(struct trial *t, const Tmx__LogEntry *e, uint64_t index)
+{
+    struct tmx_row_delivery d;
+    uint8_t member[TMX_MEMBER_KEY];
+    tmx_member_key(tmx_pb(e->recipient), member);
+    return delivery_read(t->broker, e->message_id.data, member, &d) && d.outcome_index == index
+               ? VERDICT_OK
+               : say(t, VERDICT_CORRUPT, "a delivery has ended and does not know of it", index);
 }
 
 static enum verdict check_leaf(struct trial *t, uint64_t index)
@@ -296,12 +329,19 @@ static enum verdict check_leaf(struct trial *t, uint64_t index)
     if (told[1].head && !tmx_hash_eq(&told[1].root, &root)) {
         return say(t, VERDICT_LOST, "a head that was signed is no head of this log", index + 1);
     }
+    const char *wrong = operated_entry(&t->operated, e, index, t->spool);
+    if (wrong != NULL || (told->done && e->kind != TMX__ENTRY_KIND__ENTRY_OPERATOR)) {
+        return wrong != NULL ? say(t, VERDICT_CORRUPT, wrong, index) : say(t, VERDICT_LOST, "what an operator was told is not in the log", index);
+    }
     switch ((int)e->kind) {
     case TMX__ENTRY_KIND__ENTRY_ACCEPTANCE:
         t->accepted++;
         return check_acceptance(t, e, index);
     case TMX__ENTRY_KIND__ENTRY_REPORT:
         return check_report(t, e, index);
+    case TMX__ENTRY_KIND__ENTRY_EXPIRED:
+    case TMX__ENTRY_KIND__ENTRY_EXCEPTION:
+        return check_ended(t, e, index);
     default:
         return VERDICT_OK;
     }
@@ -312,9 +352,13 @@ static enum verdict check_log(struct trial *t)
     uint64_t size = tmx_broker_log_size(t->broker);
     struct tmx_spool_stat stat;
     t->tree = (struct tmx_frontier){ .size = 0 };
+    t->operated = (struct operated){ .requests = 0 };
     t->accepted = 0;
     if (size < t->ledger->size) {
         return say(t, VERDICT_LOST, "a head that was signed is beyond this log", t->ledger->size);
+    }
+    if (size < t->ledger->done_size) {
+        return say(t, VERDICT_LOST, "what an operator was told is beyond this log", t->ledger->done_size);
     }
     for (uint64_t i = 0; i < size && i + 1 < LEAVES_MAX; i++) {
         enum verdict v = check_leaf(t, i);
@@ -326,7 +370,8 @@ static enum verdict check_log(struct trial *t)
         stat.rows[TMX_T_MESSAGE] != t->accepted) {
         return say(t, VERDICT_CORRUPT, "more leaves or messages than the log holds", size);
     }
-    return VERDICT_OK;
+    const char *wrong = operated_rows(&t->operated, t->spool);
+    return wrong == NULL ? VERDICT_OK : say(t, VERDICT_CORRUPT, wrong, size);
 }
 
 static uint64_t promises(const void *ledger)
@@ -334,7 +379,7 @@ static uint64_t promises(const void *ledger)
     const struct ledger *l = ledger;
     uint64_t n = 0;
     for (size_t i = 0; i < LEAVES_MAX; i++) {
-        n += (l->told[i].leaf ? 1u : 0u) + (l->told[i].head ? 1u : 0u);
+        n += (l->told[i].leaf ? 1u : 0u) + (l->told[i].head ? 1u : 0u) + (l->told[i].done ? 1u : 0u);
     }
     return n;
 }
