@@ -167,7 +167,10 @@ def broker():
     day = op(TIME, a=11, v=42188)
     program("proposals-lapse", submit(DE, TO_IT, expiry=0xffff), ask("propose", IT), ask("propose", IT, BOB), day, ask("approve", by=BOB),
             op(HELLO, DE), submit(DE, TO_IT), ask("propose", IT, of=1), ask("propose", IT | LATER, of=1), day, op(CRASH, a=2),
-            op(HELLO, DE), submit(DE, TO_IT), *[ask("propose", IT, of=2)] * 34, ask("lapse"))
+            op(HELLO, DE), submit(DE, TO_IT, expiry=0xffff), *[ask("propose", IT, of=2)] * 34, ask("lapse"),
+            ask("propose", IT, of=2), op(CRASH, a=2), ask("approve", by=BOB))
+    program("proposal-too-late", submit(DE, TO_IT, expiry=0xffff), ask("propose", IT), ask("hold", IT),
+            op(CLOCK, LATER, a=11, v=42188), ask("approve", by=BOB), ask("release", IT), report(IT, 0, COA))
     program("operators-lost-disk", submit(DE, TO_IT), *operators, ask("pause", IT), ask("drain"), ask("hold", IT),
             ask("propose", IT, v=1), op(LOSE), *[op(HELLO, m) for m in range(4)], op(AGAIN, DE, 0, d=1), ask("propose", IT), ask("approve", IT, BOB),
             ask("hold", IT), ask("release", IT), ask("drain"), op(AGAIN, DE, 1, d=1), ask("admit"), op(AGAIN, DE, 1, d=1))
