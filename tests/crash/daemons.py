@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Crash images of the daemons: daemons.py BUILD IMAGES [SEED|--finds]. Half of them are of the broker, half of a node.
 
-A broker and two nodes run under load, and operators act on the broker, which runs under the recorder like the node of
-DE: what they do to their spool and marker, and what they say to their gates, broker, applications and operators. Then
+A broker and two nodes run under load, and operators act on the broker and the node of DE, which run under the recorder:
+what they do to their spool and marker, and what they say to their gates, broker, applications and operators. Then
 images are rebuilt of what a crash at any moment may have left, and everything said until then must hold on each (QUE-2,
-NODE-1, NODE-4, LOG-3, OPS-5; subject-broker.c, subject-node.c). A fifth of the images are second crashes: of some images
+NODE-1, NODE-4, LOG-3, OPS-5, OPS-10; subject-broker.c, subject-node.c). A fifth of the images are second crashes: of some images
 the daemon is started under the recorder again.
 
 Exit 0: every image was as it should be; 1: not; 2: trouble. With --finds TMX_RECORD_UNSYNCED or TMX_RECORD_EARLY
@@ -110,6 +110,7 @@ class Application:
 
     def __init__(self, member):
         self.member, self.sent, self.taken = member, 0, 0
+        self.ids, self.acked = [], set()   # it has submitted, taken
         self.socket = zmq.Context.instance().socket(zmq.DEALER)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.RECONNECT_IVL, 20)
@@ -149,6 +150,7 @@ class Application:
             requests.append((r, os.urandom(size or rng.choice(SIZES))))
         for response in self.ask(requests):
             assert response.code == 0, f'not submitted: {response.code} {response.text}'
+            self.ids.append(response.submit.message_id)
 
     def collect(self):
         r = pb.Request()
@@ -159,28 +161,30 @@ class Application:
             a = pb.Request()
             a.ack.message_id, a.ack.token = m.message_id, m.token
             acks.append((a, None))
+            self.acked.add(m.message_id)
         for response in self.ask(acks):
             assert response.code == 0, f'not acknowledged: {response.code}'
             self.taken += 1
 
 
 class Operators:
-    """Two of them, at the broker: whatever they may do, and what destroys by both."""
-    control = FED / 'broker/run/control'
+    """Two of them, at a daemon."""
 
-    def __init__(self):
-        self.done = []
-        key = lambda name, of: self.tmxctl('operators', 'key', of, FED / name).stdout.strip()
-        installation, alice, bob = key('installation', 'tmx.demo/broker'), key('alice', 'alice'), key('bob', 'bob')
-        (FED / 'operators').write_text(f'tmx-operators@v1\ninstallation tmx.demo/broker\noperator {alice} all\n'
-                                       f'operator {bob} all\n')
-        self.tmxctl('operators', 'sign', FED / 'operators', FED / 'installation')
-        with open(FED / 'broker/tmx-broker.conf', 'a') as f:
-            f.write(f'operators = {FED}/operators\noperators_key = {installation}\n')
+    def __init__(self, name, config):
+        self.control, self.done = FED / name / 'run/control', []
+        self.folder = FED / f'operators-{name}'
+        self.folder.mkdir()
+        key = lambda file, of: self.tmxctl('operators', 'key', of, self.folder / file).stdout.strip()
+        installation, alice, bob = key('installation', f'tmx.demo/{name}'), key('alice', 'alice'), key('bob', 'bob')
+        listed = self.folder / 'operators'
+        listed.write_text(f'tmx-operators@v1\ninstallation tmx.demo/{name}\noperator {alice} all\noperator {bob} all\n')
+        self.tmxctl('operators', 'sign', listed, self.folder / 'installation')
+        with open(config, 'a') as f:
+            f.write(f'operators = {listed}\noperators_key = {installation}\n')
 
     def tmxctl(self, *words, by='alice'):
         return subprocess.run([BUILD / 'broker/ctl/tmxctl', '--socket', self.control, '--json', *words], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, env={**os.environ, 'TMX_OPERATOR_KEY': str(FED / by)})
+                              stderr=subprocess.PIPE, text=True, env={**os.environ, 'TMX_OPERATOR_KEY': str(self.folder / by)})
 
     def may(self, *words, by='alice'):
         """What became of it; None: it was refused."""
@@ -195,6 +199,10 @@ class Operators:
         done = []
         wait(lambda: done.append(self.may(*words, by=by)) or done[-1], f'operators can {" ".join(words)}')
         return done[-1]
+
+
+class BrokerOperators(Operators):
+    """Whatever they may do, and what destroys by both."""
 
     def queued(self):
         """The latest first: they came when nothing was sent any more."""
@@ -223,12 +231,29 @@ class Operators:
         return self.does('approve', str(proposal['index']), by='bob')['deliveries']
 
 
-def load(de, it, operators):
+class NodeOperators(Operators):
+    held = None
+
+    def act(self, n, ids):
+        """In round n: what was held is released; of these messages to the node the first one that is offered is held."""
+        if self.held is not None:
+            self.does('release', self.held)
+            self.held = None
+        elif 2 <= n < ROUNDS - 2:
+            wait(lambda: any(self.hold(i) for i in ids[:BURST]), 'something can be held')
+
+    def hold(self, message_id):
+        self.held = message_id.hex() if self.may('hold', message_id.hex()) else None
+        return self.held is not None
+
+
+def load(de, it, at_broker, at_de):
     for n in range(ROUNDS):
         size = LARGE if n == ROUNDS // 2 else None
         de.submit('IT', 1 if size else BURST, size)
         it.submit('DE', 1 if size else BURST, size)
-        de.sent -= operators.act(n)
+        de.sent -= at_broker.act(n)
+        at_de.act(n, [i for i in it.ids if i not in de.acked])
         de.collect()
         it.collect()
     end = time.monotonic() + 60
@@ -240,22 +265,23 @@ def load(de, it, operators):
 
 def record(daemons):
     """Returns the recording and what was there before, of broker and DE."""
-    logs, bases, operators = {}, {}, Operators()
+    logs, bases = {}, {}
+    operators = BrokerOperators('broker', daemons['broker'].config), NodeOperators('DE', daemons['DE'].config)
     for name in ('broker', 'DE'):
         logs[name], bases[name] = root / f'log-{name}', root / f'base-{name}'
         shutil.copytree(FED / name / 'state', bases[name])
     for name, d in daemons.items():
         assert d.start(logs.get(name)), f'{name} does not start'
     de, it = Application('DE'), Application('IT')
-    load(de, it, operators)
+    load(de, it, *operators)
     if not FINDS:
         for name in ('broker', 'DE'):   # a stop and a start, recorded like the rest
             daemons[name].stop()
             assert daemons[name].start(logs[name]), f'{name} does not start again'
-        load(de, it, operators)
+        load(de, it, *operators)
     for d in daemons.values():
         d.stop()
-    print(f'{de.sent + it.sent} messages, {len(operators.done)} actions: recorded {logs["broker"].stat().st_size >> 20} MiB of the broker, '
+    print(f'{de.sent + it.sent} messages, {sum(len(o.done) for o in operators)} actions: recorded {logs["broker"].stat().st_size >> 20} MiB of the broker, '
           f'{logs["DE"].stat().st_size >> 20} MiB of the node', flush=True)
     return logs, bases
 

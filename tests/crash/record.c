@@ -3,7 +3,8 @@
  *
  *   TMX_RECORD_FOLDER   absolute; files elsewhere are left alone, as are lock files, whose content means nothing
  *   TMX_RECORD_LOG      where the recording is appended
- *   TMX_RECORD_SENT     "stream": what it sends on local stream sockets is recorded too; "zmq": what it gives to ZeroMQ
+ *   TMX_RECORD_SENT     "stream": what it sends on local stream sockets is recorded too; "zmq": what it gives to ZeroMQ, and
+ *                       what it answers its operators in JSON
  *   TMX_RECORD_FLAGS    added to the flags of LMDB environments opened for writing: how the tests prove that the
  *                       sweep notices a spool that does not sync
  *   TMX_RECORD_UNSYNCED what is written through O_DSYNC is recorded as if it were not synced: how they prove that it notices
@@ -389,9 +390,10 @@ EXPORT ssize_t send(int fd, const void *data, size_t size, int flags)
     socklen_t n = sizeof(domain);
     ssize_t sent = syscall(SYS_sendto, fd, data, size, flags, NULL, 0);
     int error = errno;
-    if (sends_stream && getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 && domain == AF_UNIX &&
+    const bool answer = sends_zmq && size > 0 && *(const char *)data == '{';
+    if ((sends_stream || answer) && getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 && domain == AF_UNIX &&
         fstat(fd, &st) == 0) {
-        said(st.st_ino, data, sent, 0);
+        said(st.st_ino, data, sent, answer ? RECORD_ANSWER : 0);
     }
     errno = error;
     return sent;

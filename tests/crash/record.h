@@ -17,13 +17,15 @@ enum record_kind {
     RECORD_UNLINK,     /* a file or folder */
     RECORD_MKDIR,
     RECORD_MARK,       /* a line the program wrote to its marks: what it has promised */
-    RECORD_SENT,       /* what it said to others: bytes given to the socket `file`; RECORD_MORE: a part, not the last */
+    RECORD_SENT,       /* what it said to others: bytes given to the socket `file`; RECORD_MORE: a part, not the last;
+                        * RECORD_ANSWER: to an operator, where the rest goes through ZeroMQ */
 };
 
 #define RECORD_ALIGN 8u
 #define RECORD_CREATED 1u
 #define RECORD_DURABLE 1u
 #define RECORD_MORE 1u
+#define RECORD_ANSWER 2u
 
 struct record {
     uint32_t kind;

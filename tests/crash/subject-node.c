@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Is an image of tmx-node's spool one that its promises allow? They are read from what the node gave to ZeroMQ: answers
- * to its applications, headers and reports it signed, what it acknowledged of its feed. An image is recovered as the
- * daemon does it; then every message that was answered as submitted is there with its payload or container, every
- * message that was acknowledged is delivered, and everything that was signed is there byte for byte, its numbers taken.
+ * to its applications, headers and reports it signed, what it acknowledged of its feed; and answers to its operators. An
+ * image is recovered as the daemon does it; then every message that was answered as submitted is there with its payload or
+ * container, every message that was acknowledged is delivered, everything that was signed is there byte for byte, its
+ * numbers taken, and what operators did is done.
  *
  * ABOUT is the configuration, and a file with a line "REQUEST-ID MESSAGE-ID" for each acknowledgement that was asked
  * for.
@@ -19,6 +20,7 @@
 
 #include "../../node/daemon.h"
 #include "core.h"
+#include "operated_node.h"
 #include "record.h"
 #include "sweep.h"
 
@@ -57,6 +59,7 @@ struct ledger {
     } open[SOCKETS_MAX];                     /* messages whose last part is to come */
     size_t n_open;
     uint64_t feed_next;
+    uint64_t operated;                       /* actions an operator was told are done */
     size_t n;
     struct promise promises[PROMISES_MAX];
 };
@@ -144,11 +147,23 @@ static void message_sent(struct ledger *l, const struct tmx_bytes *parts, size_t
     link_sent(l, link, parts + 1);
 }
 
+/* One line of JSON: {"done": ACTION, …}, or something else. */
+static void operator_told(struct ledger *l, struct tmx_bytes answer)
+{
+    json_t *j = json_loadb((const char *)answer.data, answer.size, JSON_DISABLE_EOF_CHECK, NULL);
+    l->operated += json_is_string(json_object_get(j, "done")) ? 1 : 0;
+    json_decref(j);
+}
+
 static void said(void *ledger, const struct record *record)
 {
     struct ledger *l = ledger;
     size_t i = 0;
     if (record->kind != RECORD_SENT) {
+        return;
+    }
+    if ((record->flags & RECORD_ANSWER) != 0) {
+        operator_told(l, TMX_BYTES(record + 1, record->size));
         return;
     }
     while (i < l->n_open && l->open[i].socket != record->file) {
@@ -361,12 +376,15 @@ static enum verdict check_promises(struct trial *t)
             : p->kind == REPORTED ? check_reported(t, p)
                                   : check_acknowledged(t, p);
     }
+    const char *wrong = r == VERDICT_OK ? operated_node(t->node, t->spool, l->operated) : NULL;
+    r = wrong != NULL ? say(t, VERDICT_LOST, wrong) : r;
     return t->node->fault == 0 || r != VERDICT_OK ? r : say(t, VERDICT_CORRUPT, "a row cannot be read");
 }
 
 static uint64_t promises(const void *ledger)
 {
-    return ((const struct ledger *)ledger)->n;
+    const struct ledger *l = ledger;
+    return l->n + l->operated;
 }
 
 static enum verdict check(const void *ledger, const char *folder, char *ret_why, size_t why_size)
