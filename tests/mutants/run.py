@@ -10,7 +10,8 @@ The list (mutants.list) is made of blocks:
 
     mutant NAME
     breaks WHAT IT BREAKS
-    caught SUITE [SUITE...]     a test of the build by its name, or sim:SEEDS, or crash:IMAGES
+    caught SUITE [SUITE...]     a test of the build by its name, or SUITE/NAME where several have it, or sim:SEEDS, crash:IMAGES
+                                or daemons:IMAGES
     file PATH                   and lines: what is there (once) behind "- ", what stands there then behind "+ "
 """
 import json
@@ -111,19 +112,22 @@ class Suites:
                            stdout=subprocess.DEVNULL)
         ninja(['build.ninja'])
         intro = BUILD / 'meson-info'
-        self.tests = {t['name']: t for t in json.loads((intro / 'intro-tests.json').read_text())}
+        self.tests = {}
+        for t in json.loads((intro / 'intro-tests.json').read_text()):
+            self.tests[t['suite'][0].partition(':')[2] + '/' + t['name']] = t
+            self.tests.setdefault(t['name'], t)   # of two with this name the first, which is the unit test
         self.files = {t['id']: t['filename'] for t in json.loads((intro / 'intro-targets.json').read_text())}
 
     def test(self, suite):
         """Command, environment, time limit and build files of a suite."""
         kind, _, n = suite.partition(':')
-        name = {'sim': 'seeds-fixed', 'crash': 'crash sweep'}.get(kind, kind) if n else suite
+        name = {'sim': 'seeds-fixed', 'crash': 'crash sweep', 'daemons': 'crash sweep of the daemons'}.get(kind, kind) if n else suite
         t = self.tests.get(name)
         if t is None:
             sys.exit(f'there is no suite {suite}')
         command = list(t['cmd'])
         if n:
-            command = command[:2] + ['1', n] if kind == 'sim' else command[:1] + [n]
+            command = command[:2] + ['1', n] if kind == 'sim' else command[:-1] + [n]
         files = [f for d in t['depends'] for f in self.files[d]]
         files += [command[0]] if command[0].startswith(str(BUILD)) else []
         return command, {**os.environ, **t['env']}, max(t['timeout'], 60), [os.path.relpath(f, BUILD) for f in files]
