@@ -156,7 +156,8 @@ def broker():
     program("operators-wrong", submit(DE, TO_IT), ask("hold", IT, CAROL), *[x for wrong in range(1, 7) for x in (
         ask("drain", wrong=wrong, v=77), ask("admit", wrong=wrong, v=78), ask("drain", v=1), ask("admit"))])
     program("operators-several", *[submit(DE, TO_IT, n % 2) for n in range(4)], ask("hold", IT, v=3), ask("release", IT, of=1, v=1),
-            ask("hold", IT, v=3), ask("release", IT, of=2), ask("hold", IT, of=0, v=3), op(CRASH, a=1), ask("release", IT))
+            ask("hold", IT, v=3), ask("hold", IT, of=1, v=3), ask("release", IT, of=2), ask("hold", IT, of=0, v=3),
+            ask("propose", IT, of=1, v=4), report(IT, 0, COA), op(CRASH, a=1), ask("release", IT))
     program("operators-and-crashes", *[x for how in range(3) for x in (
         submit(DE, TO_IT), *[y for action in ("pause", "resume", "drain", "admit", "hold", "release", "propose") for y in (
             ask(action, IT | LATER, of=how), op(CRASH, a=how))], ask("approve", IT | LATER, BOB), op(CRASH, a=how))])
