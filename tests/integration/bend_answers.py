@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A daemon that lies: it hands on what a real one answers to `message` and `evidence`, with one byte of the evidence bent.
+"""A daemon that lies: it hands on what a real one answers to `message` and `evidence`, with one byte of the evidence bent, or with
+the evidence of another message.
 
-usage: bend_answers.py TMXCTL SOCKET MESSAGE AUTHORITY [PLACES]     bends PLACES bytes (40), one after the other: tmxctl has to notice
-each (exit code 2, a line that is not verified, or that nothing can be read), and to take what is not bent. A witness with another name
-is nobody, and not looked at: where all have cosigned, the quorum is missing then, and the screen says so."""
+usage: bend_answers.py TMXCTL SOCKET MESSAGE OTHER AUTHORITY [PLACES]     bends PLACES bytes (40), one after the other: tmxctl has to
+notice each (exit code 2, a line that is not verified, or that nothing can be read), and to take what is not bent. A witness with another
+name is nobody, and not looked at: where all have cosigned, the quorum is missing then, and the screen says so."""
 import os
 import socket
 import subprocess
@@ -12,8 +13,8 @@ import sys
 import tempfile
 import threading
 
-tmxctl, real, message, authority = sys.argv[1:5]
-places = int(sys.argv[5]) if len(sys.argv) > 5 else 40
+tmxctl, real, message, other, authority = sys.argv[1:6]
+places = int(sys.argv[6]) if len(sys.argv) > 6 else 40
 
 
 def ask(words):
@@ -31,6 +32,7 @@ def ask(words):
 
 shown, evidence = ask('message ' + message), ask('evidence ' + message)
 document, bundle = evidence.split(b'\n', 1)
+other_evidence = ask('evidence ' + other)
 assert b'"payload"' in document and len(bundle) > 500, evidence
 
 
@@ -44,12 +46,12 @@ def serve(listener, answers):
             client.sendall(answers[asked.split()[0]])
 
 
-def screen(folder, bent):
+def screen(folder, answer):
     path = os.path.join(folder, 'control')
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(2)
-        thread = threading.Thread(target=serve, args=(listener, {b'message': shown, b'evidence': document + b'\n' + bent}), daemon=True)
+        thread = threading.Thread(target=serve, args=(listener, {b'message': shown, b'evidence': answer}), daemon=True)
         thread.start()
         done = subprocess.run([tmxctl, '--socket', path, '--authority', authority, 'message', message], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=30)
@@ -66,14 +68,16 @@ def noticed(code, text, whole):
 
 
 with tempfile.TemporaryDirectory(prefix='tmx-bend') as folder:
-    code, whole = screen(folder, bundle)
+    code, whole = screen(folder, evidence)
     assert code == 0 and '\u2713' in whole and '\u2717' not in whole, whole
+    code, text = screen(folder, other_evidence)
+    assert code == 2 and 'about another message' in text, f'evidence of another message: {code} {text}'
     crossed = kept = 0
     for i in range(places):
         at = i * len(bundle) // places
         bent = bytearray(bundle)
         bent[at] ^= 1 << i % 8
-        code, text = screen(folder, bytes(bent))
+        code, text = screen(folder, document + b'\n' + bytes(bent))
         assert noticed(code, text, whole), f'{text}byte {at} of {len(bundle)}: {code}'
         crossed += '\u2717' in text
         kept += '\u2713' in text

@@ -112,7 +112,7 @@ await state_is DE waiting arrived || fail "what had waited does not arrive"
 led() { is DE 'd["log"]["cosigned"]["size"] == d["log"]["size"] and d["log"]["cosigned"]["quorum"] and not d["log"]["cosigned"]["upgrading"]' True; }
 await led || fail "DE does not lead its evidence to a cosigned head: $(look DE 'd["log"]')"
 for m in broker DE; do
-    /usr/bin/python3 -B "$here/bend_answers.py" "$CTL" "$FED/$m/run/control" "$id" "$FED/authority.pub" >"$root/said" 2>&1 ||
+    /usr/bin/python3 -B "$here/bend_answers.py" "$CTL" "$FED/$m/run/control" "$id" "$(id_of DE again)" "$FED/authority.pub" >"$root/said" 2>&1 ||
         fail "a bent answer of $m: $(tail -n 5 "$root/said")"
     say "$m: $(cat "$root/said")"
 done
