@@ -184,6 +184,10 @@ void members_publish(struct tmx_broker *b, struct peer *p, struct tmx_bytes item
         count_malformed(b, p, code);
         return;
     }
+    if (set->directory_serial > tmx_directory_serial(b->directory)) {   /* its key may be a new one, too */
+        defer(b, p, TMX_BYTES_NULL, TMX_CODE_DIRECTORY_BEHIND);
+        return;
+    }
     const struct tmx_verify_key *key = tmx_directory_signing_key(b->directory, tmx_pb(set->member), signature.key_id);
     if (key == NULL || !tmx_batch_verify(tmx_pb(envelope->body), &signature, key, b->cache)) {
         count_malformed(b, p, TMX_CODE_BAD_SIGNATURE);

@@ -267,6 +267,25 @@ static void test_deferred(void **state)
     last_leaf(DE, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE);
 }
 
+/* DIR-6, LINK-11: of a prekey set, too, the log holds no later serial than its own; the member says it again. */
+static void test_prekeys_ahead(void **state)
+{
+    struct world *w = *state;
+    struct fake_frames f;
+    uint64_t size = tmx_broker_log_size(w->broker), serial = w->federation.serial;
+    w->federation.serial = serial + 1;   /* the members have it; the broker does not */
+    fake_publish(DE, w->wall_ms, &f);
+    say(w, DE, &f);
+    assert_int_equal(DE->deferred_code, TMX_CODE_DIRECTORY_BEHIND);
+    assert_int_equal(tmx_broker_log_size(w->broker), size);
+
+    w->federation.serial = serial;
+    fake_publish(DE, w->wall_ms, &f);
+    say(w, DE, &f);
+    last_leaf(DE, TMX__ENTRY_KIND__ENTRY_PREKEYS);
+    assert_int_equal(tmx_broker_log_size(w->broker), size + 1);
+}
+
 /* QUE-7, REP-3: the broker ends what nobody took; the CoA that comes later is answered with that leaf. */
 static void test_expiry(void **state)
 {
@@ -449,6 +468,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_garbage_is_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deferred, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_prekeys_ahead, setup, teardown),
         cmocka_unit_test_setup_teardown(test_expiry, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_expiry_after_coa, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lanes, setup, teardown),
