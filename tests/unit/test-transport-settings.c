@@ -79,14 +79,12 @@ static const struct want on_both[] = {
     { ZMQ_RCVHWM, 8 },
     { ZMQ_SNDHWM, 64 },
     { ZMQ_HANDSHAKE_IVL, 5000 },
-    { ZMQ_HEARTBEAT_IVL, 5000 },
-    { ZMQ_HEARTBEAT_TIMEOUT, 15000 },
-    { ZMQ_HEARTBEAT_TTL, 20000 },
+    { ZMQ_HEARTBEAT_IVL, 0 },
     { ZMQ_TCP_KEEPALIVE, 1 },
     { ZMQ_TCP_KEEPALIVE_IDLE, 60 },
     { ZMQ_TCP_KEEPALIVE_INTVL, 10 },
     { ZMQ_TCP_KEEPALIVE_CNT, 5 },
-    { ZMQ_TCP_MAXRT, 30000 },
+    { ZMQ_TCP_MAXRT, 15000 },
     { ZMQ_IPV6, 0 },
 };
 
