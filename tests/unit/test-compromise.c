@@ -121,6 +121,12 @@ static void test_signing(void **state)
     assert_int_equal(n_rows, 0);
     assert_false(c.touched);
 
+    /* Another key of DE has signed nothing of it. */
+    suspect.verify.id ^= 1;
+    c = run(0, UINT64_MAX);
+    assert_int_equal(n_rows, 0);
+    suspect.verify.id ^= 1;
+
     snprintf(id, sizeof id, "%08x", suspect.verify.id);
     assert_int_equal(tmx_suspect_find(&history, id, &suspect, why), 0);
     assert_string_equal(suspect.owner, "DE");
