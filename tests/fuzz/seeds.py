@@ -346,10 +346,11 @@ def control():
         b"log-state proposals\n")])
 
 
-broker()
-envelope()
-receipts()
-export()
-fold()
-evidence()
-control()
+if __name__ == "__main__":
+    broker()
+    envelope()
+    receipts()
+    export()
+    fold()
+    evidence()
+    control()
