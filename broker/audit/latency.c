@@ -4,10 +4,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include <tmx/series.h>
+
 #include "latency.h"
 
-#define EXACT 32u /* durations below have a bucket each */
-#define EXACT_BITS 5u
 #define PARTS_BITS 4u /* 16 buckets for each doubling */
 
 static const uint64_t class_ends[LATENCY_CLASSES - 1] = {
@@ -16,25 +16,15 @@ static const uint64_t class_ends[LATENCY_CLASSES - 1] = {
 
 static size_t bucket_of(uint64_t ms)
 {
-    size_t bucket;
-    unsigned bits;
+    const size_t bucket = tmx_scale_bucket(PARTS_BITS, ms);
 
-    if (ms < EXACT) {
-        return (size_t)ms;
-    }
-    bits = 63u - (unsigned)__builtin_clzll(ms);
-    bucket = EXACT + ((bits - EXACT_BITS) << PARTS_BITS) + (size_t)(ms >> (bits - PARTS_BITS) & ((1u << PARTS_BITS) - 1));
     return bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1;
 }
 
 /* The longest duration of a bucket. */
 static uint64_t bucket_end(size_t bucket)
 {
-    const size_t above = bucket - EXACT;
-
-    return bucket < EXACT ? bucket
-                          : (((1ull << PARTS_BITS) + (above & ((1u << PARTS_BITS) - 1)) + 1)
-                             << ((above >> PARTS_BITS) + EXACT_BITS - PARTS_BITS)) - 1;
+    return tmx_scale_from(PARTS_BITS, bucket + 1) - 1;
 }
 
 void tmx_latency_add(struct tmx_latency *l, uint64_t ms)

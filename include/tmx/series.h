@@ -6,6 +6,11 @@
 
 #include <tmx/err.h>
 
+/* A logarithmic scale: a bucket for each value below twice 2^parts_bits, then 2^parts_bits buckets to each doubling. In which one a
+ * value is, and the smallest value of one. */
+size_t tmx_scale_bucket(unsigned parts_bits, uint64_t value);
+uint64_t tmx_scale_from(unsigned parts_bits, size_t bucket);
+
 /* How often something took how long. Buckets of one millisecond below 8, then four to each doubling: what is read from
  * them is off by a quarter at the most. The last takes all from 31 hours on. */
 #define TMX_HISTOGRAM_BUCKETS 104u

@@ -1,34 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <tmx/series.h>
 
-#define EXACT 8u         /* buckets of one millisecond */
-#define EXACT_BITS 3u
-#define PARTS_BITS 2u    /* of a doubling */
+#define PARTS_BITS 2u   /* of a doubling */
 
-static size_t bucket_of(uint64_t ms)
+/* Below this each value has a bucket of its own. */
+static uint64_t exact(unsigned parts_bits)
 {
-    if (ms < EXACT) {
-        return (size_t)ms;
+    return UINT64_C(2) << parts_bits;
+}
+
+size_t tmx_scale_bucket(unsigned parts_bits, uint64_t value)
+{
+    if (value < exact(parts_bits)) {
+        return (size_t)value;
     }
-    unsigned bits = 63u - (unsigned)__builtin_clzll(ms);
-    size_t part = (size_t)(ms >> (bits - PARTS_BITS)) & ((1u << PARTS_BITS) - 1u);
-    size_t bucket = EXACT + ((size_t)(bits - EXACT_BITS) << PARTS_BITS) + part;
-    return bucket < TMX_HISTOGRAM_BUCKETS ? bucket : TMX_HISTOGRAM_BUCKETS - 1u;
+    unsigned bits = 63u - (unsigned)__builtin_clzll(value);
+    size_t part = (size_t)(value >> (bits - parts_bits)) & ((1u << parts_bits) - 1u);
+    return (size_t)exact(parts_bits) + ((size_t)(bits - parts_bits - 1u) << parts_bits) + part;
+}
+
+uint64_t tmx_scale_from(unsigned parts_bits, size_t bucket)
+{
+    if (bucket < exact(parts_bits)) {
+        return bucket;
+    }
+    size_t above = bucket - (size_t)exact(parts_bits), part = above & ((1u << parts_bits) - 1u);
+    return (uint64_t)((1u << parts_bits) + part) << ((above >> parts_bits) + 1u);
 }
 
 uint64_t tmx_histogram_from_ms(size_t bucket)
 {
     assert(bucket <= TMX_HISTOGRAM_BUCKETS);
-    if (bucket < EXACT) {
-        return bucket;
-    }
-    size_t doubling = (bucket - EXACT) >> PARTS_BITS, part = (bucket - EXACT) & ((1u << PARTS_BITS) - 1u);
-    return (uint64_t)((1u << PARTS_BITS) + part) << (doubling + EXACT_BITS - PARTS_BITS);
+    return tmx_scale_from(PARTS_BITS, bucket);
 }
 
 void tmx_histogram_add(struct tmx_histogram *h, uint64_t ms)
 {
-    h->n[bucket_of(ms)]++;
+    size_t bucket = tmx_scale_bucket(PARTS_BITS, ms);
+    h->n[bucket < TMX_HISTOGRAM_BUCKETS ? bucket : TMX_HISTOGRAM_BUCKETS - 1u]++;
     h->count++;
     h->sum_ms += ms;
 }
