@@ -181,11 +181,13 @@ void control_operated(struct daemon *d, const struct tmx_broker_operation_view *
 uint64_t control_stop(const struct daemon *d, const char *member);
 /* An operator holds that delivery. */
 bool control_held(const struct daemon *d, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY]);
-/* Adds what is stopped, held and proposed to a status, or as problems. */
-void control_operator_status(struct daemon *d, json_t *status);
-void control_operator_problems(struct daemon *d, json_t *problems);
+/* What is stopped, held and proposed, as a status has it; and the problems that are among it. */
+json_t *control_operating(struct daemon *d);
+void control_operating_problems(const json_t *operating, json_t *problems);
 /* control/select.c: `select …`, what an action would be about. */
 json_t *control_select(struct daemon *d, const struct tmx_control_request *r);
+/* control/slots.c: `slots ID`. */
+json_t *control_slots(struct daemon *d, const char *word);
 json_t *control_status(struct daemon *d);
 
 /* Opens the endpoint that is configured, if one is. Prints what is wrong and returns an exit code, 0 = fine. */

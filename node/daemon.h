@@ -132,6 +132,8 @@ void control_probe_done(struct daemon *d, const struct tmx_node_output *out);
 bool control_trace(struct daemon *d, const struct tmx_control_request *r);
 /* why/why.c: `why WORD` */
 json_t *control_why(struct daemon *d, const char *word);
+/* control/slots.c: `slots ID`. */
+json_t *control_slots(struct daemon *d, const char *word);
 /* control/operator.c: who may act, what they ask and have asked; false when it is none of that. */
 bool control_operator(struct daemon *d, const struct tmx_control_request *r);
 /* The turn is over: answers who asked. */

@@ -58,7 +58,7 @@ static void member_problems(struct daemon *d, json_t *list, const Tmx__Member *m
     }
 }
 
-static json_t *problems_of(struct daemon *d)
+static json_t *problems_of(struct daemon *d, const json_t *operating)
 {
     json_t *list = json_array();
     struct tmx_broker_state_view v;
@@ -86,7 +86,7 @@ static json_t *problems_of(struct daemon *d)
     }
     tmx_answer_directory_problems(list, tmx_broker_directory(d->broker), v.directory_expired, tmx_clock_wall_ms());
     tmx_answer_spool_problem(list, d->spool, d->series);
-    control_operator_problems(d, list);
+    control_operating_problems(operating, list);
     for (size_t i = 0; i < d->gates.n; i++) {
         const struct tmx_gate_status *s = tmx_gate_link_status(d->gates.gate[i].link);
         if (s->state != TMX_GATE_UP && s->failed[0] != '\0') {
@@ -215,7 +215,8 @@ json_t *control_status(struct daemon *d)
 {
     struct tmx_broker_state_view v;
     tmx_broker_state(d->broker, &v);
-    json_t *status = tmx_answer_status("broker", tmx_broker_directory(d->broker), d->started_ms, problems_of(d));
+    json_t *operating = control_operating(d);
+    json_t *status = tmx_answer_status("broker", tmx_broker_directory(d->broker), d->started_ms, problems_of(d, operating));
     json_object_set_new(status, "log", log_of(d));
     json_object_set_new(status, "spool", tmx_answer_spool(d->spool));
     json_object_set_new(status, "gates", gates_of(d));
@@ -225,7 +226,9 @@ json_t *control_status(struct daemon *d)
     json_object_set_new(status, "keys", keys_of(d));
     json_object_set_new(status, "late_after_ms", json_integer((json_int_t)d->settings.late_ms));
     json_object_set_new(status, "destinations", destinations_of(d));
-    control_operator_status(d, status);
+    tmx_answer_counted(status, tmx_broker_ages_percent(d->broker));
+    json_object_update_missing(status, operating);
+    json_decref(operating);
     json_object_set_new(status, "counters", counters_of(&v));
     pace_add(d, status);
     return status;
@@ -403,11 +406,14 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r, str
     if (strcmp(w[0], "message") == 0 && r->n_words == 2) {
         return message_of(d, w[1], arena);
     }
+    if (strcmp(w[0], "slots") == 0 && r->n_words == 2) {
+        return control_slots(d, w[1]);
+    }
     if (strcmp(w[0], "why") == 0 && r->n_words == 2) {
         return control_why(d, r, arena);
     }
     if (strcmp(w[0], "directory") == 0 && r->n_words == 2 && strcmp(w[1], "show") == 0) {
-        return tmx_answer_directory(tmx_broker_directory(d->broker));
+        return tmx_answer_directory(tmx_broker_directory(d->broker), d->settings.authority);
     }
     return json_pack("{ss ss}", "error", "unknown request: see tmxctl --help", "code", "unknown-command");
 }

@@ -11,7 +11,6 @@
 #include "../daemon.h"
 
 #define RECORDS_SHOWN 50u
-#define HOLDS_COUNTED 100000u
 
 static const uint8_t lowest[1];
 
@@ -89,13 +88,14 @@ uint64_t control_stop(const struct daemon *d, const char *member)
 static json_t *holds_of(struct daemon *d)
 {
     json_t *counts = json_object();
-    struct at at = { .size = 0 };
-    struct tmx_bytes value;
-    for (unsigned n = 0; n < HOLDS_COUNTED && next_row(d, TMX_T_HELD, &at, &value); n++) {
-        char member[TMX_MEMBER_MAX + 1] = "";
-        memcpy(member, at.key, TMX_MEMBER_KEY);
-        json_int_t before = json_integer_value(json_object_get(counts, member));
-        json_object_set_new(counts, member, json_integer(before + 1));
+    const Tmx__Directory *pb = tmx_directory_pb(tmx_broker_directory(d->broker));
+    for (size_t i = 0; i < pb->n_members; i++) {
+        struct tmx_broker_link_view v;
+        char code[TMX_MEMBER_MAX + 1];
+        if (tmx_broker_link(d->broker, tmx_pb(pb->members[i]->code), &v) == 0 && v.held > 0) {
+            tmx_printable(tmx_pb(pb->members[i]->code), code, sizeof(code));
+            json_object_set_new(counts, code, json_integer((json_int_t)v.held));
+        }
     }
     return counts;
 }
@@ -118,11 +118,9 @@ static json_t *proposals_of(struct daemon *d)
     return list;
 }
 
-void control_operator_status(struct daemon *d, json_t *status)
+json_t *control_operating(struct daemon *d)
 {
-    json_object_set_new(status, "stops", stops_of(d));
-    json_object_set_new(status, "holds", holds_of(d));
-    json_object_set_new(status, "proposals", proposals_of(d));
+    return json_pack("{so so so}", "stops", stops_of(d), "holds", holds_of(d), "proposals", proposals_of(d));
 }
 
 static const char *text_in(const json_t *object, const char *key)
@@ -131,14 +129,13 @@ static const char *text_in(const json_t *object, const char *key)
     return text != NULL ? text : "?";
 }
 
-void control_operator_problems(struct daemon *d, json_t *problems)
+void control_operating_problems(const json_t *operating, json_t *problems)
 {
     char see[64];
     const char *member;
     size_t i;
     json_t *row;
-    json_t *stops = stops_of(d), *holds = holds_of(d), *proposals = proposals_of(d);
-    json_array_foreach(stops, i, row)
+    json_array_foreach(json_object_get(operating, "stops"), i, row)
     {
         if (strcmp(text_in(row, "action"), "drain") == 0) {
             tmx_answer_problem_see(problems, "warning", "tmxctl admit", "admission is stopped (%s: %s)", text_in(row, "by"),
@@ -149,19 +146,16 @@ void control_operator_problems(struct daemon *d, json_t *problems)
         tmx_answer_problem_see(problems, "warning", see, "deliveries to %s are paused (%s: %s)", text_in(row, "member"),
                                text_in(row, "by"), text_in(row, "reason"));
     }
-    json_object_foreach(holds, member, row)
+    json_object_foreach(json_object_get(operating, "holds"), member, row)
     {
         (void)snprintf(see, sizeof(see), "tmxctl release --to %s", member);
         tmx_answer_problem_see(problems, "warning", see, "deliveries to %s are held: %lld", member, (long long)json_integer_value(row));
     }
-    json_array_foreach(proposals, i, row)
+    json_array_foreach(json_object_get(operating, "proposals"), i, row)
     {
         tmx_answer_problem_see(problems, "warning", "tmxctl proposals", "%s proposes to %s %zu deliveries (%s)", text_in(row, "by"),
                                text_in(row, "of"), json_array_size(json_object_get(row, "deliveries")), text_in(row, "reason"));
     }
-    json_decref(stops);
-    json_decref(holds);
-    json_decref(proposals);
 }
 
 /* The records of the last `window` entries: how many, and the indices of the last RECORDS_SHOWN. */

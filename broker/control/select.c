@@ -37,8 +37,8 @@ bool control_held(const struct daemon *d, const uint8_t id[TMX_ID_SIZE], const u
     return tmx_spool_get(d->spool, TMX_T_HELD, TMX_BYTES_OF(key), &value) == 0;
 }
 
-/* The header of its acceptance. */
-static bool read_header(struct daemon *d, struct row *row, struct tmx_arena *arena)
+/* The header of its acceptance, where that is old enough. */
+static bool read_header(struct daemon *d, const struct filter *f, struct row *row, struct tmx_arena *arena)
 {
     struct tmx_row_message m;
     struct tmx_bytes value;
@@ -50,23 +50,31 @@ static bool read_header(struct daemon *d, struct row *row, struct tmx_arena *are
         return false;
     }
     tmx_write_u64(&w, m.index);
-    if (tmx_spool_get(d->spool, TMX_T_LOG, tmx_written(&w), &value) != 0 || tmx_entry_parse(value, arena, &entry) != TMX_CODE_OK ||
+    if (tmx_spool_get(d->spool, TMX_T_LOG, tmx_written(&w), &value) != 0) {
+        return false;
+    }
+    row->accepted_ms = tmx_entry_time(value);
+    if (tmx_answer_age(f->now_ms, row->accepted_ms) < f->older_ms || tmx_entry_parse(value, arena, &entry) != TMX_CODE_OK ||
         tmx_header_parse(tmx_pb(entry->body), arena, &h) != TMX_CODE_OK) {
         return false;
     }
     row->header = h;
-    row->accepted_ms = entry->time_ms;
     return true;
 }
 
-static bool passes(struct daemon *d, const struct filter *f, struct row *row, struct tmx_arena *arena)
+/* By its key alone. */
+static bool may_pass(struct daemon *d, const struct filter *f, struct row *row)
 {
     if (!f->any_member && memcmp(f->member, row->member, TMX_MEMBER_KEY) != 0) {
         return false;
     }
     row->held = control_held(d, row->id, row->member);
-    return (row->held ? f->held : f->free) && read_header(d, row, arena) &&
-           tmx_answer_age(f->now_ms, row->accepted_ms) >= f->older_ms &&
+    return row->held ? f->held : f->free;
+}
+
+static bool passes(struct daemon *d, const struct filter *f, struct row *row, struct tmx_arena *arena)
+{
+    return read_header(d, f, row, arena) &&
            (f->type == NULL || tmx_bytes_eq(tmx_pb(row->header->message_type), tmx_bytes_str(f->type)));
 }
 
@@ -84,14 +92,14 @@ static json_t *select_rows(struct daemon *d, const struct filter *f, uint8_t key
 {
     json_t *rows = json_array();
     char next[2 * (DUE_KEY + 1) + 1] = "";
-    for (unsigned looked = 0;; looked++) {
+    for (unsigned spent = 0;; spent++) {
         struct tmx_bytes found, value;
         struct row row;
         if (tmx_spool_seek(d->spool, TMX_T_DUE, TMX_BYTES(key, size), &found, &value) != 0 || found.size != DUE_KEY) {
             break;
         }
         memcpy(key, found.data, DUE_KEY);
-        if (looked == TMX_SELECT_ROWS || json_array_size(rows) == TMX_OPERATION_TARGETS_MAX) {
+        if (spent >= TMX_SELECT_ROWS || json_array_size(rows) == TMX_OPERATION_TARGETS_MAX) {
             tmx_hex(TMX_BYTES(key, DUE_KEY), next);
             break;
         }
@@ -99,6 +107,10 @@ static json_t *select_rows(struct daemon *d, const struct filter *f, uint8_t key
         size = DUE_KEY + 1;
         memcpy(row.id, key + 8, sizeof(row.id));
         memcpy(row.member, key + 8 + sizeof(row.id), sizeof(row.member));
+        if (!may_pass(d, f, &row)) {
+            continue;
+        }
+        spent += TMX_SELECT_READ - 1;
         tmx_arena_reset(arena);
         if (passes(d, f, &row, arena)) {
             json_array_append_new(rows, row_json(f, &row));

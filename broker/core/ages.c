@@ -14,6 +14,12 @@ void ages_start(struct tmx_broker *b, uint64_t log_size)
 {
     b->ages.from_index = log_size;
     b->ages.cursor = (struct key){ .data = { 0 }, .size = 1 };
+    struct tmx_spool_stat stat = { .rows = { 0 } };
+    int r = tmx_spool_stat(b->spool, &stat);
+    if (r < 0) {
+        broker_fault(b, r);
+    }
+    b->ages.rows = stat.rows[TMX_T_DUE];
     b->ages.read = log_size == 0;
 }
 
@@ -70,6 +76,7 @@ void ages_run(struct tmx_broker *b)
         memcpy(b->ages.cursor.data, key.data, key.size);
         b->ages.cursor.data[key.size] = 0;   /* the next one there can be */
         b->ages.cursor.size = key.size + 1;
+        b->ages.rows_read++;
         if (delivery_read(b, id, member, &d) && d.index < b->ages.from_index) {
             count(b, member, &d);
         }
@@ -81,4 +88,10 @@ bool ages_look(const struct tmx_broker *b, const struct peer *p, struct tmx_ages
 {
     tmx_ages_look(&p->ages, b->wall_ms, b->config.late_ms, ret_view);
     return b->ages.read && !p->ages_unknown;
+}
+
+unsigned tmx_broker_ages_percent(const struct tmx_broker *b)
+{
+    uint64_t percent = b->ages.rows_read * 100 / (b->ages.rows + 1);
+    return b->ages.read ? 100 : percent < 99 ? (unsigned)percent : 99;
 }

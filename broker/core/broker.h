@@ -158,6 +158,7 @@ struct tmx_broker_link_view {
     unsigned last_code;                    /* last refusal or deferral of this member */
     struct tmx_row_destination destination;
     uint64_t oldest_ms;                    /* leaf time of the oldest queued message; 0 = none */
+    uint64_t held;                         /* of the queued ones, by operators */
     uint64_t next_retry_ms;                /* in how long something in flight is sent again; 0 = nothing is */
 };
 /* `member` need not be listed: then everything is zero. */
@@ -165,6 +166,8 @@ int tmx_broker_link(struct tmx_broker *b, struct tmx_bytes member, struct tmx_br
 
 /* How old what is queued for a member is. False: it is not known, where a process has just begun with a long queue. */
 bool tmx_broker_ages(const struct tmx_broker *b, struct tmx_bytes member, struct tmx_ages_view *ret_view) TMX_MUST_CHECK;
+/* How much of what was queued when the process began is counted by its age, in percent; 100: all of it. */
+unsigned tmx_broker_ages_percent(const struct tmx_broker *b);
 /* Wall: the end of the last dated prekey that a member published; 0 = none. */
 uint64_t tmx_broker_prekeys_until(struct tmx_broker *b, struct tmx_bytes member);
 

@@ -99,6 +99,7 @@ struct peer {
     uint64_t cosigned_told;            /* size of the cosigned head it was told last in this session */
     struct tmx_ages ages;              /* of what is queued for it */
     bool ages_unknown;                 /* of some of it: it came into the directory again while that was queued */
+    uint64_t n_held;                   /* rows of HELD that are its */
     unsigned last_code;
     uint64_t refusals, refusals_ms;    /* more leaves it may cause by what is refused; when that was counted */
     bool refusals_told;                /* that it causes more than that, since it last did not */
@@ -158,6 +159,7 @@ struct tmx_broker {
     struct {
         uint64_t from_index;           /* acceptances from it on are of this process */
         struct key cursor;             /* rows of DUE below it are counted */
+        uint64_t rows, rows_read;      /* of DUE, that the process found; that were read */
         bool read;                     /* all are */
     } ages;
     uint64_t time_index, time_ms;      /* ledger_time: what was asked last */
@@ -386,6 +388,7 @@ void held_clear(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8
 /* The first held delivery of a member. */
 bool held_first(struct tmx_broker *b, const uint8_t member[TMX_MEMBER_KEY], uint8_t ret_id[TMX_ID_SIZE]);
 void holds_recover(struct tmx_broker *b);
+void holds_member(struct tmx_broker *b, struct peer *p);   /* a slot was made for it after the start */
 
 /* proposals.c */
 void proposal_open(struct tmx_broker *b, const struct tmx_operation *op, uint64_t index, const uint8_t digest[TMX_HASH_SIZE]);

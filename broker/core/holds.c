@@ -76,11 +76,20 @@ bool held(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t mem
     return b->n_held > 0 && row_get(b, TMX_T_HELD, key_bytes(&k), &value);
 }
 
+static void held_count(struct tmx_broker *b, const uint8_t member[TMX_MEMBER_KEY], int change)
+{
+    struct peer *p = peer_find(b, member);
+    b->n_held += (uint64_t)(int64_t)change;
+    if (p != NULL) {
+        p->n_held += (uint64_t)(int64_t)change;
+    }
+}
+
 void held_set(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY], uint64_t index)
 {
     struct key k = key_held(member, id);
     row_of_index(b, TMX_T_HELD, &k, index);
-    b->n_held++;
+    held_count(b, member, 1);
 }
 
 void held_clear(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY])
@@ -88,7 +97,7 @@ void held_clear(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], const uint8
     if (held(b, id, member)) {
         struct key k = key_held(member, id);
         row_delete(b, TMX_T_HELD, key_bytes(&k));
-        b->n_held--;
+        held_count(b, member, -1);
     }
 }
 
@@ -127,6 +136,17 @@ void holds_recover(struct tmx_broker *b)
     memset(key, 0, sizeof(key));
     size = 1;
     while (next_row(b, TMX_T_HELD, key, &size)) {
-        b->n_held++;
+        held_count(b, key, 1);
+    }
+}
+
+void holds_member(struct tmx_broker *b, struct peer *p)
+{
+    uint8_t key[TMX_MEMBER_KEY + TMX_ID_SIZE + 1];
+    size_t size = TMX_MEMBER_KEY;
+    memcpy(key, p->key, TMX_MEMBER_KEY);
+    p->n_held = 0;
+    while (b->n_held > 0 && next_row(b, TMX_T_HELD, key, &size) && memcmp(key, p->key, TMX_MEMBER_KEY) == 0) {
+        p->n_held++;
     }
 }

@@ -34,6 +34,7 @@ void members_sync(struct tmx_broker *b)
             memcpy(p->key, key, sizeof(p->key));
             p->refusals = TMX_REFUSALS_BURST;
             ages_member(b, p);
+            holds_member(b, p);
             struct key k = key_member(key);
             struct tmx_bytes value;
             if (row_get(b, TMX_T_FEED_ACK, key_bytes(&k), &value)) {

@@ -117,7 +117,7 @@ uint64_t tmx_broker_prekeys_until(struct tmx_broker *b, struct tmx_bytes member)
     k = key_u64(value_u64(tmx_bytes_slice(value, 8, 8)));
     tmx_arena_reset(&b->scratch);
     if (!row_get(b, TMX_T_LOG, key_bytes(&k), &value) || tmx_entry_parse(value, &b->scratch, &e) != TMX_CODE_OK ||
-        tmx_prekeys_parse(tmx_pb(e->body), &b->scratch, &set) != TMX_CODE_OK || set->n_keys == 0) {
+        tmx_prekeys_read(tmx_pb(e->body), &b->scratch, &set) != TMX_CODE_OK || set->n_keys == 0) {
         return 0;
     }
     return set->keys[set->n_keys - 1]->until_ms;   /* they ascend (KEY-1) */
@@ -141,6 +141,7 @@ int tmx_broker_link(struct tmx_broker *b, struct tmx_bytes member, struct tmx_br
             v.last_code = p->last_code;
             destination_read(b, key, &v.destination);
             v.oldest_ms = oldest_ms(b, key);
+            v.held = p->n_held;
             bool flying = p->up && p->n_flights > 0 && p->next_retry_ms != UINT64_MAX;
             v.next_retry_ms = !flying ? 0 : p->next_retry_ms > b->now_ms ? p->next_retry_ms - b->now_ms : 1;
         }

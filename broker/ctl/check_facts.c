@@ -62,6 +62,10 @@ static void backlog(const json_t *s, const struct check_limits *limits, struct v
     if (lacks(v, s, "destinations")) {
         return;
     }
+    if (json_object_get(s, "counted_percent") != NULL && json_object_get(s, "link") != NULL) {
+        say(v, EXIT_UNKNOWN, "this node has just started and counts what is open: %s %%", number_of(s, "counted_percent"));
+        return;
+    }
     json_array_foreach(rows, i, row)
     {
         uint64_t age = u64_of(row, "oldest_ms");

@@ -135,6 +135,14 @@ static void show_expiries(const json_t *s)
     }
 }
 
+/* Neither who is late nor how old what waits is, is known before: nobody should take its absence for good news. */
+static void show_counted(const json_t *s)
+{
+    if (json_object_get(s, "counted_percent") != NULL) {
+        show_wrapped("ages", "not known yet: after the start %s %% of what is queued are counted", number_of(s, "counted_percent"));
+    }
+}
+
 static void show_parts(const json_t *s)
 {
     const json_t *inbox = json_object_get(s, "inbox");
@@ -147,6 +155,7 @@ static void show_parts(const json_t *s)
         show_wrapped("inbox", "%s offered, %s leased, %s held", number_of(inbox, "offered"), number_of(inbox, "leased"),
                      number_of(inbox, "held"));
     }
+    show_counted(s);
 }
 
 /* "since start: 12 accepted, 3 refused …", wrapped. */

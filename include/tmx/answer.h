@@ -27,6 +27,8 @@ void tmx_answer_key_problem(json_t *problems, const char *folder, const char *na
 void tmx_answer_key(json_t *object, const char *folder, const char *name);
 /* At the pace of the last quarter of an hour the spool is full within a day. */
 void tmx_answer_spool_problem(json_t *problems, struct tmx_spool *spool, const struct tmx_series *s);
+/* How much of what was queued at the start is counted by its age: a status says so until it is all. */
+void tmx_answer_counted(json_t *status, unsigned percent);
 /* {"ages": [], "late"}, added to an object. */
 void tmx_answer_ages(json_t *object, const struct tmx_ages_view *ages);
 /* What status begins with; takes the reference of `problems`. The rest is added to it. */
@@ -42,7 +44,9 @@ const char *tmx_answer_health(const json_t *problems); /* "ok", "warning", "crit
 void tmx_answer_cosigned(json_t *log, unsigned witnesses, uint64_t size, const struct tmx_quorum *quorum, uint64_t wall_ms);
 json_t *tmx_answer_log(struct tmx_bytes checkpoint);
 json_t *tmx_answer_spool(struct tmx_spool *spool);   /* of tmx_spool_lmdb_open; "turns" were ever committed */
-json_t *tmx_answer_directory(const struct tmx_directory *directory);
+json_t *tmx_answer_directory(const struct tmx_directory *directory, const char *authority);
+/* Which keys a container is sealed to; `front`: its first bytes, empty when it is not kept. */
+json_t *tmx_answer_slots(const char *id, struct tmx_bytes front);
 const char *tmx_answer_member_status(Tmx__MemberStatus status);
 
 /* What the numbers of a daemon's samples are called. */

@@ -31,13 +31,14 @@
  *                    "destinations": [{"member", "status"?: as in peers, "link"? (broker): "up" | "down" | "never", "queued",
  *                                      "queued_bytes"?, "oldest_ms"?, "in_flight"?, "last_error"?, "last_seen_ms"?,
  *                                      "ages"?: [how many wait under 1 min, 5 min, 20 min, 1 h, 4 h, 24 h, longer], "late"?: how many
- *                                      of them longer than "late_after_ms" (to 15 s; not known for some seconds after a start with a
- *                                      long queue), "next_retry_ms"?: until something in flight is sent again,
+ *                                      of them longer than "late_after_ms" (to 15 s; neither is known while
+ *                                      "counted_percent" is there), "next_retry_ms"?: until something in flight is sent again,
  *                                      "open"? (node): deliveries to it that have not arrived, which are what "ages", "late" and
  *                                      "oldest_ms" (there a day at the most) are of}],
  *                    "keys"?: {"prekeys_until_at_ms"?, "prekeys_of"?, "unreadable"?: path of a private key}: of the active member whose dated
  *                                                            prekeys end first; of a node its own
  *                    "late_after_ms"?: the configured target,
+ *                    "counted_percent"?: after a start, how much of what was queued is counted by its age, until all of it is
  *                    "inbox"? (node): {"offered", "leased", "held"},
  *                    "stops", "proposals" (broker): as `operations` and `proposals` show them; "holds" (broker): {MEMBER: how many},
  *                    "counters": {NAME: NUMBER since the start, ...},
@@ -68,6 +69,8 @@
  *   evidence ID     {"authority": the file with the pinned keys, as configured, "payload": the entries of the log about the message with
  *                   their proofs, as an evidence bundle (proto/README.md) without container}: a node's as it keeps them, the broker's
  *                   up to its newest head; no larger than an answer may be
+ *   slots ID        which prekeys the container of a message is sealed to: {"id", "keys": [16 hexadecimal digits each, as a slot names
+ *                   it]}; code not-kept where it is not here any more. A node's: sent or received
  *   trace [FROM]    {"next": FROM of the question that goes on, "events": [{"index", "at_ms", "what", "id"?, "type"?, "from"?, "to"?: [MEMBER,
  *                   ...], "code"?}]}: of a broker the entries of its log from that index on, of a node its events behind that cursor; at
  *                   most TMX_CONTROL_TRACE_ROWS. Without FROM: none, and where the newest ends. "what" is accepted, arrived, delivered,
@@ -81,7 +84,7 @@
  *                    "looked": [{"code", "member"?, "evidence"}]}: what else was looked at, and is not the cause
  *                   A note is what it waits for when nothing is wrong. Codes: tmxctl(8)
  *   directory show  {"serial", "federation", "issued_at_ms", "expires_at_ms",
- *                    "members": [{"member", "name", "status"}]}
+ *                    "members": [{"member", "name", "status"}], "authority": the file with the pinned keys, as configured}
  *   directory install, with the file attached                             {"installed": true, "serial"}
  *   misbehaviour    (node) the newest of what did not fit the log: {"file": where it is, "written": it is there, "came_at_ms",
  *                   "text": the file (tmx/misbehaviour.h)}

@@ -92,7 +92,8 @@
 #define TMX_OPERATION_FRESH_MS 300000u /* a request counts so long before and after its time (protocol) */
 #define TMX_PROPOSAL_MS 86400000u      /* in which another operator may approve (protocol) */
 #define TMX_PROPOSALS_MAX 32u          /* open at a time */
-#define TMX_SELECT_ROWS 4096u          /* of the queue, looked at for one answer */
+#define TMX_SELECT_ROWS 4096u          /* of the queue, passed over for one answer … */
+#define TMX_SELECT_READ 16u            /* … where one whose header is read counts as so many */
 
 /* unpacking */
 #define TMX_CODEC_FIELDS_MAX 65536u   /* fields of one message, nested ones included */

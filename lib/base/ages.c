@@ -84,10 +84,13 @@ void tmx_ages_look(const struct tmx_ages *a, uint64_t now_ms, uint64_t late_ms, 
     uint64_t now = now_ms / TMX_AGES_STEP_MS;
     for (uint64_t i = 0; a->steps != NULL && i < TMX_AGES_STEPS && i <= a->newest; i++) {
         uint64_t step = a->newest - i, count = a->steps[step % TMX_AGES_STEPS];
+        if (count == 0) {
+            continue;   /* most of them */
+        }
         uint64_t age_ms = now > step ? (now - step) * TMX_AGES_STEP_MS : 0;
         v.buckets[bucket_of(age_ms)] += count;
         v.late += age_ms > late_ms ? count : 0;
-        v.oldest_ms = count > 0 ? age_ms : v.oldest_ms;
+        v.oldest_ms = age_ms;
     }
     v.oldest_ms = a->older > 0 ? (uint64_t)TMX_AGES_STEPS * TMX_AGES_STEP_MS : v.oldest_ms;
     v.buckets[TMX_AGES_BUCKETS - 1] += a->older;

@@ -136,21 +136,30 @@ static bool prekeys_valid(const Tmx__PrekeySet *s)
     return true;
 }
 
-unsigned tmx_prekeys_parse(struct tmx_bytes body, struct tmx_arena *arena, Tmx__PrekeySet **ret_set)
+unsigned tmx_prekeys_read(struct tmx_bytes body, struct tmx_arena *arena, Tmx__PrekeySet **ret_set)
 {
     Tmx__PrekeySet *s = NULL;
     unsigned code = rule_unpack(&tmx__prekey_set__descriptor, body, TMX_HEADER_MAX, arena, &s);
-    if (code != TMX_CODE_OK) {
-        return code;
+    if (code == TMX_CODE_OK && s->kind != TMX__KIND__KIND_PREKEY_SET) {
+        code = TMX_CODE_MALFORMED;
     }
-    if (s->kind != TMX__KIND__KIND_PREKEY_SET) {
-        return TMX_CODE_MALFORMED;
+    if (code == TMX_CODE_OK) {
+        *ret_set = s;
     }
-    if (!prekeys_valid(s)) {
-        return TMX_CODE_BAD_PREKEYS;
+    return code;
+}
+
+unsigned tmx_prekeys_parse(struct tmx_bytes body, struct tmx_arena *arena, Tmx__PrekeySet **ret_set)
+{
+    Tmx__PrekeySet *s = NULL;
+    unsigned code = tmx_prekeys_read(body, arena, &s);
+    if (code == TMX_CODE_OK && !prekeys_valid(s)) {
+        code = TMX_CODE_BAD_PREKEYS;
     }
-    *ret_set = s;
-    return TMX_CODE_OK;
+    if (code == TMX_CODE_OK) {
+        *ret_set = s;
+    }
+    return code;
 }
 
 unsigned tmx_body_kind(struct tmx_bytes body)

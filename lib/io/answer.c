@@ -10,6 +10,7 @@
 #include <tmx/envelope.h>
 #include <tmx/log.h>
 #include <tmx/note.h>
+#include <tmx/seal.h>
 #include <tmx/startup.h>
 #include <tmx/text.h>
 
@@ -99,6 +100,13 @@ void tmx_answer_ages(json_t *object, const struct tmx_ages_view *ages)
     }
     json_object_set_new(object, "ages", list);
     json_object_set_new(object, "late", json_integer((json_int_t)ages->late));
+}
+
+void tmx_answer_counted(json_t *status, unsigned percent)
+{
+    if (percent < 100) {
+        json_object_set_new(status, "counted_percent", json_integer(percent));
+    }
 }
 
 void tmx_answer_marker_problem(json_t *problems, bool unwritten)
@@ -193,7 +201,22 @@ const char *tmx_answer_member_status(Tmx__MemberStatus status)
     }
 }
 
-json_t *tmx_answer_directory(const struct tmx_directory *directory)
+json_t *tmx_answer_slots(const char *id, struct tmx_bytes front)
+{
+    struct tmx_seal_outside outside;
+    if (!tmx_seal_parse(front, &outside)) {
+        return tmx_answer_refusal("not-kept", "its container is not here, or not any more");
+    }
+    json_t *keys = json_array();
+    for (size_t i = 0; i < outside.n_slots; i++) {
+        char text[17];
+        tmx_hex(TMX_BYTES(outside.slots + i * TMX_SEAL_SLOT, 8), text);
+        json_array_append_new(keys, json_string(text));
+    }
+    return json_pack("{ss so}", "id", id, "keys", keys);
+}
+
+json_t *tmx_answer_directory(const struct tmx_directory *directory, const char *authority)
 {
     const Tmx__Directory *pb = tmx_directory_pb(directory);
     json_t *list = json_array();
@@ -203,10 +226,10 @@ json_t *tmx_answer_directory(const struct tmx_directory *directory)
                                               tmx_answer_text(tmx_pb(m->name)), "status",
                                               tmx_answer_member_status(m->status)));
     }
-    return json_pack("{sI so sI sI so so}", "serial", (json_int_t)pb->serial, "federation",
+    return json_pack("{sI so sI sI so so ss*}", "serial", (json_int_t)pb->serial, "federation",
                      tmx_answer_text(tmx_pb(pb->federation)), "issued_at_ms", (json_int_t)pb->issued_ms,
                      "expires_at_ms", (json_int_t)pb->expires_ms, "members", list, "catalogue",
-                     tmx_answer_text(tmx_pb(pb->catalogue_version)));
+                     tmx_answer_text(tmx_pb(pb->catalogue_version)), "authority", authority);
 }
 
 void tmx_install_ask(struct tmx_install *in, struct tmx_control *c, const struct tmx_control_request *r)

@@ -187,6 +187,7 @@ json_t *control_status(struct daemon *d)
     json_object_set_new(status, "spool", tmx_answer_spool(d->spool));
     json_object_set_new(status, "link", link_of(d, &v));
     json_object_set_new(status, "destinations", members(d, false));
+    tmx_answer_counted(status, tmx_node_ages_percent(d->node));
     json_object_set_new(status, "inbox", inbox_of(&v));
     json_t *keys = json_pack("{sI ss}", "prekeys_until_at_ms", (json_int_t)v.prekeys_until_ms, "prekeys_of", d->settings.member);
     tmx_answer_key(keys, d->settings.keys, "signing.key");
@@ -273,11 +274,14 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r)
     if (strcmp(w[0], "queue") == 0 && r->n_words == 1) {
         return json_pack("{so}", "queues", members(d, false));
     }
+    if (strcmp(w[0], "slots") == 0 && r->n_words == 2) {
+        return control_slots(d, w[1]);
+    }
     if (strcmp(w[0], "why") == 0 && r->n_words == 2) {
         return control_why(d, w[1]);
     }
     if (strcmp(w[0], "directory") == 0 && r->n_words == 2 && strcmp(w[1], "show") == 0) {
-        return tmx_answer_directory(tmx_node_directory(d->node));
+        return tmx_answer_directory(tmx_node_directory(d->node), d->settings.authority);
     }
     if (strcmp(w[0], "misbehaviour") == 0 && r->n_words == 1) {
         return misbehaviour(d);

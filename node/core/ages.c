@@ -67,6 +67,7 @@ static void begin(struct tmx_node *n)
 {
     n->ages.begun = true;
     n->ages.from_order = n->state.order;
+    n->ages.open = n->state.open;
     n->ages.cursor.data[0] = TMX_INDEX_OPEN;
     n->ages.cursor.size = 1;
 }
@@ -90,7 +91,9 @@ void node_ages_run(struct tmx_node *n)
         }
         direction = key.data[1 + sizeof(id)];
         n->ages.cursor = node_key_after(key);
-        if (direction == TMX_DIRECTION_SENT && node_out_read(n, id, &row) && row.order <= n->ages.from_order) {
+        bool sent = direction == TMX_DIRECTION_SENT && node_out_read(n, id, &row);
+        n->ages.open_read += sent ? row.n : 1;
+        if (sent && row.order <= n->ages.from_order) {
             count(n, &row);
         }
     }
@@ -110,4 +113,10 @@ bool tmx_node_ages(struct tmx_node *n, struct tmx_bytes member, struct tmx_ages_
     }
     tmx_ages_look(&d->ages, n->wall_ms, n->config.late_ms, ret_view);
     return true;
+}
+
+unsigned tmx_node_ages_percent(const struct tmx_node *n)
+{
+    uint64_t percent = n->ages.open_read * 100 / (n->ages.open + 1);
+    return n->ages.read ? 100 : percent < 99 ? (unsigned)percent : 99;
 }

@@ -228,6 +228,7 @@ struct tmx_node {
         bool begun, read;                  /* of what the process found, all is counted */
         uint64_t from_order;               /* later submissions are of this process */
         struct node_key cursor;            /* open ones below it are counted */
+        uint64_t open, open_read;          /* deliveries of open messages, when it began; of those that were read */
     } ages;
     int directory_result;
     unsigned probe_code;                   /* of the last PROBE event of the turn */

@@ -146,3 +146,9 @@ uint64_t tmx_node_events(struct tmx_node *n, uint64_t after, unsigned max, tmx_n
     }
     return cursor;
 }
+
+bool tmx_node_container_front(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_bytes *ret_front)
+{
+    struct node_key k = node_key_id_u32(id, 0);
+    return node_get(n, TMX_NT_OUT_CONTAINER, node_kb(&k), ret_front) || node_get(n, TMX_NT_IN_CONTAINER, node_kb(&k), ret_front);
+}

@@ -215,6 +215,12 @@ int tmx_node_peer(struct tmx_node *n, struct tmx_bytes member, struct tmx_node_p
 /* How old what was submitted for a member is that has not arrived there. False: it is not known, as while this node reads the log
  * again, and for some turns after a start with many. */
 bool tmx_node_ages(struct tmx_node *n, struct tmx_bytes member, struct tmx_ages_view *ret_view) TMX_MUST_CHECK;
+/* How much of what was open when the process began is counted by its age, in percent; 100: all of it. */
+unsigned tmx_node_ages_percent(const struct tmx_node *n);
+
+/* The first bytes of a message's container, with all its slots, as long as it is kept; sent or received. Valid until the next call.
+ * False: it is not. */
+bool tmx_node_container_front(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_bytes *ret_front) TMX_MUST_CHECK;
 
 /* One message, closely; between turns. False: there is none under that id in either direction. */
 struct tmx_node_look {

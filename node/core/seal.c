@@ -49,7 +49,7 @@ static bool dated_key(struct tmx_node *n, struct node_destination *d)
     struct tmx_bytes value, copy;
     Tmx__PrekeySet *set;
     if (!node_get(n, TMX_NT_PREKEYS, node_kb(&k), &value) || !tmx_arena_copy(&n->scratch, value, &copy) ||
-        tmx_prekeys_parse(tmx_bytes_slice(copy, 8, copy.size - 8), &n->scratch, &set) != TMX_CODE_OK) {
+        tmx_prekeys_read(tmx_bytes_slice(copy, 8, copy.size - 8), &n->scratch, &set) != TMX_CODE_OK) {
         return false;
     }
     for (size_t i = 0; i < set->n_keys; i++) {

@@ -70,7 +70,7 @@ int tmx_node_peer(struct tmx_node *n, struct tmx_bytes member, struct tmx_node_p
     v.last_seq = node_get(n, TMX_NT_OUT_PAIR, node_kb(&k), &value) ? node_u64(value) : 0;
     tmx_arena_reset(&n->scratch);
     if (node_get(n, TMX_NT_PREKEYS, node_kb(&k), &value) && tmx_arena_copy(&n->scratch, value, &copy) &&
-        tmx_prekeys_parse(tmx_bytes_slice(copy, 8, copy.size - 8), &n->scratch, &set) == TMX_CODE_OK) {
+        tmx_prekeys_read(tmx_bytes_slice(copy, 8, copy.size - 8), &n->scratch, &set) == TMX_CODE_OK) {
         v.prekeys_serial = set->set_serial;
         for (size_t i = 0; i < set->n_keys; i++) {
             const Tmx__Prekey *p = set->keys[i];

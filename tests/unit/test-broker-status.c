@@ -158,11 +158,14 @@ static void test_ages_are_read_in_slices(void **state)
     for (uint64_t left = 1; left <= 2; left++) {
         restart(w);
         assert_false(ages_known(w, IT));
+        assert_int_equal(tmx_broker_ages_percent(w->broker), 0);
         hello(w, IT);
         assert_false(ages_known(w, IT));   /* 512 rows of 600 are */
+        assert_int_equal(tmx_broker_ages_percent(w->broker), 85);
         report(w, IT, &IT->received[left == 1 ? 0 : n - 1], TMX__OUTCOME__OUTCOME_COA, 0);
         assert_int_equal(ages_of(w, IT).buckets[1], 200 - left);
         assert_int_equal(ages_of(w, CH).buckets[1], 200);
+        assert_int_equal(tmx_broker_ages_percent(w->broker), 100);
     }
     restart(w);   /* what comes meanwhile is not counted again when the reading comes to it */
     hello(w, DE);

@@ -326,6 +326,15 @@ static void test_prekeys(void **state)
     PREKEYS(TMX_CODE_BAD_PREKEYS, t.key[1].from_ms = 0);
     PREKEYS(TMX_CODE_BAD_PREKEYS, t.key[2].from_ms = 50; t.key[2].until_ms = 400);
     PREKEYS(TMX_CODE_BAD_PREKEYS, t.key[1].until_ms = t.key[1].from_ms);
+    /* Of one that was kept the keys are not tried again. */
+    static uint8_t buffer[8192];
+    Tmx__PrekeySet *kept = NULL;
+    prekeys_init(&t);
+    memset(t.bytes[1], 0, 32);
+    assert_int_equal(tmx_prekeys_read(packed(&t.s, buffer, sizeof(buffer)), &arena, &kept), TMX_CODE_OK);
+    assert_int_equal(kept->n_keys, 3);
+    t.s.kind = TMX__KIND__KIND_HEADER;
+    assert_int_equal(tmx_prekeys_read(packed(&t.s, buffer, sizeof(buffer)), &arena, &kept), TMX_CODE_MALFORMED);
 }
 
 struct entry {

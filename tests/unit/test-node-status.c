@@ -101,11 +101,13 @@ static void test_ages_are_read_in_slices(void **state)
     node_restart(w);
     struct tmx_ages_view v;
     assert_false(tmx_node_ages(w->node, TMX_LIT("CH"), &v));
+    assert_int_equal(tmx_node_ages_percent(w->node), 0);
     tick(w, 7 * 86400000ull + 1000);   /* all of them expire while 256 are read */
     for (unsigned i = 0; i < 8; i++) {
         tick(w, 1);
     }
     assert_int_equal(ages_of(w, "CH").buckets[0] + ages_of(w, "CH").late, 0);
+    assert_int_equal(tmx_node_ages_percent(w->node), 100);
 }
 
 int main(void)
