@@ -25,8 +25,8 @@ static const char doc[] =
     "  doctor     look at the configuration and the host, and say what to do\n"
     "  run        serve, in the foreground (the default)\n"
     "\n"
-    "Exit status: 0 stopped in good order, 1 failed, 64 usage, 74 storage error (do not\n"
-    "restart by itself), 78 configuration.\n";
+    "Exit status: 0 stopped in good order, 1 failed, 64 usage, 74 storage error (do\n"
+    "not restart by itself), 78 configuration.";
 
 enum { OPT_CHECK = 256, OPT_CHECK_ALL, OPT_SHOW, OPT_PRINT, OPT_CHECKPOINT, OPT_ARCHIVE, OPT_UNCOSIGNED, OPT_SPOOL, OPT_RUN, OPT_JSON };
 

@@ -19,12 +19,12 @@ static const char doc[] =
     "The node of one member: seals and signs its messages, keeps and hands over what it receives.\v"
     "Commands:\n"
     "  init       create the spool of a new node\n"
-    "  restore    take up an older copy of the spool, or begin an empty one after a loss\n"
+    "  restore    take up an older copy of the spool, or an empty one after a loss\n"
     "  doctor     look at the configuration and the host, and say what to do\n"
     "  run        serve, in the foreground (the default)\n"
     "\n"
-    "Exit status: 0 stopped in good order, 1 failed, 64 usage, 74 storage error (do not\n"
-    "restart by itself), 78 configuration.\n";
+    "Exit status: 0 stopped in good order, 1 failed, 64 usage, 74 storage error (do\n"
+    "not restart by itself), 78 configuration.";
 
 enum { OPT_CHECK = 256, OPT_CHECK_ALL, OPT_SHOW, OPT_PRINT, OPT_JSON };
 

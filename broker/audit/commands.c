@@ -145,29 +145,9 @@ int tmx_audit_complain(const char *why)
 
 int tmx_audit_open(const struct arguments *a, struct tmx_history *ret_history)
 {
-    struct tmx_authority authority;
     char why[HISTORY_WHY_MAX];
-    const char *what;
-    int r = tmx_audit_authority(a->authority, &authority, &what);
 
-    if (r < 0) {
-        return tmx_audit_complain(what);
-    }
-    r = tmx_history_open(a->operands[0], &authority, ret_history, why);
-    if (r < 0) {
-        return tmx_audit_complain(why);
-    }
-    if (ret_history->directories == NULL) {
-        snprintf(why, sizeof why, "%s: a checkpoint alone holds no entry: name the export", ret_history->path);
-        r = -EINVAL;
-    } else {
-        r = tmx_history_verify_head(ret_history, ret_history->directories, why);
-    }
-    if (r < 0) {
-        tmx_history_close(ret_history);
-        return tmx_audit_complain(why);
-    }
-    return EXIT_OK;
+    return tmx_history_open_export(a->operands[0], a->authority, ret_history, why) < 0 ? tmx_audit_complain(why) : EXIT_OK;
 }
 
 int tmx_run_prove(const struct arguments *a)

@@ -40,7 +40,8 @@
 #define OPTION_TSA (UINT64_C(1) << 18)
 #define OPTION_DIRECTORY (UINT64_C(1) << 19)
 #define OPTION_BEFORE (UINT64_C(1) << 20)
-#define OPTION_INDEX (UINT64_C(1) << 21) /* --from or --to was one: no option of its own */
+#define OPTION_ASK (UINT64_C(1) << 21)
+#define OPTION_INDEX (UINT64_C(1) << 22) /* --from or --to was one: no option of its own */
 
 struct arguments {
     const struct command *command;
@@ -55,6 +56,7 @@ struct arguments {
     const char *container;
     const char *payload_out;
     const char *since;     /* an earlier export; or NULL */
+    const char *ask;       /* control socket of who may still have containers; or NULL */
     const char *directory; /* signed, of a proof of misbehaviour; NULL: beside it */
     const char *sign;      /* key file; or NULL */
     const char *signed_by; /* file of a public key; or NULL */
@@ -92,8 +94,6 @@ int tmx_audit_update(const struct arguments *a);
 int tmx_audit_sign_key(const struct arguments *a, struct tmx_signify_key *key, const struct tmx_signify_key **ret_key);
 /* To the file, or without one (NULL) to standard output. EXIT_OK, or complains. */
 int tmx_audit_write_out(const char *path, struct tmx_bytes data);
-/* A line, when it is pruned: from where on it speaks. */
-void tmx_audit_say_pruned(const struct tmx_history *h, FILE *out);
 /* Prints a document and ends it. */
 int tmx_audit_print_json(json_t *document);
 /* The readable log of the export. */

@@ -25,7 +25,7 @@ int tmx_audit_list(const struct arguments *a)
     if (r != EXIT_OK) {
         return r;
     }
-    tmx_audit_say_pruned(&h, stderr);
+    tmx_history_say_pruned(&h, stderr);
     r = tmx_readable(&h, &a->filter, a->format, stdout, why);
     r = r < 0 ? tmx_audit_complain(why) : written(0);
     tmx_history_close(&h);
@@ -39,7 +39,7 @@ static void print_gaps(const struct tmx_history *h, const struct tmx_gaps *g)
     const struct tmx_gap_pair *first = NULL;
 
     printf("log         %s, %" PRIu64 " entries\n", h->head.origin, h->head.size);
-    tmx_audit_say_pruned(h, stdout);
+    tmx_history_say_pruned(h, stdout);
     printf("\n");
     printf("%-8s %-9s %9s %9s %9s %9s %9s %9s %9s %9s\n", "SENDER", "RECIPIENT", "FIRST", "LAST", "ACCEPTED", "REJECTED",
            "EXPIRED", "EXCEPTION", "MISSING", "REPEATED");
@@ -125,7 +125,7 @@ static int print_delivery(void *ctx, enum tmx_fate fate, const struct tmx_audit_
 static void print_reconciliation(const struct tmx_history *h, const struct tmx_reconciliation *r)
 {
     printf("log         %s, %" PRIu64 " entries\n", h->head.origin, h->head.size);
-    tmx_audit_say_pruned(h, stdout);
+    tmx_history_say_pruned(h, stdout);
     printf("\n");
     printf("%-8s %-9s %-16s %9s %9s %9s %9s %9s %9s %9s\n", "SENDER", "RECIPIENT", "TYPE", "ACCEPTED", "DELIVERED",
            "REFUSED", "EXPIRED", "EXCEPTION", "OPEN", "(ARRIVED)");
@@ -175,7 +175,7 @@ int tmx_run_reconcile(const struct arguments *a)
         return r;
     }
     if (list) {
-        tmx_audit_say_pruned(&h, stderr);
+        tmx_history_say_pruned(&h, stderr);
         tmx_readable_heading(a->format, stdout);
     }
     r = tmx_reconcile(&h, a->operands[1], a->operands[2], a->filter.from_ms, a->filter.to_ms,

@@ -46,13 +46,3 @@ int tmx_run_prune(const struct arguments *a)
     sodium_memzero(&key, sizeof key);
     return r;
 }
-
-void tmx_audit_say_pruned(const struct tmx_history *h, FILE *out)
-{
-    char since[TMX_TIME_TEXT_SIZE];
-
-    if (h->pruned > 0) {
-        tmx_time_text(h->kept_ms, since);
-        fprintf(out, "pruned      %s has no entries before %" PRIu64 ", of %s\n", h->path, h->pruned, since);
-    }
-}

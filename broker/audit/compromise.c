@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tmx/text.h>
+
 #include "compromise.h"
 #include "export_dir.h"
 
@@ -26,9 +28,14 @@ struct walk {
 const char *tmx_touch_name(enum tmx_touch touch)
 {
     static const char *const names[] = { "signed message", "signed report", "signed prekeys", "signed refused",
-                                         "maybe sealed",   "maybe carried", "cosigned head" };
+                                         "sealed",         "maybe sealed",   "maybe carried", "cosigned head" };
 
     return names[touch];
+}
+
+bool tmx_compromise_place(const char *text, uint64_t *ret_index, uint64_t *ret_ms)
+{
+    return tmx_parse_u64(tmx_bytes_str(text), UINT64_MAX, ret_index) || tmx_parse_time(tmx_bytes_str(text), ret_ms);
 }
 
 static bool in_range(const struct tmx_compromise *c, uint64_t index, uint64_t time_ms)
@@ -93,6 +100,17 @@ static int on_signing(struct walk *w, const struct tmx_audit_line *l, bool range
     return r;
 }
 
+/* It was sealed to one of the owner's keys while this was one of them; who has the container knows which. */
+static int maybe_sealed(struct walk *w, const struct tmx_audit_line *l)
+{
+    const int named = w->c->ask != NULL && l->has_message ? w->c->ask(w->c->ask_ctx, l->message_id, w->s->id) : -ENOENT;
+
+    if (named < 0 && named != -ENOENT) {
+        return named;
+    }
+    return named == 0 ? 0 : touch(w, named > 0 ? TOUCH_OPENED : TOUCH_SEALED, l);
+}
+
 /* Messages to the owner. */
 static int on_prekey(struct walk *w, const struct tmx_audit_line *l, bool range)
 {
@@ -103,7 +121,7 @@ static int on_prekey(struct walk *w, const struct tmx_audit_line *l, bool range)
         widen(w, l->prekeys_from_ms, l->prekeys_until_ms);
     }
     sealed = w->s->use == KEY_USE_PREKEY ? in_window(w, l->time_ms, PREKEY_GRACE_MS) : !in_window(w, l->time_ms, 0);
-    return range && sealed && is_sent_to(l, w->s->owner) ? touch(w, TOUCH_SEALED, l) : 0;
+    return range && sealed && is_sent_to(l, w->s->owner) ? maybe_sealed(w, l) : 0;
 }
 
 static int on_line(void *ctx, const struct tmx_audit_line *l)

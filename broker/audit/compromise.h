@@ -3,7 +3,8 @@
  * to it or come over it. Streams: memory does not grow with the log.
  *
  * The log holds neither containers nor connections: which prekey a container is sealed to, and under which transport key a
- * message came, are bounded by time and member, and called "maybe".
+ * message came, are bounded by time and member, and called "maybe". A daemon that still has the container says which prekeys it
+ * is sealed to: then the message is called "sealed", or was not touched.
  */
 #pragma once
 
@@ -30,20 +31,30 @@ const char *tmx_key_use_name(enum tmx_key_use use); /* "signing", "witness" … 
 int tmx_suspect_find(struct tmx_history *h, const char *text, struct tmx_suspect *ret_suspect, char ret_why[HISTORY_WHY_MAX])
     TMX_MUST_CHECK;
 
-enum tmx_touch { TOUCH_MESSAGE, TOUCH_REPORT, TOUCH_PREKEYS, TOUCH_REFUSED, TOUCH_SEALED, TOUCH_CARRIED, TOUCH_HEAD };
-#define TOUCHES 7u
-const char *tmx_touch_name(enum tmx_touch touch); /* "signed message" …, "maybe sealed" */
+enum tmx_touch { TOUCH_MESSAGE, TOUCH_REPORT, TOUCH_PREKEYS, TOUCH_REFUSED, TOUCH_OPENED, TOUCH_SEALED, TOUCH_CARRIED, TOUCH_HEAD };
+#define TOUCHES 8u
+const char *tmx_touch_name(enum tmx_touch touch); /* "signed message" …, "sealed", "maybe sealed" */
+
+/* Whether the container of a message is sealed to the key of that id: 1, 0; -ENOENT: it is not kept any more. Others end the walk. */
+typedef int tmx_compromise_ask_fn(void *ctx, const uint8_t message_id[TMX_ID_SIZE], const char *key_id);
+/* Asks the daemon whose control socket ctx is, a char *. compromise_ask.c, which is in no library. */
+tmx_compromise_ask_fn tmx_compromise_ask;
 
 struct tmx_compromise {
     uint64_t from_index; /* in */
     uint64_t to_index;   /* in: before this */
     uint64_t from_ms;    /* in; 0: not by time */
     uint64_t to_ms;      /* in; 0 */
+    tmx_compromise_ask_fn *ask; /* in: who may have containers; NULL: nobody is asked */
+    void *ask_ctx;
     uint64_t entries[TOUCHES]; /* out: how many entries of the log, or heads */
     bool touched;
     uint64_t first; /* out: the first and the last entry */
     uint64_t last;
 };
+
+/* An index, or a time; false: neither. What is not given stays 0. */
+bool tmx_compromise_place(const char *text, uint64_t *ret_index, uint64_t *ret_ms) TMX_MUST_CHECK;
 
 /* Negative ends the walk and is returned. A head is a line of kind "head": `index` is its size. */
 typedef int tmx_compromise_fn(void *ctx, enum tmx_touch touch, const struct tmx_audit_line *line);

@@ -2,6 +2,7 @@
  * Reading what proofs are made of.
  */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include <tmx/code.h>
 #include <tmx/envelope.h>
+#include <tmx/text.h>
 #include <tmx/tree.h>
 
 #include "entries.h"
@@ -190,4 +192,40 @@ bool tmx_history_fetch(void *ctx, unsigned level, uint64_t index, struct tmx_has
     }
     *ret_hash = part[0];
     return true;
+}
+
+int tmx_history_open_export(const char *path, const char *authority, struct tmx_history *ret_history, char ret_why[HISTORY_WHY_MAX])
+{
+    struct tmx_authority pinned;
+    const char *what;
+    int r = tmx_audit_authority(authority, &pinned, &what);
+
+    if (r < 0) {
+        snprintf(ret_why, HISTORY_WHY_MAX, "%s", what);
+        return r;
+    }
+    r = tmx_history_open(path, &pinned, ret_history, ret_why);
+    if (r < 0) {
+        return r;
+    }
+    if (ret_history->directories == NULL) {
+        snprintf(ret_why, HISTORY_WHY_MAX, "%s: a checkpoint alone holds no entry: name the export", path);
+        r = -EINVAL;
+    } else {
+        r = tmx_history_verify_head(ret_history, ret_history->directories, ret_why);
+    }
+    if (r < 0) {
+        tmx_history_close(ret_history);
+    }
+    return r;
+}
+
+void tmx_history_say_pruned(const struct tmx_history *h, FILE *out)
+{
+    char since[TMX_TIME_TEXT_SIZE];
+
+    if (h->pruned > 0) {
+        tmx_time_text(h->kept_ms, since);
+        fprintf(out, "pruned      %s has no entries before %" PRIu64 ", of %s\n", h->path, h->pruned, since);
+    }
 }

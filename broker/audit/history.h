@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdio.h>
+
 #include <tmx/directory.h>
 
 #include "directories.h"
@@ -26,6 +28,11 @@ struct tmx_history {
 /* Opens an export directory or a checkpoint file; the head is not verified yet. Negative errno; ret_why says what. */
 int tmx_history_open(const char *path, const struct tmx_authority *pinned, struct tmx_history *ret_history,
                      char ret_why[HISTORY_WHY_MAX]) TMX_MUST_CHECK;
+/* Opens an export and verifies its head, by the keys in a file of the authority's. The same. */
+int tmx_history_open_export(const char *path, const char *authority, struct tmx_history *ret_history, char ret_why[HISTORY_WHY_MAX])
+    TMX_MUST_CHECK;
+/* A line, when it is pruned: from where on it speaks. */
+void tmx_history_say_pruned(const struct tmx_history *h, FILE *out);
 void tmx_history_close(struct tmx_history *h); /* one that was zeroed and never opened is fine, too */
 /* Whether the log signed the head, by the keys of an export's directories. -EBADMSG. */
 int tmx_history_verify_head(const struct tmx_history *h, const struct tmx_audit_directories *keys,

@@ -10,6 +10,7 @@
 #include <tmx/text.h>
 
 #include "commands.h"
+#include "compromise.h"
 #include "crew.h"
 
 /* Found by libc by its name. */
@@ -19,7 +20,7 @@ static const char doc[] =
     "Exports the log of a broker, and checks an export offline, with public keys only.\v"
     "export asks a running broker over its control socket and writes a directory of tiles (c2sp.org/tlog-tiles). An "
     "earlier export of the same log, or one that was interrupted, is continued from where it ended; one that the broker now "
-    "contradicts is left as it is. With --since only what is new goes into DIR: cp -r lays it over the earlier export. SHA256 "
+    "contradicts is left as it is. With --since only what is new goes into DIR, to be copied over the earlier export. SHA256 "
     "lists the files; --sign signs the list, for signify -C.\n\n"
     "verify recomputes the tree from the entries, compares every tile, verifies the checkpoint, the directories and "
     "every signature, and replays the rules of the log (proto/README.md, LOG-6).\n\n"
@@ -45,6 +46,8 @@ static const char doc[] =
     "Exit status: 0 done, or everything holds; 1 it does not, or could not be done; 64 usage.";
 
 static const struct argp_option options[] = {
+    { "ask", OPTION_KEY(OPTION_ASK), "PATH", 0,
+      "ask the node or broker with this control socket which prekeys its containers are sealed to (compromise)", 0 },
     { "authority", OPTION_KEY(OPTION_AUTHORITY), "FILE", 0, "keys of the federation authority", 0 },
     { "before", OPTION_KEY(OPTION_BEFORE), "TIME|INDEX", 0, "take away bundles that end before this time, or this entry (prune)", 0 },
     { "container", OPTION_KEY(OPTION_CONTAINER), "FILE", 0, "the sealed container, when it came beside the bundle", 0 },
@@ -125,7 +128,7 @@ static const struct command commands[] = {
     { "compromise",
       { "the directory of the export", "the key or its id" },
       OPTION_AUTHORITY,
-      OPTION_AUTHORITY | OPTION_JSON | OPTION_FORMAT | OPTION_SOCKET | OPTION_SIGN | OPTIONS_TIME | OPTION_INDEX,
+      OPTION_AUTHORITY | OPTION_JSON | OPTION_FORMAT | OPTION_SOCKET | OPTION_ASK | OPTION_SIGN | OPTIONS_TIME | OPTION_INDEX,
       tmx_run_compromise },
     { "verify-evidence",
       { "the evidence bundle" },
@@ -241,14 +244,13 @@ static uint64_t take_time(const char *option, const char *arg, struct argp_state
     return ms;
 }
 
-/* The same of --from and --to: 0 where it is an index. */
-static uint64_t take_place(struct arguments *a, const char *option, const char *arg, uint64_t *index, struct argp_state *state)
+/* The same of --from and --to, which may be an index. */
+static void take_place(struct arguments *a, const char *option, const char *arg, uint64_t *index, uint64_t *ms, struct argp_state *state)
 {
-    if (tmx_parse_u64(tmx_bytes_str(arg), UINT64_MAX, index)) {
-        a->given |= OPTION_INDEX;
-        return 0;
+    if (!tmx_compromise_place(arg, index, ms)) {
+        (void)take_time(option, arg, state);   /* says what is wrong */
     }
-    return take_time(option, arg, state);
+    a->given |= *ms == 0 ? OPTION_INDEX : 0;
 }
 
 /* A number is an index, anything else a time. */
@@ -319,6 +321,9 @@ static void take_option(uint64_t option, struct arguments *a, char *arg, struct 
     case OPTION_SOCKET:
         a->socket = arg;
         break;
+    case OPTION_ASK:
+        a->ask = arg;
+        break;
     case OPTION_OUT:
         a->out = arg;
         break;
@@ -349,10 +354,10 @@ static void take_option(uint64_t option, struct arguments *a, char *arg, struct 
         }
         break;
     case OPTION_FROM:
-        a->filter.from_ms = take_place(a, "--from", arg, &a->from_index, state);
+        take_place(a, "--from", arg, &a->from_index, &a->filter.from_ms, state);
         break;
     case OPTION_TO:
-        a->filter.to_ms = take_place(a, "--to", arg, &a->to_index, state);
+        take_place(a, "--to", arg, &a->to_index, &a->filter.to_ms, state);
         break;
     case OPTION_HTML:
         a->html = arg;

@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tmx/help.h>
 #include <tmx/locale.h>
 #include <tmx/text.h>
 
 #include "authority.h"
 
 #define EXIT_USAGE 64
+#define HELP_COLUMN 24u
 
 /* Found by libc by its name. */
 __attribute__((visibility("default"))) const char *argp_program_version = "tmx-authority " TMX_VERSION;
@@ -275,9 +277,13 @@ static const struct command *find_command(const char *name)
 static void print_help(void)
 {
     puts("Usage: tmx-authority COMMAND [OPTION...]\n"
-         "Creates a federation, admits, suspends and revokes its members, signs its directory. Offline: files only.\n");
+         "Creates a federation, admits, suspends and revokes its members, signs its\n"
+         "directory. Offline: files only.\n\n"
+         "Commands:");
     for (size_t i = 0; i < TMX_N(commands); i++) {
-        printf("  %-12s %-8s %s\n", commands[i].name, commands[i].arguments, commands[i].doc);
+        char words[64];
+        snprintf(words, sizeof(words), "%s %s", commands[i].name, commands[i].arguments);
+        tmx_help_row(stdout, HELP_COLUMN, words, commands[i].doc);
     }
     puts("\n'tmx-authority COMMAND --help' lists its options.\n"
          "Exit status: 0 done, 1 not done, 64 usage.");

@@ -8,12 +8,14 @@
 #include <string.h>
 
 #include <tmx/clock.h>
+#include <tmx/help.h>
 #include <tmx/keyfile.h>
 #include <tmx/text.h>
 
 #include "actions.h"
 #include "ask.h"
 #include "check.h"
+#include "commands.h"
 #include "screen.h"
 
 
@@ -113,7 +115,7 @@ void action_help(FILE *out)
     for (size_t i = 0; i < TMX_N(verbs); i++) {
         char words[64];
         (void)snprintf(words, sizeof(words), "%s %s", verbs[i].name, verbs[i].argument);
-        fprintf(out, "  %-28s %s\n", words, verbs[i].help);
+        tmx_help_row(out, HELP_COLUMN, words, verbs[i].help);
     }
 }
 

@@ -59,6 +59,7 @@ compromise "$key" --from "$late" >"$root/table" || fail "from an entry on"
 line=$(sed -n 's/^revoke *tmx-authority //p' "$root/table")
 [ "$line" = "revoke DE --key $key --compromised-since 2026a:$late" ] || { cat "$root/table"; fail "the line for the authority"; }
 compromise "$key" --from "$late" --to "$((late + 1))" | grep -c 'accepted' | grep -qx 1 || fail "one entry alone"
+cp "$FED/directory.tmx" "$root/before"
 # shellcheck disable=SC2086
 "$AUTHORITY" $line --dir "$FED/authority" >"$root/said" 2>&1 && fed_sign || { cat "$root/said"; fail "the authority's program does not take it"; }
 "$AUTHORITY" show "$FED/directory.tmx" --json | grep -q '"compromised_since"' || fail "the directory does not say it"
@@ -67,6 +68,49 @@ compromise "$key" --from "$late" --to "$((late + 1))" | grep -c 'accepted' | gre
 cosigned() { compromise "$(id_of DE witness_keys id)" --socket "$FED/broker/run/control" | grep -qE '^touched +cosigned head +[1-9]'; }
 await cosigned || fail "no head is cosigned by DE"
 compromise "$(id_of DE curve_keys id)" | grep -qE '^touched +maybe carried +[6-9]' || fail "nothing came over DE's connection"
+
+# From the live broker, by tmxctl: the same rows, in the range that was asked for, and nothing is left behind.
+live() { "$CTL" --socket "$FED/broker/run/control" compromise "$@"; }
+compromise "$key" --socket "$FED/broker/run/control" --from "$late" --to "$((late + 1))" >"$root/table" || fail "by tmx-audit"
+TMPDIR=$root live "$key" --from "$late" --to "$((late + 1))" >"$root/live" || { cat "$root/live"; fail "by tmxctl"; }
+rows() { grep -E '^ *[0-9]+ ' "$1"; }
+[ "$(rows "$root/table")" = "$(rows "$root/live")" ] && rows "$root/live" | grep -q accepted || { cat "$root/live"; fail "tmxctl says something else"; }
+compgen -G "$root/tmxctl-*" && fail "tmxctl leaves its export behind"
+live "$key" --json --export "$root/kept" | python3 -c 'import json, sys
+d = json.load(sys.stdin)
+assert d["verified"] and d["owner"] == "DE" and d["touched"]["signed message"] == 3, d' || fail "tmxctl as JSON"
+[ -f "$root/kept/checkpoint" ] || fail "the export is not kept"
+live "$key" --from here 2>"$root/said" && fail "--from here"
+grep -q 'an entry of the log or a time' "$root/said" || { cat "$root/said"; fail "what --from takes"; }
+
+# Which prekey a message is sealed to: the broker knows while it has the container, a node as long as it keeps it.
+prekey() { python3 - "$FED/$1/run/control" "$2" <<'PY'
+import json, socket, sys
+with socket.socket(socket.AF_UNIX) as s:
+    s.connect(sys.argv[1])
+    s.sendall(f"slots {sys.argv[2]}\n".encode())
+    s.shutdown(socket.SHUT_WR)
+    print(json.loads(s.makefile().read())["keys"][0])
+PY
+}
+cp "$root/before" "$FED/directory.tmx"   # in force is the one without the revocation, still
+fed_stop IT
+send DE IT waiting
+queued() { is broker 'sum(x["queued"] for x in d["destinations"])' 1; }
+await queued || fail "nothing waits for IT"
+id=$(fed_ctl broker --json queue IT | python3 -c 'import json, sys; print(json.load(sys.stdin)["messages"][0]["id"])')
+stolen=$(prekey broker "$id") || fail "the broker does not say what it is sealed to"
+live "$stolen" >"$root/live" || { cat "$root/live"; fail "a prekey"; }
+grep -qE "  sealed .*$id" "$root/live" || { cat "$root/live"; fail "the message is sealed to that prekey"; }
+grep -qE '^touched +sealed +1$' "$root/live" || { cat "$root/live"; fail "one is"; }
+fed_start_node IT && await taken waiting || fail "IT has not taken it"
+[ "$(prekey IT "$id")" = "$stolen" ] || fail "the node keeps it, and says so"
+live "$stolen" | grep -qE "maybe sealed .*$id" || fail "without the container the broker does not know"
+"$CTL" --node "$FED/IT/run" compromise "$stolen" --export "$root/kept" 2>"$root/said" >"$root/live" || { cat "$root/said"; fail "at the node"; }
+compromise "$stolen" --socket "$FED/broker/run/control" --ask "$FED/IT/run/control" >"$root/table" || fail "with the node beside the export"
+grep -qE "  sealed .*$id" "$root/table" || { cat "$root/table"; fail "the node does not say it"; }
+"$CTL" --node "$FED/IT/run" compromise "$stolen" >"$root/said" 2>&1 && fail "a node has no log"
+grep -q -- '--export' "$root/said" || { cat "$root/said"; fail "why a node cannot"; }
 
 # What cannot be done is said.
 compromise 00000000ff >"$root/said" 2>&1 && fail "a key nobody has"

@@ -186,6 +186,42 @@ static uint64_t send_at(uint64_t ms, const char *from, const char *to)
     return book_accept(&m);
 }
 
+/* A daemon that has the containers of some messages: an answer for each, in the order in which it is asked. */
+static int answers[4];
+static size_t n_asked;
+
+static int answer(void *ctx, const uint8_t message_id[TMX_ID_SIZE], const char *key_id)
+{
+    static const uint8_t none[TMX_ID_SIZE];
+
+    assert_ptr_equal(ctx, answers);
+    assert_memory_not_equal(message_id, none, TMX_ID_SIZE);
+    assert_string_equal(key_id, suspect.id);
+    assert_true(n_asked < TMX_N(answers));
+    return answers[n_asked++];
+}
+
+/* Who has the container knows: what is sealed to another key was not touched; what nobody has any more may have been. */
+static void ask_who_has_them(const uint64_t in[3])
+{
+    struct tmx_compromise c = { .to_index = UINT64_MAX, .ask = answer, .ask_ctx = answers };
+
+    memcpy(answers, (int[]){ 1, 0, -ENOENT, 0 }, sizeof answers);
+    n_rows = n_asked = 0;
+    assert_int_equal(tmx_compromise_run(&history, &suspect, &c, take, NULL, why), 0);
+    assert_int_equal(n_asked, 3);
+    assert_int_equal(n_rows, 2);
+    expect_row(0, TOUCH_OPENED, in[0], "FR");
+    expect_row(1, TOUCH_SEALED, in[2], "FR");
+    assert_int_equal(c.entries[TOUCH_OPENED], 1);
+    assert_int_equal(c.entries[TOUCH_SEALED], 1);
+    /* One that does not answer is no reason to call anything untouched. */
+    answers[1] = -ECONNREFUSED;
+    n_rows = n_asked = 0;
+    assert_int_equal(tmx_compromise_run(&history, &suspect, &c, take, NULL, why), -ECONNREFUSED);
+    assert_non_null(strstr(why, "refused"));
+}
+
 static void test_prekeys(void **state)
 {
     static const uint8_t key[32] = { 9, 1, 2, 3 };
@@ -212,6 +248,7 @@ static void test_prekeys(void **state)
         expect_row(i, TOUCH_SEALED, in[i], "FR");
     }
     assert_int_equal(c.entries[TOUCH_SEALED], 3);
+    ask_who_has_them(in);
     assert_int_equal(tmx_suspect_find(&history, suspect.id, &suspect, why), 0); /* as containers name it */
     assert_int_equal(suspect.use, KEY_USE_PREKEY);
 
