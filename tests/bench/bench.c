@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Loads one pair of members through libtmx and watches the sender's events: from submission to the verified CoA.
  *
- *   bench SENDER_ENDPOINT RECIPIENT SUBMITTERS[xAT_ONCE] COUNT PAYLOAD_BYTES GAP_MS [STEP]
+ *   bench SENDER_ENDPOINT RECIPIENT[,RECIPIENT…] SUBMITTERS[xAT_ONCE] COUNT PAYLOAD_BYTES GAP_MS [STEP]
  *
- * Each submitter is a process that submits AT_ONCE messages (default 1), waits for their durable answers, and goes on
+ * Every message is for all recipients; the first of its deliveries to come to that step counts. Each submitter is a process that submits AT_ONCE messages (default 1), waits for their durable answers, and goes on
  * (after GAP_MS). Prints
  * messages per second over the whole run and p50, p99 and p99.9 of the latency in ms: from the time the node wrote down
  * as submission to the time the watching application was told of the CoA, or of STEP ("accepted": for a recipient that
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define COUNT_MAX 1000000ul
+#define RECIPIENTS_MAX 64u
 
 struct seen {
     unsigned char id[TMX_CLIENT_ID_BYTES];
@@ -33,7 +34,8 @@ static uint64_t now_ms(void)
 
 struct load {
     const char *endpoint;
-    const char *recipient;
+    const char *recipients[RECIPIENTS_MAX];
+    size_t n_recipients;
     unsigned submitters;
     unsigned at_once;
     unsigned long each;                   /* messages of one submitter */
@@ -67,7 +69,6 @@ static int submitter(const struct load *load, unsigned number)
 {
     static char references[TMX_CLIENT_SUBMISSIONS_MAX][48];
     static struct tmx_client_submission all[TMX_CLIENT_SUBMISSIONS_MAX];
-    const char *recipients[] = { load->recipient };
     size_t bytes = load->payload_bytes;
     unsigned char *payloads = malloc(bytes * load->at_once);
     FILE *random = fopen("/dev/urandom", "rb");
@@ -82,8 +83,8 @@ static int submitter(const struct load *load, unsigned number)
         }
         for (size_t k = 0; k < n; k++, i++) {
             snprintf(references[k], sizeof(references[k]), "bench-%d-%u-%lu", (int)getpid(), number, i);
-            all[k] = (struct tmx_client_submission){ .reference = references[k], .recipients = recipients,
-                                                     .n_recipients = 1, .message_type = "CD974C",
+            all[k] = (struct tmx_client_submission){ .reference = references[k], .recipients = load->recipients,
+                                                     .n_recipients = load->n_recipients, .message_type = "CD974C",
                                                      .payload = payloads + k * bytes, .payload_bytes = bytes };
         }
         if (submit(client, all, n) != 0) {
@@ -135,16 +136,19 @@ int main(int argc, char **argv)
     struct tmx_client *client;
     const char *until = argc == 8 ? argv[7] : "CoA";
     if (argc < 7 || argc > 8 || tmx_client_open(argv[1], NULL, &client) != 0) {
-        fprintf(stderr, "usage: bench SENDER_ENDPOINT RECIPIENT SUBMITTERS[xAT_ONCE] COUNT PAYLOAD_BYTES GAP_MS [STEP]\n");
+        fprintf(stderr, "usage: bench SENDER_ENDPOINT RECIPIENT[,RECIPIENT…] SUBMITTERS[xAT_ONCE] COUNT PAYLOAD_BYTES GAP_MS [STEP]\n");
         return 64;
     }
-    struct load load = { .endpoint = argv[1], .recipient = argv[2], .at_once = 1, .payload_bytes = strtoul(argv[5], NULL, 10),
+    struct load load = { .endpoint = argv[1], .at_once = 1, .payload_bytes = strtoul(argv[5], NULL, 10),
                          .gap_ms = (unsigned)atoi(argv[6]) };
     if (sscanf(argv[3], "%ux%u", &load.submitters, &load.at_once) < 1 || load.submitters == 0 || load.at_once == 0
         || load.at_once > TMX_CLIENT_SUBMISSIONS_MAX) {
         fprintf(stderr, "bench: %s: expected SUBMITTERS[xAT_ONCE], at most %u at once\n", argv[3],
                 TMX_CLIENT_SUBMISSIONS_MAX);
         return 64;
+    }
+    for (char *to = strtok(argv[2], ","); to != NULL && load.n_recipients < RECIPIENTS_MAX; to = strtok(NULL, ",")) {
+        load.recipients[load.n_recipients++] = to;
     }
     load.each = strtoul(argv[4], NULL, 10) / load.submitters;
     unsigned long count = load.each * load.submitters, done = 0;
@@ -174,6 +178,7 @@ int main(int argc, char **argv)
                 s->submitted_ms = e->step.time_ms;
             } else if (strcmp(e->step.what, until) == 0 && s->submitted_ms != 0 && done < count) {
                 latency_ms[done++] = (uint32_t)(now - s->submitted_ms);
+                s->submitted_ms = 0;   /* its other deliveries */
             }
             cursor = e->cursor;
         }
