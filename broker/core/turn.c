@@ -141,13 +141,36 @@ static int memory_new(struct tmx_broker *b)
     return b->cache == NULL || b->sends == NULL || b->notices == NULL || b->again == NULL ? -ENOMEM : 0;
 }
 
-/* The directory of the spool, or the configured one when it is later. */
+/* The authority may have changed its keys since those that are pinned: the directories of this shard lead from one to the next
+ * (DIR-3). Those from before the pinned keys are passed over. */
+static int directory_follow(struct tmx_broker *b)
+{
+    struct key from = key_u64(0);
+    struct tmx_bytes key, file;
+    int r = TMX_DIRECTORY_E_SIGNATURES;
+    while (row_seek(b, TMX_T_DIRECTORY, key_bytes(&from), 0, &key, &file) && (r == 0 || b->directory == NULL)) {
+        struct tmx_directory *next = NULL;
+        from = key_u64(value_u64(key) + 1);
+        r = tmx_directory_load(file, &b->config.authority, b->directory, &next);
+        if (r < 0) {
+            return r;
+        }
+        if (r == 0) {
+            tmx_directory_free(b->directory);
+            b->directory = next;
+        }
+    }
+    return r;
+}
+
+/* The directory of the spool, or the configured one to begin with. */
 static int directory_load(struct tmx_broker *b)
 {
     struct tmx_bytes stored;
     int r;
     if (row_get(b, TMX_T_META, TMX_LIT("directory"), &stored)) {
         r = tmx_directory_load(stored, &b->config.authority, NULL, &b->directory);
+        r = r == TMX_DIRECTORY_E_SIGNATURES ? directory_follow(b) : r;
     } else {
         r = tmx_directory_load(b->config.directory, &b->config.authority, NULL, &b->directory);
     }
