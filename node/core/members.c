@@ -152,7 +152,8 @@ void node_directory_install(struct tmx_node *n, struct tmx_bytes file, bool oper
     memset(n->ps, 0, sizeof(n->ps));
     node_members_sync(n);
     node_notice(n, "directory.installed", false, NULL, NULL, TMX_CODE_OK, tmx_directory_serial(next));
-    if (n->session.state == NODE_MUTE) {
+    /* Those behind what an operator has brought come with the next Welcome (DIR-8). */
+    if (n->session.state == NODE_MUTE || (operator && node_directory_behind(n))) {
         node_link_lost(n, "link.directory", true);
     }
 }
