@@ -3,6 +3,7 @@
  */
 #include <inttypes.h>
 #include <signal.h>
+#include <string.h>
 
 #include <tmx/code.h>
 
@@ -22,9 +23,26 @@ static bool recent(const struct why_facts *f, uint64_t at_ms)
     return at_ms != 0 && f->mono_ms - at_ms < RECENT_MS;
 }
 
+/* And its node has not come in since. */
+static bool keeps_out(const struct why_facts *f, uint64_t at_ms)
+{
+    return recent(f, at_ms) && !f->link.up && at_ms > f->link.last_frame_ms;
+}
+
 static bool asked(const struct why_facts *f)
 {
     return f->member != NULL && f->member->status != TMX__MEMBER_STATUS__MEMBER_REVOKED;
+}
+
+/* The directory lists a gate, but it cannot be started. */
+static bool key_missing(const struct why_facts *f)
+{
+    for (size_t i = 0; i < f->d->gates.n_missing; i++) {
+        if (strcmp(f->d->gates.missing[i], f->code) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 enum tmx_why_verdict why_no_gate(const void *facts, struct tmx_why_finding *out)
@@ -34,8 +52,15 @@ enum tmx_why_verdict why_no_gate(const void *facts, struct tmx_why_finding *out)
         return TMX_WHY_NOT_ASKED;
     }
     tmx_why_text(out, "no gate runs for %s: its node has nowhere to connect", f->code);
-    tmx_why_evidence(out, "the directory lists no gate for it, or the broker's key is missing or another one (log: gate.no-key, gate.other-key)");
-    tmx_why_fix(out, "tmx-authority broker-keys --gate %s=tcp://HOST:PORT, add-gate, sign; then tmxctl directory install FILE", f->code);
+    if (key_missing(f)) {
+        tmx_why_evidence(out, "%s/gate-%s.key is missing, or not the key that the directory lists (log: gate.no-key, gate.other-key)",
+                         f->d->settings.keys, f->code);
+        tmx_why_fix(out, "bring that file back, or have a new key listed: tmx-authority broker-keys, add-gate, sign; then tmxctl reload, or "
+                         "tmxctl directory install FILE");
+    } else {
+        tmx_why_evidence(out, "directory %" PRIu64 " lists no gate for it", tmx_directory_serial(tmx_broker_directory(f->d->broker)));
+        tmx_why_fix(out, "tmx-authority broker-keys --gate %s=tcp://HOST:PORT, add-gate, sign; then tmxctl directory install FILE", f->code);
+    }
     return severity(f);
 }
 
@@ -113,13 +138,14 @@ enum tmx_why_verdict why_wrong_key(const void *facts, struct tmx_why_finding *ou
     }
     tmx_why_evidence(out, "%" PRIu64 " handshakes refused, the last %s ago from %s with key %s (log: transport.refused)", c->zap_refused,
                      tmx_why_span(f->mono_ms - f->gate->watch.refused_ms, span), c->refused.address, key);
-    if (f->link.up) {
-        return TMX_WHY_NOT;   /* somebody else's */
+    if (!keeps_out(f, f->gate->watch.refused_ms)) {
+        return TMX_WHY_NOT;   /* somebody else's, or mended */
     }
     const Tmx__Member *owner = key_owner(f, c->refused.key, &revoked);
     if (owner == NULL) {
         tmx_why_text(out, "who connects to the gate of %s shows a key that no member has in the directory", f->code);
-        tmx_why_fix(out, "at the node: its keys/curve.key has to be the one it was admitted with; a new one: tmx-authority rotates it, then tmxctl directory install FILE");
+        tmx_why_fix(out, "at the node: its keys/curve.key has to be the one it was admitted with; for a new one tmx-authority request, admit and "
+                         "sign, then tmxctl directory install FILE");
     } else if (!tmx_bytes_eq(tmx_pb(owner->code), tmx_bytes_str(f->code))) {
         tmx_why_text(out, "the node of %.*s connects to the gate of %s", (int)owner->code.len, (const char *)owner->code.data, f->code);
         tmx_why_fix(out, "at that node: member and keys in tmx-node.conf do not belong together");
@@ -144,7 +170,7 @@ enum tmx_why_verdict why_handshake(const void *facts, struct tmx_why_finding *ou
     }
     tmx_why_evidence(out, "%" PRIu64 " of %" PRIu64 " connections broke off in the handshake, the last %s ago", failed,
                      f->status->counters.connections, tmx_why_span(f->mono_ms - f->gate->watch.failed_ms, span));
-    if (f->link.up) {
+    if (!keeps_out(f, f->gate->watch.failed_ms)) {
         return TMX_WHY_NOT;
     }
     tmx_why_text(out, "who connects to the gate of %s does not speak CURVE, expects another gate's key, or is no node", f->code);
@@ -168,6 +194,7 @@ enum tmx_why_verdict why_port_blocked(const void *facts, struct tmx_why_finding 
     }
     uint64_t since = w->connections_ms > f->link.last_frame_ms ? w->connections_ms : f->link.last_frame_ms;
     bool quiet = since == 0 || f->mono_ms - since > WHY_LATE_MS;
+    quiet = quiet && !keeps_out(f, w->refused_ms) && !keeps_out(f, w->failed_ms);   /* that is the reason then */
     if (f->link.up || !quiet || f->mono_ms - f->d->started_ms < WHY_LATE_MS) {
         return TMX_WHY_NOT;
     }

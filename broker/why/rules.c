@@ -70,7 +70,7 @@ static enum tmx_why_verdict directory_expired(const void *facts, struct tmx_why_
         return TMX_WHY_NOT;
     }
     tmx_why_text(out, "the directory has expired: nothing new is admitted");
-    tmx_why_fix(out, "have the authority sign a new one (tmx-authority sign), then tmxctl directory install FILE");
+    tmx_why_fix(out, "have the authority sign a new one (tmx-authority renew, then sign), then tmxctl directory install FILE");
     return TMX_WHY_CRITICAL;
 }
 

@@ -45,6 +45,8 @@ struct node_flight {
     bool open;
     uint64_t number;
     uint64_t due_ms;                       /* mono: sent again then */
+    uint64_t deferred_ms;                  /* mono: when it was put off last … */
+    unsigned deferred;                     /* … and why; TMX_CODE_OK: it was not, in this session */
     uint8_t id[TMX_ID_SIZE];
 };
 struct node_window {

@@ -60,6 +60,35 @@ bool tmx_node_look(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx
     return v.sent || v.received;
 }
 
+static bool goes_to(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_bytes member)
+{
+    struct tmx_row_out row;
+    bool found = false;
+    for (size_t i = 0; node_out_read(n, id, &row) && i < row.n && !found; i++) {
+        found = tmx_bytes_eq(node_member_code(row.deliveries[i].member), member);
+    }
+    return found;
+}
+
+bool tmx_node_deferral(struct tmx_node *n, const uint8_t *id, struct tmx_bytes member, struct tmx_node_deferral *ret_deferral)
+{
+    const struct node_window *w = &n->submits;
+    for (uint64_t number = w->base; number < w->next; number++) {
+        const struct node_flight *f = &w->slot[number % NODE_FLIGHT];
+        if (!f->open || f->number != number || f->deferred == TMX_CODE_OK) {
+            continue;
+        }
+        bool wanted = id != NULL ? memcmp(f->id, id, TMX_ID_SIZE) == 0
+                                 : f->deferred != TMX_CODE_OUT_OF_ORDER && goes_to(n, f->id, member);
+        if (wanted) {
+            *ret_deferral = (struct tmx_node_deferral){ .code = f->deferred, .at_ms = f->deferred_ms };
+            memcpy(ret_deferral->id, f->id, TMX_ID_SIZE);
+            return true;
+        }
+    }
+    return false;
+}
+
 void tmx_node_inbox(struct tmx_node *n, struct tmx_node_inbox_view *ret_view)
 {
     struct tmx_node_inbox_view v = { .oldest_ms = UINT64_MAX };

@@ -234,6 +234,15 @@ struct tmx_node_look {
 };
 bool tmx_node_look(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_node_look *ret_look) TMX_MUST_CHECK;
 
+/* Why the broker put off, in this session, what was signed and is not accepted: the message `id`, or with NULL the first one for `member`
+ * that does not merely come after another (out-of-order). Between turns. False: it put off none. */
+struct tmx_node_deferral {
+    unsigned code;                 /* enum tmx_code */
+    uint64_t at_ms;                /* mono: the last time */
+    uint8_t id[TMX_ID_SIZE];
+};
+bool tmx_node_deferral(struct tmx_node *n, const uint8_t *id, struct tmx_bytes member, struct tmx_node_deferral *ret_deferral) TMX_MUST_CHECK;
+
 /* The evidence of a message as a bundle (proto/README.md, section Evidence bundle), without container and content key;
  * *ret_file is malloc'ed. TMX_CODE_OK, or UNKNOWN_MESSAGE, NOT_READY: the log holds nothing of it yet, DIRECTORY_BEHIND: a
  * directory that an entry names was never here, TOO_LARGE; -ENOMEM or an error of the spool. */

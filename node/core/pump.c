@@ -74,6 +74,8 @@ static void defer(struct tmx_node *n, struct node_window *w, const Tmx__Deferred
         struct node_flight *f = slot_of(w, number);
         if (f != NULL && tmx_bytes_eq(tmx_pb(d->message_id), node_id(f->id))) {
             node_window_due(w, number, n->now_ms + (retry < TMX_RETRY_MAX_MS ? retry : TMX_RETRY_MAX_MS));
+            f->deferred = d->code;
+            f->deferred_ms = n->now_ms;
         }
     }
 }

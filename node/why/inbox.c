@@ -61,12 +61,12 @@ enum tmx_why_verdict why_held(const void *facts, struct tmx_why_finding *out)
     if (!asked(f)) {
         return TMX_WHY_NOT_ASKED;
     }
-    tmx_why_evidence(out, "%" PRIu64 " are held", f->state.held);
+    tmx_why_evidence(out, "held here: %" PRIu64, f->state.held);
     if (f->message ? f->look.in.state != TMX_IN_HELD : f->state.held == 0) {
         return TMX_WHY_NOT;
     }
     tmx_why_text(out, "its lease lapsed %u times without an answer of the application, so it is not offered any more", TMX_LEASES_LAPSED_MAX);
-    tmx_why_evidence(out, "%" PRIu64 " are held (log: message.held); each closes the lane of its movement", f->state.held);
+    tmx_why_evidence(out, "held here: %" PRIu64 " (log: message.held); each closes the lane of its movement", f->state.held);
     if (f->message || f->inbox.held) {
         tmx_id_text(f->message ? f->id : f->inbox.held_id, id);
         tmx_why_fix(out, "mend the application, then tmxctl --node %s release %s", f->d->settings.run, id);

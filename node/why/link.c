@@ -89,8 +89,8 @@ enum tmx_why_verdict why_wrong_key(const void *facts, struct tmx_why_finding *ou
     if (listed) {
         tmx_why_fix(out, "the broker has another directory: there, tmxctl directory show and tmxctl why %s", f->d->settings.member);
     } else {
-        tmx_why_fix(out, "%s/curve.key has to be the one this member was admitted with, or the authority has to admit this one; restart tmx-node",
-                    f->d->settings.keys);
+        tmx_why_fix(out, "put back the %s/curve.key this member was admitted with, and restart tmx-node; or have the authority admit this "
+                    "one (tmx-authority request, admit and sign): then it links by itself", f->d->settings.keys);
     }
     return TMX_WHY_CRITICAL;
 }

@@ -90,7 +90,8 @@ static enum tmx_why_verdict directory_behind(const void *facts, struct tmx_why_f
         return TMX_WHY_NOT;
     }
     tmx_why_text(out, "a later directory is in force: nothing signed after it is used until it is here");
-    tmx_why_fix(out, "tmxctl --node %s directory install FILE", f->d->settings.run);
+    tmx_why_fix(out, "the broker brings it; if it was refused (log: directory.refused), install those since number %" PRIu64
+                     " in their order: tmxctl --node %s directory install FILE", f->state.directory_serial, f->d->settings.run);
     return TMX_WHY_CRITICAL;
 }
 
@@ -169,13 +170,30 @@ static enum tmx_why_verdict no_credit(const void *facts, struct tmx_why_finding 
     if (!sending(f) || f->member == NULL || !f->state.linked) {
         return TMX_WHY_NOT_ASKED;
     }
-    tmx_why_evidence(out, "%" PRIu64 " wait here; number %" PRIu64 " was used last, the broker granted up to %" PRIu64, f->peer.waiting, f->peer.last_seq,
-                     f->peer.max_seq);
-    if (f->peer.waiting == 0 || f->peer.last_seq < f->peer.max_seq) {
+    bool put_off = f->deferral.code == TMX_CODE_NO_CREDIT;   /* granted before the broker was started again */
+    tmx_why_evidence(out, "%" PRIu64 " wait here; number %" PRIu64 " was used last, the broker granted up to %" PRIu64 "%s", f->peer.waiting,
+                     f->peer.last_seq, f->peer.max_seq, put_off ? ", and takes it back (log: link.deferred)" : "");
+    if (!put_off && (f->peer.waiting == 0 || f->peer.last_seq < f->peer.max_seq)) {
         return TMX_WHY_NOT;
     }
     tmx_why_text(out, "the queue of %s at the broker is full, nothing more is taken for it", f->code);
     tmx_why_fix(out, "at the broker: tmxctl why %s", f->code);
+    return TMX_WHY_WARNING;
+}
+
+/* Sent, and the broker takes it not now. */
+static enum tmx_why_verdict deferred(const void *facts, struct tmx_why_finding *out)
+{
+    const struct why_facts *f = facts;
+    char id[TMX_ID_TEXT_SIZE], span[TMX_WHY_SPAN_MAX];
+    if (!sending(f) || !f->state.linked || f->deferral.code == TMX_CODE_OK || f->deferral.code == TMX_CODE_NO_CREDIT) {
+        return TMX_WHY_NOT_ASKED;
+    }
+    tmx_id_text(f->deferral.id, id);
+    tmx_why_text(out, "the broker puts off what is sent to %s: %s", f->code, tmx_code_meaning(f->deferral.code));
+    tmx_why_evidence(out, "%s, %s ago: message %s (log: link.deferred)", tmx_code_name(f->deferral.code),
+                     tmx_why_span(tmx_answer_age(f->mono_ms, f->deferral.at_ms), span), id);
+    tmx_why_fix(out, "it is sent again by itself; at the broker: tmxctl why %s", f->code);
     return TMX_WHY_WARNING;
 }
 
@@ -230,6 +248,7 @@ const struct tmx_why_entry why_rules[] = {
     { "inbox-full", why_inbox_full },
     { "missing-prekey", missing_prekey },
     { "no-credit", no_credit },
+    { "deferred", deferred },
     { "held", why_held },
     { "lane-closed", why_lane_closed },
     { "slow-consumer", why_slow_consumer },

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <tmx/clock.h>
+#include <tmx/code.h>
 
 #include "why.h"
 
@@ -33,6 +34,8 @@ static bool gather(struct daemon *d, const char *code, struct why_facts *f)
     if (d->link != NULL) {
         f->story = *tmx_socket_story(d->link);
     }
+    f->deferral.code = TMX_CODE_OK;
+    (void)!tmx_node_deferral(d->node, f->message ? f->id : NULL, tmx_bytes_str(code), &f->deferral);
     tmx_node_inbox(d->node, &f->inbox);
     return tmx_node_state(d->node, &f->state) == 0 && tmx_node_peer(d->node, tmx_bytes_str(code), &f->peer) == 0;
 }

@@ -23,6 +23,7 @@ struct why_facts {
     struct tmx_node_inbox_view inbox;
     struct tmx_socket_story story;          /* of the link */
     bool no_gate;                           /* the directory lists none */
+    struct tmx_node_deferral deferral;      /* of that message, or for that member; code 0: none */
     uint64_t mono_ms, wall_ms;
 
     bool message;                           /* asked about one: */
