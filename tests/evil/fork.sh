@@ -9,6 +9,8 @@ set -uo pipefail
 MEMBERS=(CH DE IT)
 # shellcheck source=tests/integration/world.sh
 . "$1/tests/integration/world.sh"
+# shellcheck source=tests/integration/causes.sh
+. "$1/tests/integration/causes.sh"
 
 size() { look broker 'd["log"]["size"]'; }
 cosigned() { look broker 'd["log"]["cosigned"]["size"]'; }
@@ -49,6 +51,9 @@ for m in DE CH broker; do fed_stop $m; done
 put_back
 fed_start_broker && fed_start_node DE || exit 1
 await critical broker || fail "an honest broker goes on although it was shown a head that it does not have"
+problem broker critical 'a node showed a signed head beyond this log: nothing is signed any more'
+cause broker CH 'halted *' 'find the latest spool'
+checks broker 2 'TMX LOG CRITICAL - a node showed a head beyond this log' log
 grep -q 'event=log.fork-shown' "$FED/broker/log" || fail "it does not say why"
 written && fail "DE writes a proof of what the honest broker did not sign"
 fed_stop DE
@@ -70,8 +75,9 @@ await critical DE || fail "DE does not notice the other history"
 await written || fail "DE wrote no proof"
 judge "$(proof)" >"$root/verdict" || { cat "$root/verdict"; fail "the proof proves nothing"; }
 grep -q '^verdict     FORK' "$root/verdict" || fail "the verdict is another"
-fed_ctl DE status >"$root/status"
-grep -qF "$(proof)" "$root/status" || { cat "$root/status"; fail "the status does not name the file"; }
+problem DE critical "^the broker showed what does not fit its log: nothing of it is used. The proof is $(proof);"
+cause DE DE distrust 'misbehaviour; when the matter is cleared'
+checks DE 2 'TMX LOG CRITICAL - the broker showed what does not fit its log' log
 fed_ctl DE misbehaviour | cmp - "$(proof)" || fail "tmxctl misbehaviour prints something else"
 collect DE 1
 [ "$(copies DE second-0)" -eq 0 ] || fail "DE's application was handed something of the other history"
@@ -82,7 +88,10 @@ fed_tmx IT --json list >/dev/null || fail "IT is gone"
 cp "$(proof)" "$root/proof"
 fed_stop DE
 rm -rf "$FED/DE/proofs"
+touch "$FED/DE/proofs"      # no folder
 fed_start_node DE || exit 1
+problem DE critical 'nothing of it is used. The proof cannot be written to '
+rm "$FED/DE/proofs"
 await written || fail "the proof is not written again"
 cmp "$(proof)" "$root/proof" || fail "it is another one"
 "$AUDIT" compare "$root/first" "$root/second" --authority "$FED/authority.pub" --out "$root/fork" >"$root/verdict" && fail "two branches are one history"

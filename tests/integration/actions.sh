@@ -8,6 +8,8 @@ set -uo pipefail
 MEMBERS=(DE IT)
 # shellcheck source=tests/integration/world.sh
 . "$(dirname "$0")/world.sh"
+# shellcheck source=tests/integration/causes.sh
+. "$(dirname "$0")/causes.sh"
 cd "$root" || exit 1
 
 # --- keys, a list, its signature
@@ -63,12 +65,7 @@ ctl pause IT --reason 'IT asked for it' >"$root/said" || fail "no dry run"
 says 'pause IT would meet 0 queued'
 says 'Nothing was done'
 OPERATOR=carol does pause IT
-because() {     # because CODE SUBJECT FIX: the first cause, and what mends it
-    python3 -c 'import json, sys
-c = json.load(sys.stdin)["causes"][0]
-sys.exit([c["code"], c["fix"]] != sys.argv[1:])' "$1" "$3" <<<"$(ctl --json why "$2")" || fail "why $2 is not $1: $(ctl why "$2")"
-}
-because paused IT 'tmxctl resume IT'
+cause broker IT paused '-> tmxctl resume IT$'
 has_problem "deliveries to IT are paused \(carol: a test\): tmxctl resume IT" || fail "status does not say it: $(look broker 'd["problems"]')"
 ctl status >"$root/said"; [ $? = 1 ] || fail "a paused destination is no warning"
 send DE IT one two three
@@ -90,7 +87,7 @@ refused 1 'target-changed' hold "$one" --reason x --yes --expect 2
 does hold "$one"
 refused 1 'no delivery to hold' hold "$one" --reason x --yes
 does resume IT
-because held "$one" "tmxctl release $one --to IT"
+cause broker "$one" held "-> tmxctl release $one --to IT$"
 collect IT 20 --ack
 [ "$(copies IT two) $(copies IT three) $(copies IT one)" = '1 1 0' ] || fail "not two and three: $(ls "$root/in/IT")"
 has_problem 'deliveries to IT are held: 1: tmxctl release --to IT' || fail "status does not say it"
@@ -103,9 +100,11 @@ collect IT 20 --ack
 
 # --- drain: nothing new; admit
 does drain
-because draining DE 'tmxctl admit'
+cause broker DE draining '-> tmxctl admit$'
+problem broker warning 'admission is stopped \(alice: a test\)'
 send DE IT four
 await is broker 'd["counters"]["deferred"] > 0' True || fail "nothing was put off: nothing"
+cause DE IT deferred 'stopped admission for a while .draining'
 queued 0 || fail "it was taken all the same"
 does admit
 collect IT 30 --ack

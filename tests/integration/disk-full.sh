@@ -9,6 +9,8 @@ MEMBERS=(CH DE IT)
 FED_BROKER_CAPACITY='8 MiB'
 # shellcheck source=tests/integration/world.sh
 . "$(dirname "$0")/world.sh"
+# shellcheck source=tests/integration/causes.sh
+. "$(dirname "$0")/causes.sh"
 as_root=()
 [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
 small=$root/fed/broker
@@ -73,8 +75,10 @@ payloads more 20 60000
 fed_tmx DE send --to IT --type CD974C "$root"/out/more-* >/dev/null || fail "DE could not submit"
 await deferred 0 || fail "nothing was put off: $(look broker 'd["spool"]')"
 await says broker 2 'high-water' || fail "status does not say that the disk is full: $(cat "$root/status")"
-because broker IT disk-full || fail "why does not say that the disk is full: $(fed_ctl broker why IT)"
-fed_ctl broker check disk >"$root/status"; [ $? -eq 2 ] && grep -q '^TMX DISK CRITICAL' "$root/status" || fail "check: $(cat "$root/status")"
+problem broker critical 'the spool is above its high-water mark, or full with what is promised: admission has stopped'
+cause broker IT 'disk-full *' 'outcomes give room back'
+cause DE IT deferred 'admission stopped .disk-full'
+checks broker 2 'TMX DISK CRITICAL - .* nothing new is taken' disk
 alive broker
 before=$(accepted)
 [ "$before" -ge 500 ] || fail "only $before messages were accepted"
@@ -82,7 +86,7 @@ head -c 100M /dev/zero >"$FED/broker/junk" 2>/dev/null   # somebody else fills t
 fed_stop broker KILL
 fed_start_broker || fail "a broker with a full disk did not start again"
 await says broker 2 'high-water' || fail "after a restart status does not say that the disk is full"
-await says broker 2 'marker' || fail "status does not say that the marker cannot be written"
+problem broker warning 'the marker cannot be written: an old copy of the spool'
 rm "$FED/broker/junk"
 say "full at $(look broker 'd["spool"]["percent"]') percent, $before messages accepted"
 
@@ -121,7 +125,8 @@ for f in "$root"/out/node-*; do
 done
 is CH 'd["counters"]["waiting"] > 100' True || fail "the small node did not keep what it was given"
 grep -q disk-full "$root/said" || fail "the application is not told that the disk is full: $(cat "$root/said")"
-because CH IT disk-full || fail "why at the node does not say that its disk is full: $(fed_ctl CH why IT)"
+problem CH critical 'full with what is promised: submissions are refused'
+cause CH IT 'port-closed link-down disk-full' 'submissions are refused'
 refused=$f
 alive CH
 fed_tmx CH message "${refused##*/}" >/dev/null 2>&1 && fail "what was refused was stored"
@@ -140,8 +145,9 @@ payloads back 30 120000
 fed_tmx DE send --to CH --type CD974C "$root"/out/back-* >/dev/null || fail "DE could not submit"
 await is DE 'd["counters"]["waiting"] + d["counters"]["unanswered"]' 0 || fail "messages for a full node were not accepted"
 await grep -q event=delivery.no-room "$FED/CH/log" || fail "the node took more than it has room for"
-await because CH CH inbox-full || fail "why at the node does not say that its inbox is full: $(fed_ctl CH why CH)"
-await because broker CH not-arriving || fail "why at the broker does not say that nothing arrives: $(fed_ctl broker why CH)"
+cause CH CH 'inbox-full slow-consumer' 'they wait at the broker'
+problem CH critical 'the spool has no room for deliveries: they wait at the broker'
+cause broker CH 'not-arriving slow-consumer' 'tells a full inbox from the rest'
 alive CH
 fed_start_node IT || exit 1
 collect_all CH 30

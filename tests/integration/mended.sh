@@ -8,6 +8,8 @@ set -uo pipefail
 MEMBERS=(DE IT)
 # shellcheck source=tests/integration/world.sh
 . "$(dirname "$0")/world.sh"
+# shellcheck source=tests/integration/causes.sh
+. "$(dirname "$0")/causes.sh"
 gate_key=
 world_made() {
     gate_key=$FED/broker/keys/gate-IT.key
@@ -21,7 +23,6 @@ queued() { is broker "next(x['queued'] for x in d['destinations'] if x['member']
 arrives() { collect IT 1 --ack; has IT "$1"; }
 reload() { kill -HUP "$(cat "$FED/broker/pid")" || fail "the broker is not there"; }
 copy_is_one() { [ "$(copies IT "$1")" -eq 1 ] || fail "$1 came out $(copies IT "$1") times"; }
-critical() { is broker "any('$1' in p['text'] and p['severity'] == 'critical' for p in d['problems']) and d['health'] == 'critical'" True; }
 serial_is() { is "$1" 'd["directory"]["serial"]' "$2"; }
 # A directory with what the file of the broker's keys says, installed at the broker alone.
 renew() {   # renew ENDPOINT
@@ -35,7 +36,9 @@ print(next(g["endpoint"] for g in json.load(sys.stdin)["gates"] if g["member"] =
 
 # A gate without its key: health is red and says so, what is sent to its member is queued.
 world_start
-critical "gate-IT.key" || { fed_ctl broker status; fail "nobody is told that the gate of IT has no key"; }
+problem broker critical 'IT cannot link: gate-IT.key is missing or not the key in the directory'
+cause broker IT 'no-gate link-down missing-prekey' 'gate-IT.key is missing'
+cause IT IT 'port-closed link-down'
 send DE IT first
 await queued 1 || fail "first is not queued"
 reload
@@ -44,7 +47,8 @@ mv "$root/gate.key" "$gate_key"
 reload
 await arrives first || { cat "$FED/broker/log"; fail "the key is back, but first does not arrive"; }
 copy_is_one first
-critical "gate-IT.key" && fail "the problem stays"
+no_problem broker 'gate-IT.key'
+for m in broker IT; do no_cause $m IT; done
 
 # Its key is replaced: broker and gate have the new one, and the node learns it over the link that ends with it.
 de=$(endpoint DE) it=$(endpoint IT)

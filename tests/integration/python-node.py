@@ -11,6 +11,7 @@ import os
 import pathlib
 import sys
 import time
+import uuid
 
 SOURCE, BUILD = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
 sys.path.insert(0, str(SOURCE / 'tests/python'))
@@ -166,6 +167,7 @@ def wrong_messages(world):
     slot = node.outbox.submit(header, container)
     node.until(lambda: slot.refusal, 10, 'a refusal of the slot')
     assert slot.refusal == (212, True), slot.refusal
+    assert world.causes(uuid.UUID(bytes=bytes(header.message_id))) == ['refused'], 'why at the broker does not say that it was refused'
 
     counted = world.counters()['malformed']
     header, container = node.outbox.compose(DE, TYPE, b'signed by a stranger')

@@ -8,6 +8,8 @@ set -uo pipefail
 MEMBERS=(CH DE FR IT)
 # shellcheck source=tests/integration/world.sh
 . "$(dirname "$0")/world.sh"
+# shellcheck source=tests/integration/causes.sh
+. "$(dirname "$0")/causes.sh"
 
 install() {   # what authority and operator do
     fed_sign || fail "the directory was not signed"
@@ -77,7 +79,8 @@ kill -CONT "$(cat "$FED/FR/pid")"
 await ended_revoked CH d || fail "d did not end as recipient-revoked: $(fed_tmx CH message d)"
 await ended_revoked IT e || fail "e did not end as recipient-revoked: $(fed_tmx IT message e)"
 state_is IT c arrived || fail "a delivery that had arrived was ended"
-because broker DE member-revoked && because CH DE member-status || fail "why does not say that DE is revoked: $(fed_ctl broker why DE)"
+cause broker DE 'member-revoked*' 'cut off'
+cause CH DE member-status 'cut off for good'
 await is FR 'd["link"]["state"]' down && await is DE 'd["link"]["state"]' down || fail "a revoked member is still linked"
 [ -z "$(gate DE pid)$(gate FR pid)" ] || fail "a revoked member still has a gate"
 kill -0 "$pid" 2>/dev/null && fail "the gate of DE still runs"

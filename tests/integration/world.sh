@@ -11,7 +11,6 @@
 #   await COMMAND…                 until it succeeds, at most 30 s
 #   look NAME EXPRESSION           a Python expression over `d`, the status of a broker or node
 #   state_is MEMBER REFERENCE S    that message's first delivery is in state S at its sender
-#   because NAME WORD CODE         tmxctl why WORD at that daemon names this cause
 #   settled                        nothing queued, nothing arrived without outcome, at the broker
 #   verify                         the log, exported and checked with public keys only
 # shellcheck shell=bash disable=SC2034
@@ -101,12 +100,6 @@ is() { [ "$(look "$1" "$2")" = "$3" ]; }
 state_is() {
     fed_tmx "$1" --json message "$2" 2>/dev/null | python3 -c 'import json, sys
 sys.exit(json.load(sys.stdin)["deliveries"][0]["state"] != sys.argv[1])' "$3"
-}
-
-because() {
-    fed_ctl "$1" --json why "$2" >"$root/causes"   # with a cause its exit code says so
-    python3 -c 'import json, sys
-sys.exit(sys.argv[1] not in [c["code"] for c in json.load(sys.stdin)["causes"]])' "$3" <"$root/causes" 2>/dev/null
 }
 
 settled() { is broker 'sum(x["queued"] + x["arrived"] for x in d["destinations"])' 0; }

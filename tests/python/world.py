@@ -93,6 +93,12 @@ class World:
     def ctl(self, *words):
         return self.run('broker/ctl/tmxctl', '--socket', self.file('broker/run/control'), *words)
 
+    def causes(self, word):
+        """What `why` names at the broker; with any its exit status says so."""
+        done = subprocess.run([self.build / 'broker/ctl/tmxctl', '--socket', self.file('broker/run/control'), '--json', 'why', str(word)],
+                              stdout=subprocess.PIPE, timeout=30)
+        return [cause['code'] for cause in json.loads(done.stdout)['causes']]
+
     def counters(self):
         return json.loads(self.ctl('--json', 'status'))['counters']
 
