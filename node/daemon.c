@@ -15,6 +15,7 @@
 
 #define BEAT_MS 1000u
 #define SNAPSHOT_MS 5000u
+#define LINK_AGAIN_MAX_MS 60000u
 #define LINGER_MS 500u   /* for what a node that stops has said last */
 /* Messages copied out of the sockets for one turn: receiving lends them only until the next receive. */
 #define BATCH_MESSAGES 128u
@@ -122,6 +123,21 @@ static int link_sync(struct daemon *d)
     memcpy(d->gate_key, gate->curve_key.data, sizeof(d->gate_key));
     tmx_transport_applications(d->transport, false);
     int r = tmx_socket_connect(d->transport, d->gate_endpoint, &d->keys.curve, d->gate_key, &d->link);
+    if (r < 0) {
+        tmx_log_text(TMX_LOG_ERROR, "link.connect", "%s: %s", d->gate_endpoint, strerror(-r));
+    }
+    return r;
+}
+
+/* The gate refused this node's key, and the broker may have another directory by now: again, after 1 s and at most 60 s (LINK-4). */
+static int link_again(struct daemon *d)
+{
+    const struct tmx_socket_story *s = d->link != NULL ? tmx_socket_story(d->link) : NULL;
+    if (s == NULL || s->failure != TMX_SOCKET_FAILED_KEY || s->begun_ms != 0 || s->connected_ms > s->failed_ms) {
+        return 0;
+    }
+    uint64_t wait_ms = s->failures < 6 ? UINT64_C(500) << s->failures : LINK_AGAIN_MAX_MS;
+    int r = tmx_clock_mono_ms() - s->failed_ms < wait_ms ? 0 : tmx_socket_again(d->link);
     if (r < 0) {
         tmx_log_text(TMX_LOG_ERROR, "link.connect", "%s: %s", d->gate_endpoint, strerror(-r));
     }
@@ -405,6 +421,7 @@ static int one_turn(struct daemon *d, struct batch *b, uint64_t *ret_deadline_ms
     if (out.directory_changed) {
         r = link_sync(d);
     }
+    r = r == 0 ? link_again(d) : r;
     beat(d);
     return r;
 }

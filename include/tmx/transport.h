@@ -53,6 +53,9 @@ int tmx_socket_serve(struct tmx_transport *t, const char *endpoint, const struct
 /* DEALER. curve == NULL only for ipc://; else own keys and the server's public key. */
 int tmx_socket_connect(struct tmx_transport *t, const char *endpoint, const struct tmx_curve *curve,
                        const uint8_t server_key[32], struct tmx_socket **ret_socket) TMX_MUST_CHECK;
+/* ZeroMQ gives a connection up for good once the peer has refused its key (TMX_SOCKET_FAILED_KEY); this begins it anew, of a
+ * socket of tmx_socket_connect. What was sent and is not gone is lost. */
+int tmx_socket_again(struct tmx_socket *s) TMX_MUST_CHECK;
 struct tmx_socket *tmx_socket_close(struct tmx_socket *s);
 /* What was sent and is not gone yet may go for so long after the close, which makes tmx_transport_free wait; without this
  * call it is dropped. */

@@ -203,6 +203,14 @@ int tmx_socket_connect(struct tmx_transport *t, const char *endpoint, const stru
     return finish(s, r, ret_socket);
 }
 
+int tmx_socket_again(struct tmx_socket *s)
+{
+    if (zmq_disconnect(s->zmq, s->endpoint) != 0 && errno != ENOENT) {
+        return -errno;
+    }
+    return zmq_connect(s->zmq, s->endpoint) == 0 ? 0 : -errno;
+}
+
 struct tmx_socket *tmx_socket_close(struct tmx_socket *s)
 {
     if (s != NULL) {
