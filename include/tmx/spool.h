@@ -45,6 +45,7 @@ struct tmx_spool_vtable {
     int (*get)(struct tmx_spool *s, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value);
     int (*seek)(struct tmx_spool *s, uint8_t table, struct tmx_bytes from, struct tmx_bytes *ret_key,
                 struct tmx_bytes *ret_value);
+    int (*stored)(struct tmx_spool *s, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value);
     int (*stat)(struct tmx_spool *s, struct tmx_spool_stat *ret_stat);
     void (*close)(struct tmx_spool *s);
 };
@@ -70,9 +71,11 @@ enum tmx_spool_condition {
 /* Reads see the open turn if there is one, else the last commit. Values and keys are borrowed until the next
  * call of any spool function (so never hand them to apply). Return 0, TMX_SPOOL_E_NONE or a negative errno. */
 int tmx_spool_get(struct tmx_spool *s, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value) TMX_MUST_CHECK;
-/* The first row with key >= from. */
+/* The first row with key >= from. Of one that is damaged *ret_key is set beside -EBADMSG. */
 int tmx_spool_seek(struct tmx_spool *s, uint8_t table, struct tmx_bytes from, struct tmx_bytes *ret_key,
                    struct tmx_bytes *ret_value) TMX_MUST_CHECK;
+/* What is there under a key whose row is damaged, as far as it can be read: nothing vouches for it. TMX_SPOOL_E_NONE: no such row. */
+int tmx_spool_stored(struct tmx_spool *s, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value) TMX_MUST_CHECK;
 /* begin, apply, commit: 0 or a negative errno; after an error of any of them the spool answers -EIO to everything
  * but close. */
 int tmx_spool_begin(struct tmx_spool *s) TMX_MUST_CHECK;
@@ -85,5 +88,7 @@ struct tmx_spool *tmx_spool_close(struct tmx_spool *s);   /* NULL is fine; an op
 int tmx_spool_ram_new(struct tmx_spool **ret_spool) TMX_MUST_CHECK;
 /* What a crash leaves: drops the open turn. Only the RAM twin. */
 void tmx_spool_ram_crash(struct tmx_spool *s);
+/* What a disk does: the row that is there is damaged until it is written anew or deleted. Only the RAM twin, between turns. */
+void tmx_spool_ram_damage(struct tmx_spool *s, uint8_t table, struct tmx_bytes key);
 /* A deep copy of the committed rows (a backup to restore from, in the simulator). */
 int tmx_spool_ram_clone(const struct tmx_spool *s, struct tmx_spool **ret_spool) TMX_MUST_CHECK;

@@ -60,6 +60,8 @@ int tmx_env_get(struct tmx_env *e, MDB_txn *txn, uint8_t table, struct tmx_bytes
 /* The first row with key >= from. */
 int tmx_env_seek(struct tmx_env *e, MDB_txn *txn, uint8_t table, struct tmx_bytes from, struct tmx_bytes *ret_key,
                  struct tmx_bytes *ret_value) TMX_MUST_CHECK;
+/* What is there of a damaged row. */
+int tmx_env_stored(struct tmx_env *e, MDB_txn *txn, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value) TMX_MUST_CHECK;
 /* The free pages numbered `from` and up. */
 int tmx_env_count_free_pages(MDB_txn *txn, size_t from, uint64_t *ret_pages) TMX_MUST_CHECK;
 /* The spool's own rows, written in the open turn. */

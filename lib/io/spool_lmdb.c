@@ -140,6 +140,13 @@ static int lmdb_seek(struct tmx_spool *s, uint8_t table, struct tmx_bytes from, 
     return r < 0 ? r : tmx_env_seek(env_of(s), txn, table, from, ret_key, ret_value);
 }
 
+static int lmdb_stored(struct tmx_spool *s, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value)
+{
+    MDB_txn *txn;
+    int r = read_txn(env_of(s), &txn);
+    return r < 0 ? r : tmx_env_stored(env_of(s), txn, table, key, ret_value);
+}
+
 static int lmdb_stat(struct tmx_spool *s, struct tmx_spool_stat *ret_stat)
 {
     struct tmx_env *e = env_of(s);
@@ -204,6 +211,7 @@ const struct tmx_spool_vtable tmx_env_vtable = {
     .commit = lmdb_commit,
     .get = lmdb_get,
     .seek = lmdb_seek,
+    .stored = lmdb_stored,
     .stat = lmdb_stat,
     .close = lmdb_close,
 };

@@ -227,9 +227,53 @@ int tmx_env_seek(struct tmx_env *e, MDB_txn *txn, uint8_t table, struct tmx_byte
     if (found.size > 0 && found.data[0] != table) {
         return TMX_SPOOL_E_NONE;
     }
-    int r = tmx_env_value(e, txn, found, bytes_of(&stored), ret_value);
-    if (r == 0) {
-        *ret_key = tmx_bytes_slice(found, 1, found.size - 1);
+    *ret_key = tmx_bytes_slice(found, found.size > 0 ? 1 : 0, found.size > 0 ? found.size - 1 : 0);
+    return tmx_env_value(e, txn, found, bytes_of(&stored), ret_value);
+}
+
+/* The pieces that are there, as they are. */
+static int join_stored(struct tmx_env *e, MDB_txn *txn, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value)
+{
+    size_t used = 0;
+    for (uint16_t number = 0; number < UINT16_MAX; number++) {
+        struct tmx_row_key k;
+        MDB_val piece;
+        tmx_row_piece_key(&k, table, key, number);
+        MDB_val v = val_of(tmx_row_key_bytes(&k));
+        int rc = mdb_get(txn, e->dbi, &v, &piece);
+        struct tmx_bytes data = rc == 0 ? bytes_of(&piece) : TMX_BYTES_NULL;
+        if (rc == MDB_NOTFOUND || data.size > TMX_CONTAINER_MAX - used) {
+            break;
+        }
+        uint8_t *joined = rc == 0 ? realloc(e->joined, used + data.size + 1) : NULL;
+        if (joined == NULL) {
+            return rc == 0 ? -ENOMEM : tmx_env_error(rc);
+        }
+        e->joined = joined;
+        data = tmx_bytes_slice(data, TMX_ROW_DIGEST, data.size < TMX_ROW_DIGEST ? 0 : data.size - TMX_ROW_DIGEST);
+        memcpy(joined + used, data.data, data.size);
+        used += data.size;
+    }
+    *ret_value = TMX_BYTES(e->joined, used);
+    return 0;
+}
+
+int tmx_env_stored(struct tmx_env *e, MDB_txn *txn, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value)
+{
+    struct tmx_row_key k;
+    tmx_row_key(&k, table, key);
+    MDB_val row, v = val_of(tmx_row_key_bytes(&k));
+    int rc = mdb_get(txn, e->dbi, &v, &row);
+    if (rc != 0) {
+        return rc == MDB_NOTFOUND ? TMX_SPOOL_E_NONE : tmx_env_error(rc);
+    }
+    struct tmx_bytes stored = bytes_of(&row);
+    int r = tmx_row_may_have_pieces(stored) ? join_stored(e, txn, table, key, ret_value) : 0;
+    if (r == 0 && (!tmx_row_may_have_pieces(stored) || ret_value->size == 0)) {
+        *ret_value = tmx_bytes_slice(stored, 0, stored.size);
+        if (stored.size > TMX_ROW_DIGEST) {   /* and the byte that tells its kind */
+            *ret_value = tmx_bytes_slice(stored, TMX_ROW_DIGEST + 1, stored.size - TMX_ROW_DIGEST - 1);
+        }
     }
     return r;
 }

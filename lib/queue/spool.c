@@ -40,6 +40,12 @@ int tmx_spool_seek(struct tmx_spool *s, uint8_t table, struct tmx_bytes from, st
     return s->vtable->seek(s, table, from, ret_key, ret_value);
 }
 
+int tmx_spool_stored(struct tmx_spool *s, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value)
+{
+    check_key(table, key);
+    return s->vtable->stored(s, table, key, ret_value);
+}
+
 int tmx_spool_begin(struct tmx_spool *s)
 {
     assert(!s->in_turn);

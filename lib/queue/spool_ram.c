@@ -15,6 +15,7 @@ struct row {
     uint8_t key[TMX_KEY_MAX];
     uint8_t key_size;
     uint8_t height;
+    bool damaged;
     struct row *next[];   /* height */
 };
 
@@ -25,6 +26,7 @@ struct undo {
     struct row *row;
     uint8_t *value;   /* UPDATE: the value before */
     size_t value_size;
+    bool damaged;
 };
 
 struct ram {
@@ -189,6 +191,8 @@ static int apply_op(struct ram *ram, const struct tmx_op *op)
         undo->kind = TMX_OP_UPDATE;
         undo->value = row->value;
         undo->value_size = row->value_size;
+        undo->damaged = row->damaged;
+        row->damaged = false;
         ram->used = ram->used - row->value_size + op->value.size;
         row->value = value;
         row->value_size = op->value.size;
@@ -215,6 +219,7 @@ static void undo_op(struct ram *ram, const struct undo *undo)
         free(row->value);
         row->value = undo->value;
         row->value_size = undo->value_size;
+        row->damaged = undo->damaged;
         return;
     case TMX_OP_PUT:
         break;
@@ -307,10 +312,22 @@ static int ram_get(struct tmx_spool *s, uint8_t table, struct tmx_bytes key, str
     }
     struct path path;
     const struct row *row = find_exact(ram, table, key, &path);
-    if (row == NULL) {
-        return TMX_SPOOL_E_NONE;
+    if (row == NULL || row->damaged) {
+        return row == NULL ? TMX_SPOOL_E_NONE : -EBADMSG;
     }
     return lend(ram, 1, TMX_BYTES(row->value, row->value_size), ret_value);
+}
+
+static int ram_stored(struct tmx_spool *s, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value)
+{
+    struct ram *ram = ram_of(s);
+    take_back(ram);
+    if (ram->failed) {
+        return -EIO;
+    }
+    struct path path;
+    const struct row *row = find_exact(ram, table, key, &path);
+    return row == NULL ? TMX_SPOOL_E_NONE : lend(ram, 1, TMX_BYTES(row->value, row->value_size), ret_value);
 }
 
 static int ram_seek(struct tmx_spool *s, uint8_t table, struct tmx_bytes from, struct tmx_bytes *ret_key,
@@ -327,6 +344,7 @@ static int ram_seek(struct tmx_spool *s, uint8_t table, struct tmx_bytes from, s
         return TMX_SPOOL_E_NONE;
     }
     int r = lend(ram, 0, TMX_BYTES(row->key, row->key_size), ret_key);
+    r = r == 0 && row->damaged ? -EBADMSG : r;
     return r < 0 ? r : lend(ram, 1, TMX_BYTES(row->value, row->value_size), ret_value);
 }
 
@@ -367,6 +385,7 @@ static const struct tmx_spool_vtable ram_vtable = {
     .commit = ram_commit,
     .get = ram_get,
     .seek = ram_seek,
+    .stored = ram_stored,
     .stat = ram_stat,
     .close = ram_close,
 };
@@ -392,6 +411,18 @@ void tmx_spool_ram_crash(struct tmx_spool *s)
     ram->failed = false;
 }
 
+void tmx_spool_ram_damage(struct tmx_spool *s, uint8_t table, struct tmx_bytes key)
+{
+    assert(s->vtable == &ram_vtable && !s->in_turn);
+    struct path path;
+    struct row *row = find_exact(ram_of(s), table, key, &path);
+    assert(row != NULL);
+    row->damaged = true;
+    if (row->value_size > 0) {
+        row->value[row->value_size / 2] ^= 1;
+    }
+}
+
 static int copy_rows(const struct ram *ram, struct tmx_spool *copy)
 {
     int r = 0;
@@ -404,6 +435,10 @@ static int copy_rows(const struct ram *ram, struct tmx_spool *copy)
                 .value = TMX_BYTES(row->value, row->value_size),
             };
             r = ram_apply(copy, &op, 1);
+            if (r == 0 && row->damaged) {
+                struct path path;
+                find_exact(ram_of(copy), op.table, op.key, &path)->damaged = true;
+            }
         }
     }
     return r;

@@ -38,6 +38,12 @@ static int crash_seek(struct tmx_spool *base, uint8_t table, struct tmx_bytes fr
     return s->inner->vtable->seek(s->inner, table, from, ret_key, ret_value);
 }
 
+static int crash_stored(struct tmx_spool *base, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value)
+{
+    struct sim_spool *s = (struct sim_spool *)base;
+    return s->inner->vtable->stored(s->inner, table, key, ret_value);
+}
+
 static int crash_stat(struct tmx_spool *base, struct tmx_spool_stat *ret_stat)
 {
     struct sim_spool *s = (struct sim_spool *)base;
@@ -50,7 +56,7 @@ static void crash_close(struct tmx_spool *base)
 }
 
 static const struct tmx_spool_vtable crash_vtable = { crash_begin, crash_apply, crash_commit, crash_get,
-                                                      crash_seek,  crash_stat,  crash_close };
+                                                      crash_seek,  crash_stored, crash_stat,  crash_close };
 
 void sim_spool_init(struct sim_spool *s)
 {

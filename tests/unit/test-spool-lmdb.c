@@ -374,7 +374,13 @@ static void damaged_rows_are_found(void **state)
         checkpoint(p);
         assert_true(replace_all(p->data, TMX_BYTES_OF(run), TMX_LIT("!")) > 0);
         assert_int_equal(read_row(p->s, 0, number, sizes[i]), -EBADMSG);
+        assert_int_equal(tmx_spool_seek(p->s, 0, TMX_BYTES_OF(run), &k, &v), i + 1 < TMX_N(sizes) ? 0 : TMX_SPOOL_E_NONE);
         assert_int_equal(tmx_spool_seek(p->s, 0, key, &k, &v), -EBADMSG);
+        assert_true(tmx_bytes_eq(k, key));
+        assert_int_equal(tmx_spool_stored(p->s, 0, key, &v), 0);   /* all but what was changed, for who wants to look */
+        assert_int_equal(v.size, sizes[i]);
+        assert_non_null(memchr(v.data, '!', v.size));
+        assert_int_equal(v.data[v.size - 1], number);
         const struct tmx_op ops[] = {
             { TMX_OP_DELETE, 0, key, TMX_BYTES_NULL }, { TMX_OP_INSERT, 0, key, TMX_LIT("new") },
             { TMX_OP_UPDATE, 1, key, TMX_LIT("new") },
