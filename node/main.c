@@ -81,7 +81,7 @@ static int spool_open(struct daemon *d, bool *ret_rebuild)
 {
     const struct settings *s = &d->settings;
     char error[512] = "";
-    int r = tmx_spool_lmdb_open(s->spool, s->capacity_bytes, "node", &d->spool, error, sizeof(error));
+    int r = tmx_spool_lmdb_open_but(s->spool, s->capacity_bytes, "node", TMX_NODE_SPARED, &d->spool, error, sizeof(error));
     if (r < 0) {
         fprintf(stderr, "tmx-node: %s\n", error);
         if (r == -ENOENT) {
@@ -154,7 +154,10 @@ static int serve(struct daemon *d)
     free(file);
     if (r < 0) {
         fprintf(stderr, "tmx-node: cannot start from %s: %s%s\n", d->settings.spool, strerror(-r),
-                r == -EINVAL ? " (the directory does not verify, or does not list this member with signing.key)" : "");
+                r == -EINVAL    ? " (the directory does not verify, or does not list this member with signing.key)"
+                : r == -EBADMSG ? ": the disk damaged a record that a node cannot be without.\n"
+                                  "  Move the spool away, put a copy of it in its place if there is one, and take that up: tmx-node restore --config FILE"
+                                : "");
         return r == -EINVAL ? TMX_EXIT_CONFIG : TMX_EXIT_STORAGE;
     }
     char path[4096];

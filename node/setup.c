@@ -58,7 +58,7 @@ int setup_restore(const struct settings *s)
     }
     char error[512] = "";
     struct tmx_spool *spool = NULL;
-    r = tmx_spool_lmdb_open(s->spool, s->capacity_bytes, "node", &spool, error, sizeof(error));
+    r = tmx_spool_lmdb_open_but(s->spool, s->capacity_bytes, "node", TMX_NODE_SPARED, &spool, error, sizeof(error));
     if (r == -ENOENT) {
         int code = create(s, before.generation + 1);
         if (code == 0) {

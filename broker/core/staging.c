@@ -235,6 +235,26 @@ void staging_begin(struct tmx_broker *b, struct peer *p, struct tmx_bytes item, 
     }
 }
 
+/* Its sender has it no more: it is refused, and so are its numbers used, for what comes behind it (LINK-10). */
+static void gone(struct tmx_broker *b, struct peer *p, struct tmx_bytes stored)
+{
+    static const uint8_t no_digest[32];
+    struct tmx_bytes copy;
+    Tmx__Signed *envelope;
+    struct tmx_signature signature;
+    Tmx__Header *h;
+    if (!tmx_arena_copy(&b->scratch, stored, &copy) ||
+        tmx_signed_parse(tmx_bytes_slice(copy, 1, copy.size - 1), &b->scratch, &envelope, &signature) != TMX_CODE_OK ||
+        tmx_header_parse(tmx_pb(envelope->body), &b->scratch, &h) != TMX_CODE_OK) {
+        broker_fault(b, -EBADMSG);
+        return;
+    }
+    admission_decide(b, p, envelope, &signature, h, TMX_BYTES_NULL, no_digest, copy.data[0] != 0);
+    if (p->last_code < 300) {
+        staging_abandon(b, p);
+    }
+}
+
 void staging_chunk(struct tmx_broker *b, struct peer *p, const Tmx__Chunk *chunk, struct tmx_bytes data)
 {
     uint8_t member[TMX_MEMBER_KEY];
@@ -248,6 +268,10 @@ void staging_chunk(struct tmx_broker *b, struct peer *p, const Tmx__Chunk *chunk
         return;
     }
     tmx_arena_reset(&b->scratch);
+    if (data.size == 0) {
+        gone(b, p, value);
+        return;
+    }
     Tmx__Signed *envelope;
     struct tmx_signature signature;
     Tmx__Header *h;

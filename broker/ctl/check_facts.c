@@ -15,6 +15,7 @@
 #define FAR_BEYOND 4u
 #define DISK_WARNING_PERCENT 80u
 #define DISK_WARNING_MS DAY_MS
+#define DAMAGE_WARNING_MS (7 * DAY_MS)
 #define UNCOSIGNED_WARNING_MS (10u * MINUTE_MS)
 #define UNCOSIGNED_CRITICAL_MS (60u * MINUTE_MS)
 #define WITHIN_MS (30 * DAY_MS)
@@ -169,11 +170,14 @@ static void disk(const json_t *s, const struct check_limits *limits, struct verd
     if (lacks(v, s, "spool") || lacks(v, spool, "full")) {
         return;
     }
+    const json_t *damaged = json_object_get(spool, "damaged");
+    bool fresh = damaged != NULL && u64_of(damaged, "age_ms") <= DAMAGE_WARNING_MS;
     bool stopped = json_is_true(json_object_get(spool, "full"));
-    bool warn = percent >= DISK_WARNING_PERCENT || (forecast && full < DISK_WARNING_MS);
-    say(v, stopped ? EXIT_CRITICAL : warn ? EXIT_WARNING : EXIT_OK, "%s of %s (%ju %%)%s%s%s", bytes_of(spool, "used_bytes"),
+    bool warn = fresh || percent >= DISK_WARNING_PERCENT || (forecast && full < DISK_WARNING_MS);
+    say(v, stopped ? EXIT_CRITICAL : warn ? EXIT_WARNING : EXIT_OK, "%s of %s (%ju %%)%s%s%s%s%s%s", bytes_of(spool, "used_bytes"),
         bytes_of(spool, "capacity_bytes"), (uintmax_t)percent, forecast ? ", full in " : "", forecast ? duration_text(full) : "",
-        stopped ? ": nothing new is taken" : "");
+        stopped ? ": nothing new is taken" : "", fresh ? "; it damaged " : "", fresh ? number_of(damaged, "records") : "",
+        fresh ? " records: tmx-node doctor" : "");
     measure(v, "used=%ju%%;%u;100", (uintmax_t)percent, DISK_WARNING_PERCENT);
 }
 

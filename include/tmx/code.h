@@ -71,6 +71,7 @@
     X(517, HAS_OUTCOME, "has-outcome", "the message was acknowledged or refused before")                             \
     X(518, REPLACES_OTHER, "replaces-other", "what it replaces is no message of yours to this recipient")            \
     X(519, REPLACES_OPEN, "replaces-open", "what it replaces has no outcome yet: wait for it")                       \
+    X(520, RECORD_DAMAGED, "record-damaged", "the disk damaged what was kept of it before it was sent: submit it again") \
     /* 6xx: reasons an application refuses with */                                                                   \
     X(601, REFUSED, "refused", "the national application refused the message")
 

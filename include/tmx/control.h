@@ -23,7 +23,9 @@
  *                                                                            and whether evidence is being led there
  *                            "anchor"? (broker): {"size": of the newest head that has a time-stamp token, "age_ms": of it}
  *                    "spool": {"used_bytes", "capacity_bytes", "percent", "generation", "turns", "full_in_ms"?,
- *                              "full"?: nothing new is taken}, "clock_doubt"?: true or false,
+ *                              "full"?: nothing new is taken,
+ *                              "damaged"? (node): {"records" found damaged and kept aside, "age_ms": of the newest, "what" that was}},
+ *                    "clock_doubt"?: true or false,
  *                    "directory": {"serial", "expires_at_ms"},
  *                    "gates"? (broker): [{"member", "endpoint", "state": "up" | "starting" | "waiting" | "ending",
  *                                         "restarts", "failed"?: "why the last one ended"}],

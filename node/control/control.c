@@ -169,6 +169,15 @@ static json_t *counters_of(const struct tmx_node_state_view *v)
                      (json_int_t)v->arrived, "ended", (json_int_t)v->ended);
 }
 
+static void damage_add(struct daemon *d, json_t *spool)
+{
+    struct tmx_node_damage_view v;
+    tmx_node_damage(d->node, &v);
+    if (v.kept > 0) {
+        json_object_set_new(spool, "damaged", json_pack("{sI sI ss}", "records", (json_int_t)v.kept, "age_ms", (json_int_t)v.age_ms, "what", v.what));
+    }
+}
+
 json_t *control_status(struct daemon *d)
 {
     struct tmx_node_state_view v;
@@ -195,6 +204,7 @@ json_t *control_status(struct daemon *d)
     json_object_set_new(status, "late_after_ms", json_integer((json_int_t)d->settings.late_ms));
     json_object_set_new(log, "stopped", json_boolean(v.distrust));
     json_object_set_new(json_object_get(status, "spool"), "full", json_boolean(d->submit_room.full));
+    damage_add(d, json_object_get(status, "spool"));
     json_object_set_new(status, "clock_doubt", json_boolean(v.clock_doubt));
     json_object_set_new(status, "counters", counters_of(&v));
     pace_add(d, status);

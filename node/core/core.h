@@ -16,6 +16,7 @@
  *   upgrade.c   evidence at cosigned heads          gaps.c      numbers that never come
  *   status.c    views for operators                 look.c      one message, and the inbox, closely
  *   probe.c     is the way open, and how long       replaces.c  what is sent again
+ *   damage.c    rows that the disk has spoilt       mend_sent.c, mend_received.c  made again from others
  */
 #pragma once
 
@@ -94,6 +95,7 @@ struct node_session {
     uint64_t publish_ms;                   /* when the prekey set is sent again; 0 = now */
     uint64_t clock_offset_ms, clock_base_ms; /* broker's wall clock minus ours, and our wall minus mono then */
     bool clock_known;
+    uint64_t first_head;                   /* leaves of the head that it began with */
 };
 
 struct node_head {
@@ -223,6 +225,11 @@ struct tmx_node {
     uint64_t wanted_bytes;                 /* the least that found no room in it; 0 = nothing did */
     uint64_t room_asked_ms;                /* mono: when a session was last opened for it; 0 = never */
     unsigned looks_left;                   /* rows that queries may still look at in this turn */
+    bool turning, mending;                 /* rows may be written; a damaged one is being made again */
+    bool fresh;                            /* what recovery had to say is not said yet */
+    bool reread;                           /* this process has read the log again for what is damaged */
+    uint8_t wound_table;                   /* a damaged row that was seen between turns; of size 0: none */
+    struct node_key wound;
     struct node_key carry_at;              /* INDEX_OPEN row to go on from; empty = the first */
     struct tmx_node_state_view counters;
     struct tmx_node_latencies latencies;
@@ -291,6 +298,33 @@ void node_container_store(struct tmx_node *n, uint8_t table, const uint8_t id[TM
 void node_container_drop(struct tmx_node *n, uint8_t table, const uint8_t id[TMX_ID_SIZE], uint64_t size);
 /* Reads it whole into a malloc'ed block; NULL when rows are missing (or fault). */
 uint8_t *node_container_load(struct tmx_node *n, uint8_t table, const uint8_t id[TMX_ID_SIZE], uint64_t size);
+/* damage.c (NODE-16). A row that is damaged: 0, and it is whole now, or gone; TMX_SPOOL_E_NONE: to be taken for missing; a negative
+ * errno: nothing can be done without it. */
+int node_mend(struct tmx_node *n, uint8_t table, struct tmx_bytes key);
+void node_mend_seen(struct tmx_node *n);   /* what a look between turns has found */
+/* mend_sent.c, mend_received.c: the row that was there under that key, from others; false: they do not tell. */
+bool node_out_mend(struct tmx_node *n, uint8_t table, const struct node_key *key);
+bool node_out_info_mend(struct tmx_node *n, uint8_t table, const struct node_key *key);
+bool node_out_reference_mend(struct tmx_node *n, uint8_t table, const struct node_key *key);
+bool node_out_queue_mend(struct tmx_node *n, uint8_t table, const struct node_key *key);
+bool node_out_signed_mend(struct tmx_node *n, uint8_t table, const struct node_key *key);
+bool node_out_number_mend(struct tmx_node *n, uint8_t table, const struct node_key *key);
+bool node_in_mend(struct tmx_node *n, uint8_t table, const struct node_key *key);
+bool node_in_info_mend(struct tmx_node *n, uint8_t table, const struct node_key *key);
+bool node_in_seq_mend(struct tmx_node *n, uint8_t table, const struct node_key *key);
+bool node_in_stage_mend(struct tmx_node *n, uint8_t table, const struct node_key *key);
+bool node_report_mend(struct tmx_node *n, uint8_t table, const struct node_key *key);
+bool node_report_open_mend(struct tmx_node *n, uint8_t table, const struct node_key *key);
+bool node_prekeys_mend(struct tmx_node *n, uint8_t table, const struct node_key *key);
+/* An own header, or report, that is gone, from the leaf that holds it. */
+bool node_signed_from_leaf(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_out *row, const Tmx__LogEntry *entry);
+bool node_report_from_leaf(struct tmx_node *n, const Tmx__Report *r, const Tmx__LogEntry *entry);
+/* One that is gone and that the log of this session does not hold: signed anew. */
+void node_header_again(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_out *row);
+void node_report_anew(struct tmx_node *n, uint64_t number, const struct node_key *report);
+/* What is kept of a message that is offered does not give it: the container is asked for again. */
+void node_in_spoilt(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row);
+
 /* An alarm: a row for the operator and a notice, whose number is that of the row, or `number`. */
 void node_alarm_number(struct tmx_node *n, const char *event, const uint8_t *member, const uint8_t *id, unsigned code,
                        uint64_t number, struct tmx_bytes data);
@@ -360,6 +394,9 @@ void node_out_cancel(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct t
 void node_wait_insert(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_out *row);
 void node_wait_delete(struct tmx_node *n, const struct tmx_row_out *row);
 struct node_key node_lane_key(const struct tmx_row_out *row);
+struct node_key node_wait_key(const struct tmx_row_out *row);
+/* mend_sent.c: the number before that delivery's in its movement, to the same member. */
+uint64_t node_out_prev(struct tmx_node *n, const struct tmx_row_out *row, const struct tmx_row_out_delivery *d);
 /* When every delivery is closed: drops container and key, now or after the retention time. */
 void node_out_close(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_out *row);
 void node_out_drop(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
@@ -414,6 +451,9 @@ void node_prekeys_keep(struct tmx_node *n, const Tmx__PrekeySet *set, const Tmx_
 /* Where the log holds a report this node made; false until its leaf is verified. */
 bool node_evidence_place(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_evidence_kind kind,
                          uint8_t ret_shard[TMX_SHARD_MAX], uint64_t *ret_index);
+/* A leaf kept as evidence: its place, and its entry parsed into the scratch arena. `member` NULL: not of one delivery. */
+bool node_leaf_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_evidence_kind kind, const uint8_t *member,
+                    uint8_t ret_shard[TMX_SHARD_MAX], uint64_t *ret_index, Tmx__LogEntry **ret_entry);
 /* The acceptance kept as evidence, parsed into the scratch arena; its item without path. */
 bool node_acceptance_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], Tmx__FeedItem *ret_item,
                           Tmx__LogEntry **ret_entry, Tmx__Header **ret_header);
@@ -469,6 +509,7 @@ void node_deliver_item(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx
 void node_deliver_pulled(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx_bytes container);
 /* A sequence number of a sender has its outcome here or proved in the log: what waits for it may be offered. */
 void node_seq_resolved(struct tmx_node *n, const uint8_t sender[TMX_MEMBER_MAX], uint64_t seq);
+void node_seq_wake(struct tmx_node *n, const uint8_t sender[TMX_MEMBER_MAX], uint64_t seq);   /* what waits for it alone */
 /* CoA is verified: offer it, or let it wait for an earlier one. */
 void node_in_arrived(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row);
 void node_in_offer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row);
@@ -480,6 +521,11 @@ void node_in_end(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_r
 void node_in_drop(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
 /* Its CoA is in the log, and this spool does not hold it (NODE-10). False: its acceptance is not known. */
 bool node_in_lost(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *ret_row);
+/* Its row as the acceptance that is kept gives it, ARRIVED; false: that is not here. */
+bool node_in_fill(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *ret_row);
+/* Its INFO row, as far as the header tells. */
+bool node_in_tell(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
+struct node_key node_in_ready_key(const struct tmx_row_in *row, const uint8_t id[TMX_ID_SIZE]);
 /* The broker ended a delivery to this node. */
 void node_in_ended_by_broker(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry);
 
@@ -498,6 +544,7 @@ void node_stage_begin(struct tmx_node *n, const Tmx__FeedItem *item, const uint8
 void node_stage_chunk(struct tmx_node *n, const Tmx__Chunk *chunk, struct tmx_bytes data);
 void node_stage_close(struct tmx_node *n);
 void node_stage_drop(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
+void node_stage_forget(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);   /* writes nothing */
 /* The broker asks for a chunk of a container we submit. */
 void node_stage_asked(struct tmx_node *n, const Tmx__ChunkRequest *request);
 
@@ -596,8 +643,15 @@ unsigned node_may_submit(struct tmx_node *n);
 /* rebuild.c */
 /* Welcome: is this node behind the log, or the log a new one? False: the session cannot be used. */
 bool node_rebuild_check(struct tmx_node *n, const Tmx__Welcome *welcome);
+/* Reads the log again from its start (NODE-10). */
+void node_rebuild_start(struct tmx_node *n);
 /* After its head is verified: how far a rebuild has to read. */
 void node_rebuild_to(struct tmx_node *n, const Tmx__Welcome *welcome);
+/* A signed body as it was made, from the leaf that holds it; false: fault. In the scratch arena. */
+bool node_signed_pack(struct tmx_node *n, const Tmx__LogEntry *entry, struct tmx_bytes *ret_frame);
+/* The OUT_INFO row, as far as the header tells. */
+void node_out_tell(struct tmx_node *n, const Tmx__Header *h);
+enum tmx_in_state node_end_state(Tmx__Outcome outcome);
 /* Leaves read while rebuilding. */
 void node_rebuild_item(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry);
 void node_rebuild_close(struct tmx_node *n);

@@ -36,7 +36,7 @@ static bool copy(struct bundle *b, struct tmx_bytes bytes, ProtobufCBinaryData *
     return true;
 }
 
-/* Its number among the bundle's; false: no room. A leaf without its head is damage. */
+/* Its number among the bundle's; false: no room, or the disk has damaged it, and what leads to it is left out. */
 static bool checkpoint_add(struct tmx_node *n, struct bundle *b, const uint8_t *shard, uint64_t size, uint32_t *ret_number)
 {
     struct node_key k;
@@ -46,7 +46,6 @@ static bool checkpoint_add(struct tmx_node *n, struct bundle *b, const uint8_t *
     tmx_write_u64(&w, size);
     k.size = w.used;
     if (!node_get(n, TMX_NT_HEAD, node_kb(&k), &note)) {
-        node_fault(n, n->fault != 0 ? n->fault : -EBADMSG);
         return false;
     }
     for (size_t i = 0; i < b->pb.n_checkpoints; i++) {

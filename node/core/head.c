@@ -161,22 +161,46 @@ bool node_evidence_place(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum
     return tmx_reader_ok(&r);
 }
 
+/* A kept leaf, copied into the scratch arena. */
+static bool leaf_get(struct tmx_node *n, const struct node_key *k, uint8_t ret_shard[TMX_SHARD_MAX], uint64_t *ret_index,
+                     struct tmx_bytes *ret_entry)
+{
+    struct tmx_bytes value, copy;
+    if (!node_get(n, TMX_NT_EVIDENCE, node_kb(k), &value) || !tmx_arena_copy(&n->scratch, value, &copy)) {
+        return false;
+    }
+    struct tmx_reader r = tmx_reader_init(copy);
+    tmx_read_into(&r, ret_shard, TMX_SHARD_MAX);
+    *ret_index = tmx_read_u64(&r);
+    tmx_read_u64(&r);
+    tmx_read_bytes(&r, tmx_read_u16(&r));
+    *ret_entry = tmx_read_bytes(&r, r.left);
+    return tmx_reader_ok(&r);
+}
+
 bool node_acceptance_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], Tmx__FeedItem *ret_item,
                           Tmx__LogEntry **ret_entry, Tmx__Header **ret_header)
 {
     struct node_key k = node_key_id_u8(id, TMX_EVIDENCE_ACCEPTANCE);
-    struct tmx_bytes value, copy;
-    if (!node_get(n, TMX_NT_EVIDENCE, node_kb(&k), &value) || !tmx_arena_copy(&n->scratch, value, &copy)) {
+    uint8_t shard[TMX_SHARD_MAX];
+    struct tmx_bytes leaf;
+    *ret_item = (Tmx__FeedItem)TMX__FEED_ITEM__INIT;
+    if (!leaf_get(n, &k, shard, &ret_item->index, &leaf)) {
         return false;
     }
-    struct tmx_reader r = tmx_reader_init(copy);
-    tmx_read_bytes(&r, TMX_SHARD_MAX);
-    *ret_item = (Tmx__FeedItem)TMX__FEED_ITEM__INIT;
-    ret_item->index = tmx_read_u64(&r);
-    tmx_read_u64(&r);
-    tmx_read_bytes(&r, tmx_read_u16(&r));
-    struct tmx_bytes leaf = tmx_read_bytes(&r, r.left);
     ret_item->entry = tmx_to_pb(leaf);
-    return tmx_reader_ok(&r) && tmx_entry_parse(leaf, &n->scratch, ret_entry) == TMX_CODE_OK &&
+    return tmx_entry_parse(leaf, &n->scratch, ret_entry) == TMX_CODE_OK &&
            tmx_header_parse(tmx_pb((*ret_entry)->body), &n->scratch, ret_header) == TMX_CODE_OK;
+}
+
+bool node_leaf_read(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], enum tmx_evidence_kind kind, const uint8_t *member,
+                    uint8_t ret_shard[TMX_SHARD_MAX], uint64_t *ret_index, Tmx__LogEntry **ret_entry)
+{
+    struct node_key k = node_key_id_u8(id, (uint8_t)kind);
+    struct tmx_bytes entry;
+    if (member != NULL) {
+        memcpy(k.data + k.size, member, TMX_MEMBER_MAX);
+        k.size += TMX_MEMBER_MAX;
+    }
+    return leaf_get(n, &k, ret_shard, ret_index, &entry) && tmx_entry_parse(entry, &n->scratch, ret_entry) == TMX_CODE_OK;
 }

@@ -10,7 +10,7 @@
 #include "core.h"
 
 /* The identifier makes it unique: after the loss of a log two messages may have the same index, each in its own shard. */
-static struct node_key ready_key(const struct tmx_row_in *row, const uint8_t id[TMX_ID_SIZE])
+struct node_key node_in_ready_key(const struct tmx_row_in *row, const uint8_t id[TMX_ID_SIZE])
 {
     struct node_key k;
     struct tmx_writer w = TMX_WRITER_OF(k.data);
@@ -74,7 +74,7 @@ void node_in_offer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx
 {
     row->state = TMX_IN_READY;
     node_in_write(n, id, row);
-    struct node_key k = ready_key(row, id);
+    struct node_key k = node_in_ready_key(row, id);
     node_put(n, TMX_NT_IN_READY, node_kb(&k), node_id(id));
     n->offers_changed = true;
 }
@@ -135,10 +135,14 @@ void node_in_arrived(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct t
 
 void node_seq_resolved(struct tmx_node *n, const uint8_t sender[TMX_MEMBER_MAX], uint64_t seq)
 {
-    if (seq_is_resolved(n, sender, seq)) {
-        return;
+    if (!seq_is_resolved(n, sender, seq)) {
+        seq_write(n, sender, seq, TMX_SEQ_RESOLVED);
+        node_seq_wake(n, sender, seq);
     }
-    seq_write(n, sender, seq, TMX_SEQ_RESOLVED);
+}
+
+void node_seq_wake(struct tmx_node *n, const uint8_t sender[TMX_MEMBER_MAX], uint64_t seq)
+{
     struct node_key prefix = node_key_member_u64(sender, seq);
     struct tmx_bytes key, value;
     while (node_seek(n, TMX_NT_IN_WAIT, node_kb(&prefix), prefix.size, &key, &value)) {
@@ -146,9 +150,10 @@ void node_seq_resolved(struct tmx_node *n, const uint8_t sender[TMX_MEMBER_MAX],
         struct node_key k = { .size = key.size };
         memcpy(k.data, key.data, key.size);
         const uint8_t *id = k.data + prefix.size;
-        node_delete(n, TMX_NT_IN_WAIT, node_kb(&k));
         struct tmx_row_in row;
-        if (node_in_read(n, id, &row) && row.state == TMX_IN_BLOCKED) {
+        bool waits = node_in_read(n, id, &row) && row.state == TMX_IN_BLOCKED;   /* while its place still says so (NODE-16) */
+        node_delete(n, TMX_NT_IN_WAIT, node_kb(&k));
+        if (waits) {
             offer_or_block(n, id, &row);
         }
     }
@@ -159,7 +164,7 @@ void node_in_unoffer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const st
     struct node_key k;
     switch (row->state) {
     case TMX_IN_READY:
-        k = ready_key(row, id);
+        k = node_in_ready_key(row, id);
         node_drop(n, TMX_NT_IN_READY, node_kb(&k));
         break;
     case TMX_IN_BLOCKED:
@@ -265,7 +270,7 @@ static int own_slot(const struct tmx_node *n, const Tmx__Header *h)
 }
 
 /* The INFO row: everything an application is told, taken from header and content. */
-static void info_store(struct tmx_node *n, const struct arrival *a, const Tmx__Content *content, uint64_t payload_bytes)
+static void info_put(struct tmx_node *n, const struct arrival *a, const Tmx__Content *content, uint64_t payload_bytes)
 {
     Tmx__Leased info = TMX__LEASED__INIT;
     info.message_id = a->header->message_id;
@@ -292,7 +297,14 @@ static void info_store(struct tmx_node *n, const struct arrival *a, const Tmx__C
         return;
     }
     node_put(n, TMX_NT_IN_INFO, tmx_pb(a->header->message_id), packed);
-    node_index_add(n, TMX_DIRECTION_RECEIVED, a->header->message_id.data, 1, tmx_pb(info.mrn), tmx_pb(info.business_id));
+}
+
+static void info_store(struct tmx_node *n, const struct arrival *a, const Tmx__Content *content, uint64_t payload_bytes)
+{
+    info_put(n, a, content, payload_bytes);
+    node_index_add(n, TMX_DIRECTION_RECEIVED, a->header->message_id.data, 1,
+                   content != NULL ? tmx_pb(content->mrn) : TMX_BYTES_NULL,
+                   content != NULL ? tmx_pb(content->business_id) : TMX_BYTES_NULL);
 }
 
 static void row_fill(struct tmx_node *n, const struct arrival *a, struct tmx_row_in *row)
@@ -352,26 +364,89 @@ static void arrived(struct tmx_node *n, const struct arrival *a, const Tmx__Cont
     node_notice(n, "message.arrived", false, row.sender, id, TMX_CODE_OK, row.index);
 }
 
+/* From the acceptance that is kept; its item, in `item`, has no path. */
+static bool kept_arrival(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], Tmx__FeedItem *item, struct arrival *ret_arrival)
+{
+    Tmx__LogEntry *entry;
+    Tmx__Header *h;
+    int slot = node_acceptance_read(n, id, item, &entry, &h) ? own_slot(n, h) : -1;
+    *ret_arrival = (struct arrival){ .item = item, .entry = entry, .header = h, .slot = slot < 0 ? 0 : (unsigned)slot };
+    return slot >= 0;
+}
+
+bool node_in_fill(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *ret_row)
+{
+    Tmx__FeedItem item;
+    struct arrival a;
+    struct node_key k = node_key_id_u8(id, TMX_EVIDENCE_ACCEPTANCE);
+    struct tmx_bytes leaf;
+    if (!kept_arrival(n, id, &item, &a)) {
+        return false;
+    }
+    row_fill(n, &a, ret_row);
+    if (node_get(n, TMX_NT_EVIDENCE, node_kb(&k), &leaf) && leaf.size >= sizeof(ret_row->shard)) {
+        memcpy(ret_row->shard, leaf.data, sizeof(ret_row->shard));
+    }
+    return true;
+}
+
+bool node_in_tell(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
+{
+    Tmx__FeedItem item;
+    struct arrival a;
+    bool known = kept_arrival(n, id, &item, &a);
+    if (known) {
+        info_put(n, &a, NULL, 0);
+    }
+    return known;
+}
+
 bool node_in_lost(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *ret_row)
 {
     Tmx__FeedItem item;
-    Tmx__LogEntry *entry;
-    Tmx__Header *h;
-    int slot = node_acceptance_read(n, id, &item, &entry, &h) ? own_slot(n, h) : -1;
-    if (slot < 0) {
+    struct arrival a;
+    if (!kept_arrival(n, id, &item, &a)) {
         return false;
     }
-    struct arrival a = { .item = &item, .entry = entry, .header = h, .slot = (unsigned)slot };
     row_fill(n, &a, ret_row);
     ret_row->state = TMX_IN_LOST;
     ret_row->container_bytes = 0;
     info_store(n, &a, NULL, 0);
     row_enter(n, id, ret_row);
     step(n, id, "CoA", TMX_CODE_OK);
-    node_stage_begin(n, &item, id, h->container_bytes);   /* the broker still has it: QUE-8 */
+    node_stage_begin(n, &item, id, a.header->container_bytes);   /* the broker still has it: QUE-8 */
     n->lost++;
     node_notice(n, "rebuild.lost", false, ret_row->sender, id, TMX_CODE_RECIPIENT_LOST, ret_row->index);
     return true;
+}
+
+void node_in_spoilt(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row)
+{
+    Tmx__FeedItem item;
+    struct arrival a;
+    bool known = kept_arrival(n, id, &item, &a);
+    uint8_t shard[TMX_SHARD_MAX];
+    node_shard_key(n->state.head.shard, shard);
+    if (!known && !n->reread && memcmp(row->shard, shard, sizeof(shard)) == 0) {
+        n->reread = true;
+        node_rebuild_start(n);   /* its acceptance comes with the log, and this is looked at again */
+        return;
+    }
+    node_in_unoffer(n, id, row);
+    row->state = known ? TMX_IN_LOST : TMX_IN_HELD;
+    if (known) {
+        node_container_drop(n, TMX_NT_IN_CONTAINER, id, row->container_bytes);
+        row->container_bytes = 0;
+        node_in_write(n, id, row);
+        node_stage_begin(n, &item, id, a.header->container_bytes);   /* QUE-8 */
+        node_notice(n, "message.spoilt", true, row->sender, id, TMX_CODE_RECORD_DAMAGED, row->index);
+        return;
+    }
+    row->code = TMX_CODE_RECORD_DAMAGED;
+    n->state.held++;
+    n->state_dirty = true;
+    node_in_write(n, id, row);
+    node_alarm(n, "message.held", row->sender, id, TMX_CODE_RECORD_DAMAGED, TMX_BYTES_NULL);
 }
 
 /* A container that was lost is here again: the message goes on where its CoA left it. */

@@ -130,7 +130,7 @@ static bool content_open(struct tmx_node *n, const uint8_t *id, const Tmx__Heade
     return kept != NULL;
 }
 
-/* The payload as the sender's application handed it in (CON-3). Rows that do not give it are damage. */
+/* The payload as the sender's application handed it in (CON-3). False: rows do not give it, or fault. */
 static bool payload_open(struct tmx_node *n, const uint8_t *id, const struct tmx_row_in *row,
                          struct tmx_bytes *ret_payload)
 {
@@ -142,9 +142,6 @@ static bool payload_open(struct tmx_node *n, const uint8_t *id, const struct tmx
               (container = node_container_load(n, TMX_NT_IN_CONTAINER, id, row->container_bytes)) != NULL &&
               content_open(n, id, h, container, row->container_bytes, ret_payload);
     free(container);
-    if (!ok && n->fault == 0) {
-        node_fault(n, -EBADMSG);
-    }
     return ok;
 }
 
@@ -154,14 +151,40 @@ static uint64_t lease_ms(uint32_t asked)
     return ms < TMX_LEASE_MAX_MS ? ms : TMX_LEASE_MAX_MS;
 }
 
-/* The message becomes leased; *ret_leased is in the out arena. */
-static Tmx__Leased *lease_one(struct tmx_node *n, const uint8_t *id, uint32_t asked_ms, struct tmx_bytes *ret_payload)
+/* What an application is told of it, in the out arena; NULL: it is not here, or fault. */
+static Tmx__Leased *info_read(struct tmx_node *n, const uint8_t *id)
 {
-    struct tmx_row_in row;
     struct tmx_bytes value;
     Tmx__Leased *l;
-    if (!node_in_read(n, id, &row) || row.state != TMX_IN_READY || !payload_open(n, id, &row, ret_payload)) {
-        node_fault(n, n->fault != 0 ? n->fault : -EBADMSG);
+    return node_get(n, TMX_NT_IN_INFO, node_id(id), &value) &&
+                   tmx_codec_unpack(&tmx__leased__descriptor, value, value.size, &n->out, &l) == TMX_CODEC_OK
+               ? l
+               : NULL;
+}
+
+/* A place in the inbox of a message that is not there to be leased. */
+static void stale(struct tmx_node *n, const struct offer *o)
+{
+    struct tmx_row_in row = { .priority = (uint8_t)(TMX_PRIORITY_MAX - o->priority), .index = o->index };
+    memcpy(row.type, o->type, sizeof(row.type));
+    struct node_key k = node_in_ready_key(&row, o->id);
+    node_drop(n, TMX_NT_IN_READY, node_kb(&k));
+}
+
+/* The message becomes leased; in the out arena. NULL: it is spoilt, and offered no more for now (NODE-16); or fault. */
+static Tmx__Leased *lease_one(struct tmx_node *n, const struct offer *o, uint32_t asked_ms, struct tmx_bytes *ret_payload)
+{
+    struct tmx_row_in row;
+    const uint8_t *id = o->id;
+    if (!node_in_read(n, id, &row) || row.state != TMX_IN_READY) {
+        stale(n, o);
+        return NULL;
+    }
+    Tmx__Leased *l = info_read(n, id);
+    if (l == NULL || !payload_open(n, id, &row, ret_payload)) {
+        if (n->fault == 0) {
+            node_in_spoilt(n, id, &row);
+        }
         return NULL;
     }
     node_in_unoffer(n, id, &row);
@@ -174,10 +197,8 @@ static Tmx__Leased *lease_one(struct tmx_node *n, const uint8_t *id, uint32_t as
     node_in_write(n, id, &row);
     node_due_add(n, row.lease_until_ms, TMX_DUE_LEASE, id);
     struct tmx_bytes token;
-    if (!node_get(n, TMX_NT_IN_INFO, node_id(id), &value) ||
-        tmx_codec_unpack(&tmx__leased__descriptor, value, value.size, &n->out, &l) != TMX_CODEC_OK ||
-        !tmx_arena_copy(&n->out, TMX_BYTES_OF(row.token), &token)) {
-        node_fault(n, n->fault != 0 ? n->fault : -EBADMSG);
+    if (!tmx_arena_copy(&n->out, TMX_BYTES_OF(row.token), &token)) {
+        node_fault(n, -ENOMEM);
         return NULL;
     }
     l->token = tmx_to_pb(token);
@@ -207,18 +228,16 @@ bool node_lease_try(struct tmx_node *n, const struct node_request *rq, bool last
         return true;
     }
     size_t n_offers = n->state.rebuild ? 0 : offers_find(n, rq, offers);
-    while (count < max && n->kept_bytes < KEPT_BYTES_MAX && (o = best_of(offers, n_offers)) != NULL) {
-        uint8_t id[TMX_ID_SIZE];
-        memcpy(id, o->id, sizeof(id));
-        bytes += payload_bytes(n, id);
+    while (count < max && n->kept_bytes < KEPT_BYTES_MAX && !n->state.rebuild && (o = best_of(offers, n_offers)) != NULL) {
+        bytes += payload_bytes(n, o->id);
         if (count > 0 && bytes > LEASE_BYTES_MAX) {
             break;
         }
-        leased[count] = lease_one(n, id, request->lease_ms, &payloads[count]);
-        if (leased[count] == NULL) {
-            return true;   /* fault */
+        leased[count] = lease_one(n, o, request->lease_ms, &payloads[count]);
+        if (n->fault != 0) {
+            return true;
         }
-        count++;
+        count += leased[count] != NULL ? 1 : 0;
         offer_look(n, o);
     }
     if (count == 0 && !last) {

@@ -208,6 +208,7 @@ static void welcome_in(struct tmx_node *n, const Tmx__Link *link)
         limit_in(n, w->send_limits[i]);
     }
     s->opened_ms = n->now_ms;
+    s->first_head = n->state.head.size;
     node_pump_reset(n);
     node_notice(n, "link.up", false, NULL, NULL, TMX_CODE_OK, link->session);
 }

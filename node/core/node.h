@@ -20,6 +20,9 @@
 
 #include "tables.h"
 
+/* The core makes do without any row of these tables that is damaged (NODE-16); of META it says itself which ones stop it. */
+#define TMX_NODE_SPARED UINT64_MAX
+
 struct tmx_node;
 
 /* What an application may ask for. */
@@ -272,6 +275,18 @@ struct tmx_node_alarms_view {
     char event[48];                /* of the newest; "" when there is none */
 };
 void tmx_node_alarms(struct tmx_node *n, uint64_t within_ms, struct tmx_node_alarms_view *ret_view);
+
+/* Records that the disk damaged and that are kept aside (NODE-16). For a week after the newest operators are told: such a disk
+ * spoils more. */
+#define TMX_NODE_DAMAGE_TOLD_MS (7ull * 24 * 3600000)
+struct tmx_node_damage_view {
+    uint64_t kept;
+    const char *what;              /* the newest: "the container of a message received"; "" where it is not known */
+    uint64_t age_ms;
+    bool of_message;
+    uint8_t id[TMX_ID_SIZE];
+};
+void tmx_node_damage(struct tmx_node *n, struct tmx_node_damage_view *ret_view);
 
 /* What applications and operators are shown of a message: Tmx__MessageState with its steps, valid until the next turn;
  * NULL when there is none in that direction (enum tmx_node_direction). */

@@ -155,6 +155,12 @@ static bool damaged(struct tmx_node *n)
     return false;
 }
 
+/* What the log held when this session began is read: what this node made before and is not there never came to the broker. */
+static bool read_up(const struct tmx_node *n)
+{
+    return n->state.feed_next >= n->session.first_head;
+}
+
 static bool submit_add(struct tmx_node *n, struct load *l, uint64_t number, const uint8_t id[TMX_ID_SIZE])
 {
     struct tmx_row_out row;
@@ -168,6 +174,12 @@ static bool submit_add(struct tmx_node *n, struct load *l, uint64_t number, cons
         load_send(n, l, true);
         l->resubmission = resubmission;
     }
+    if (!node_has(n, TMX_NT_OUT_SIGNED, node_id(id))) {   /* NODE-16 */
+        if (n->fault == 0 && !read_up(n)) {
+            return true;   /* looked at again when it would be sent again */
+        }
+        node_header_again(n, id, &row);
+    }
     if (!node_get(n, TMX_NT_OUT_SIGNED, node_id(id), &frame)) {
         return damaged(n);
     }
@@ -177,7 +189,10 @@ static bool submit_add(struct tmx_node *n, struct load *l, uint64_t number, cons
     frame = TMX_BYTES_NULL;
     struct node_key k = node_key_id_u32(id, 0);
     if (small && !node_get(n, TMX_NT_OUT_CONTAINER, node_kb(&k), &frame)) {
-        return damaged(n);
+        frame = TMX_BYTES_NULL;   /* NODE-16: the broker refuses it, unless it has it; the numbers go on */
+    }
+    if (n->fault != 0) {
+        return false;
     }
     if (!frame_add(n, l, frame)) {
         l->n_frames--;
@@ -187,11 +202,15 @@ static bool submit_add(struct tmx_node *n, struct load *l, uint64_t number, cons
     return true;
 }
 
-static bool report_add(struct tmx_node *n, struct load *l, const struct node_key *report)
+static bool report_add(struct tmx_node *n, struct load *l, uint64_t number, const struct node_key *report)
 {
     struct tmx_bytes value;
-    if (!node_get(n, TMX_NT_REPORT, node_kb(report), &value) || value.size < 8) {
-        return damaged(n);
+    if (!node_get(n, TMX_NT_REPORT, node_kb(report), &value) || value.size < 8) {   /* NODE-16 */
+        if (n->fault == 0 && !read_up(n)) {
+            return true;
+        }
+        node_report_anew(n, number, report);
+        return false;
     }
     if (!frame_add(n, l, tmx_bytes_slice(value, 8, value.size - 8))) {
         return false;
@@ -206,7 +225,7 @@ static bool item_add(struct tmx_node *n, struct load *l, bool submits, uint64_t 
     if (full) {
         load_send(n, l, submits);
     }
-    return submits ? submit_add(n, l, number, value->data) : report_add(n, l, value);
+    return submits ? submit_add(n, l, number, value->data) : report_add(n, l, number, value);
 }
 
 static bool open_read(struct tmx_node *n, uint8_t table, uint64_t number, struct node_key *ret_value)

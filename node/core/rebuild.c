@@ -19,6 +19,11 @@ static void rebuild_start(struct tmx_node *n, uint64_t acked)
     node_link_lost(n, "link.rebuild", true);   /* the next session asks for the complete feed */
 }
 
+void node_rebuild_start(struct tmx_node *n)
+{
+    rebuild_start(n, n->state.feed_next);
+}
+
 /* What is being pulled was announced with a place in the old log; it is announced again. */
 static void stages_drop(struct tmx_node *n)
 {
@@ -116,7 +121,7 @@ static void numbers_raise(struct tmx_node *n, const Tmx__Header *h)
 }
 
 /* The Signed frame as it was made, from the leaf that holds its body and signature. */
-static bool signed_pack(struct tmx_node *n, const Tmx__LogEntry *entry, struct tmx_bytes *ret_frame)
+bool node_signed_pack(struct tmx_node *n, const Tmx__LogEntry *entry, struct tmx_bytes *ret_frame)
 {
     Tmx__Signed envelope = TMX__SIGNED__INIT;
     envelope.body = entry->body;
@@ -129,7 +134,7 @@ static bool signed_pack(struct tmx_node *n, const Tmx__LogEntry *entry, struct t
 }
 
 /* What the header still tells of a submission that was lost. */
-static void info_restore(struct tmx_node *n, const Tmx__Header *h)
+void node_out_tell(struct tmx_node *n, const Tmx__Header *h)
 {
     Tmx__SubmitRequest info = TMX__SUBMIT_REQUEST__INIT;
     ProtobufCBinaryData recipients[TMX_RECIPIENTS_MAX];
@@ -150,7 +155,6 @@ static void info_restore(struct tmx_node *n, const Tmx__Header *h)
         return;
     }
     node_put(n, TMX_NT_OUT_INFO, tmx_pb(h->message_id), packed);
-    node_index_add(n, TMX_DIRECTION_SENT, h->message_id.data, h->n_recipients, TMX_BYTES_NULL, TMX_BYTES_NULL);
 }
 
 /* A header this node signed and does not know of: the message becomes a signed one; the leaf at hand then does the
@@ -168,7 +172,8 @@ static void sent_restore(struct tmx_node *n, const Tmx__LogEntry *entry, const T
         node_out_unqueue(n, id, &row);
     } else {
         row = (struct tmx_row_out){ .priority = (uint8_t)h->priority, .submitted_ms = h->sent_ms };
-        info_restore(n, h);
+        node_out_tell(n, h);
+        node_index_add(n, TMX_DIRECTION_SENT, id, h->n_recipients, TMX_BYTES_NULL, TMX_BYTES_NULL);
     }
     row.state = TMX_OUT_SIGNED;
     row.number = 0;
@@ -185,7 +190,7 @@ static void sent_restore(struct tmx_node *n, const Tmx__LogEntry *entry, const T
     }
     tmx_digest(tmx_pb(entry->body), row.header_digest);
     memcpy(row.container_digest, h->container_digest.data, sizeof(row.container_digest));
-    if (signed_pack(n, entry, &frame)) {
+    if (node_signed_pack(n, entry, &frame)) {
         node_put(n, TMX_NT_OUT_SIGNED, node_id(id), frame);
         node_out_write(n, id, &row);
         if (!known) {
@@ -195,7 +200,7 @@ static void sent_restore(struct tmx_node *n, const Tmx__LogEntry *entry, const T
     }
 }
 
-static enum tmx_in_state end_state(Tmx__Outcome outcome)
+enum tmx_in_state node_end_state(Tmx__Outcome outcome)
 {
     switch ((int)outcome) {
     case TMX__OUTCOME__OUTCOME_COD_POSITIVE:
@@ -220,7 +225,7 @@ static void report_restore(struct tmx_node *n, const Tmx__LogEntry *entry, const
     if (!node_in_read(n, id, &row) && !node_in_lost(n, id, &row)) {
         return;
     }
-    if (!node_has(n, TMX_NT_REPORT, node_kb(&k)) && signed_pack(n, entry, &frame)) {
+    if (!node_has(n, TMX_NT_REPORT, node_kb(&k)) && node_signed_pack(n, entry, &frame)) {
         uint8_t value[8 + TMX_ENTRY_MAX + 64];
         struct tmx_writer w = TMX_WRITER_OF(value);
         tmx_write_u64(&w, ++n->state.report);
@@ -230,7 +235,7 @@ static void report_restore(struct tmx_node *n, const Tmx__LogEntry *entry, const
     }
     if (!coa && row.state < TMX_IN_DELIVERED) {
         n->lost -= row.state == TMX_IN_LOST && n->lost > 0 ? 1 : 0;
-        node_in_end(n, id, &row, end_state(r->outcome), r->code);
+        node_in_end(n, id, &row, node_end_state(r->outcome), r->code);
         node_notice(n, "rebuild.ended", false, row.sender, id, r->code, row.index);
     }
 }

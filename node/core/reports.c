@@ -98,16 +98,19 @@ void node_report_again(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
 }
 
 /* The Signed frame this node keeps of a report; false when there is none with this body. */
-static bool own_report(struct tmx_node *n, const Tmx__Report *r, struct tmx_bytes body, uint64_t *ret_number)
+static bool own_report(struct tmx_node *n, const Tmx__Report *r, const Tmx__LogEntry *entry, uint64_t *ret_number)
 {
     struct node_key k = node_key_id_u8(r->message_id.data, which(r->outcome));
     struct tmx_bytes value, copy;
     Tmx__Signed *own;
     struct tmx_signature signature;
+    if (!node_has(n, TMX_NT_REPORT, node_kb(&k)) && (n->fault != 0 || !node_report_from_leaf(n, r, entry))) {
+        return false;
+    }
     if (!node_get(n, TMX_NT_REPORT, node_kb(&k), &value) || value.size < 8 ||
         !tmx_arena_copy(&n->scratch, value, &copy) ||
         tmx_signed_parse(tmx_bytes_slice(copy, 8, copy.size - 8), &n->scratch, &own, &signature) != TMX_CODE_OK ||
-        !tmx_bytes_eq(tmx_pb(own->body), body)) {
+        !tmx_bytes_eq(tmx_pb(own->body), tmx_pb(entry->body))) {
         return false;
     }
     *ret_number = node_u64(copy);
@@ -126,7 +129,7 @@ void node_report_logged(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx
     const uint8_t *id = r->message_id.data;
     struct tmx_row_in row;
     uint64_t number;
-    if (!node_in_read(n, id, &row) || !own_report(n, r, tmx_pb(entry->body), &number)) {
+    if (!node_in_read(n, id, &row) || !own_report(n, r, entry, &number)) {
         node_alarm(n, "log.own-report-unknown", NULL, id, TMX_CODE_BAD_REPORT, tmx_pb(item->entry));
         return;
     }
@@ -156,7 +159,7 @@ void node_report_refused(struct tmx_node *n, const Tmx__FeedItem *item, const Tm
                          const Tmx__Report *r)
 {
     uint64_t number;
-    if (!own_report(n, r, tmx_pb(entry->body), &number)) {
+    if (!own_report(n, r, entry, &number)) {
         node_alarm(n, "log.own-report-unknown", NULL, r->message_id.data, entry->code, tmx_pb(item->entry));
         return;
     }

@@ -13,6 +13,10 @@ bool node_get(struct tmx_node *n, uint8_t table, struct tmx_bytes key, struct tm
         return false;
     }
     int r = tmx_spool_get(n->spool, table, key, ret_value);
+    if (r == -EBADMSG) {
+        r = node_mend(n, table, key);
+        r = r == 0 ? tmx_spool_get(n->spool, table, key, ret_value) : r;
+    }
     if (r < 0) {
         node_fault(n, r);
     }
@@ -25,6 +29,11 @@ bool node_has(struct tmx_node *n, uint8_t table, struct tmx_bytes key)
     return node_get(n, table, key, &value);
 }
 
+static bool starts_with(struct tmx_bytes key, struct tmx_bytes from, size_t prefix)
+{
+    return key.size > 0 && key.size < TMX_KEY_MAX && key.size >= prefix && (prefix == 0 || memcmp(key.data, from.data, prefix) == 0);
+}
+
 bool node_seek(struct tmx_node *n, uint8_t table, struct tmx_bytes from, size_t prefix, struct tmx_bytes *ret_key,
                struct tmx_bytes *ret_value)
 {
@@ -32,12 +41,22 @@ bool node_seek(struct tmx_node *n, uint8_t table, struct tmx_bytes from, size_t 
     if (n->fault != 0) {
         return false;
     }
-    struct tmx_bytes key, value;
+    struct tmx_bytes key = TMX_BYTES_NULL, value;
     int r = tmx_spool_seek(n->spool, table, from, &key, &value);
-    if (r < 0) {
+    while (r == -EBADMSG && starts_with(key, from, prefix)) {
+        struct node_key damaged = { .size = key.size }, past = node_key_after(key);
+        memcpy(damaged.data, key.data, key.size);
+        r = node_mend(n, table, node_kb(&damaged));
+        /* Whole, it is found; gone, it is the next one; as it was, it is passed over. */
+        r = r < 0 ? r : tmx_spool_seek(n->spool, table, r == 0 ? node_kb(&damaged) : node_kb(&past), &key, &value);
+    }
+    if (r < 0 && r != -EBADMSG) {
         node_fault(n, r);
     }
-    if (r != 0 || key.size < prefix || (prefix > 0 && memcmp(key.data, from.data, prefix) != 0)) {
+    if (r == -EBADMSG && starts_with(key, from, prefix)) {
+        node_fault(n, r);
+    }
+    if (r != 0 || !starts_with(key, from, prefix)) {
         return false;
     }
     *ret_key = key;

@@ -26,11 +26,14 @@ static bool same_signature(struct tmx_node *n, const Tmx__BatchSignature *a, con
 }
 
 /* Is the leaf's body the header this node signed under that id? `whole`: with the same signature. */
-static bool is_own(struct tmx_node *n, const uint8_t *id, const Tmx__LogEntry *entry, bool whole)
+static bool is_own(struct tmx_node *n, const uint8_t *id, const struct tmx_row_out *row, const Tmx__LogEntry *entry, bool whole)
 {
     struct tmx_bytes value, copy;
     Tmx__Signed *own;
     struct tmx_signature signature;
+    if (!node_has(n, TMX_NT_OUT_SIGNED, node_id(id))) {
+        return n->fault == 0 && node_signed_from_leaf(n, id, row, entry);   /* NODE-16 */
+    }
     return node_get(n, TMX_NT_OUT_SIGNED, node_id(id), &value) && tmx_arena_copy(&n->scratch, value, &copy) &&
            tmx_signed_parse(copy, &n->scratch, &own, &signature) == TMX_CODE_OK &&
            tmx_bytes_eq(tmx_pb(own->body), tmx_pb(entry->body)) &&
@@ -74,7 +77,7 @@ void node_sent_accepted(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx
     Tmx__Header *h;
     struct tmx_row_out row;
     if (tmx_header_parse(tmx_pb(entry->body), &n->scratch, &h) != TMX_CODE_OK ||
-        !node_out_read(n, h->message_id.data, &row) || !is_own(n, h->message_id.data, entry, true)) {
+        !node_out_read(n, h->message_id.data, &row) || !is_own(n, h->message_id.data, &row, entry, true)) {
         contradiction(n, "log.acceptance-unknown", NULL, item);
         return;
     }
@@ -140,7 +143,7 @@ void node_sent_refused(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx_
     Tmx__Header *h;
     struct tmx_row_out row;
     if (tmx_header_parse(tmx_pb(entry->body), &n->scratch, &h) != TMX_CODE_OK ||
-        !node_out_read(n, h->message_id.data, &row) || !is_own(n, h->message_id.data, entry, false)) {
+        !node_out_read(n, h->message_id.data, &row) || !is_own(n, h->message_id.data, &row, entry, false)) {
         contradiction(n, "log.refusal-unknown", NULL, item);
         return;
     }

@@ -31,7 +31,7 @@ static void touch(struct node_destination *d, int more)
     }
 }
 
-static struct node_key wait_key(const struct tmx_row_out *row)
+struct node_key node_wait_key(const struct tmx_row_out *row)
 {
     struct node_key k;
     struct tmx_writer w = TMX_WRITER_OF(k.data);
@@ -54,7 +54,7 @@ struct node_key node_lane_key(const struct tmx_row_out *row)
 
 void node_wait_insert(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_out *row)
 {
-    struct node_key k = wait_key(row);
+    struct node_key k = node_wait_key(row);
     node_insert(n, TMX_NT_OUT_WAIT, node_kb(&k), node_id(id));
     touch(node_destination(n, row->wait_member), 1);
     n->sign_due = true;
@@ -62,7 +62,7 @@ void node_wait_insert(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const s
 
 void node_wait_delete(struct tmx_node *n, const struct tmx_row_out *row)
 {
-    struct node_key k = wait_key(row);
+    struct node_key k = node_wait_key(row);
     node_delete(n, TMX_NT_OUT_WAIT, node_kb(&k));
     touch(node_destination(n, row->wait_member), -1);
 }
@@ -288,7 +288,8 @@ static bool recipients_ready(struct tmx_node *n, struct signing *s)
             return false;
         }
         struct node_key k = node_key_member(d->member);
-        d->seq = number_read(n, TMX_NT_OUT_PAIR, &k) + 1;
+        uint64_t last = number_read(n, TMX_NT_OUT_PAIR, &k);   /* or what the broker has consumed, when the disk has taken ours */
+        d->seq = (last > s->to[i]->told_seq ? last : s->to[i]->told_seq) + 1;
         if ((d->seq > s->to[i]->max_seq && !unsynced(n, s->to[i], d->seq)) || !node_prekey_ready(n, s->to[i])) {
             for (size_t j = 0; j <= i; j++) {
                 s->row.deliveries[j].seq = 0;
@@ -357,6 +358,14 @@ static void header_sign(struct tmx_node *n, struct signing *s, const Tmx__Submit
     node_sign_add(n, &p);
 }
 
+/* Of what was to be sent something is gone (NODE-16): its application is told, and has it still. */
+static void unsendable(struct tmx_node *n, struct signing *s)
+{
+    if (n->fault == 0) {
+        node_out_cancel(n, s->id, &s->row, TMX_CODE_RECORD_DAMAGED);
+    }
+}
+
 /* False: it could not be sealed; it ended. */
 static bool seal(struct tmx_node *n, struct signing *s, const Tmx__SubmitRequest *info)
 {
@@ -373,7 +382,7 @@ static bool seal(struct tmx_node *n, struct signing *s, const Tmx__SubmitRequest
     content.media_type = info->media_type;
     content.file_name = info->file_name;
     if (!node_get(n, TMX_NT_OUT_PAYLOAD, node_id(s->id), &payload)) {
-        node_fault(n, n->fault != 0 ? n->fault : -EBADMSG);
+        unsendable(n, s);
         return false;
     }
     if (!node_seal(n, &content, payload, s->to, s->row.n, &container, &size, key, &bad)) {
@@ -391,10 +400,17 @@ static bool seal(struct tmx_node *n, struct signing *s, const Tmx__SubmitRequest
     return true;
 }
 
+/* What was submitted, in the scratch arena. */
+static bool info_read(struct tmx_node *n, const uint8_t *id, Tmx__SubmitRequest **ret_info)
+{
+    struct tmx_bytes value, copy;
+    return node_get(n, TMX_NT_OUT_INFO, node_id(id), &value) && tmx_arena_copy(&n->scratch, value, &copy) &&
+           tmx_codec_unpack(&tmx__submit_request__descriptor, copy, copy.size, &n->scratch, ret_info) == TMX_CODEC_OK;
+}
+
 static void sign_one(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], size_t *bytes)
 {
     struct signing s;
-    struct tmx_bytes value, copy;
     Tmx__SubmitRequest *info;
     tmx_arena_reset(&n->scratch);
     memcpy(s.id, id, sizeof(s.id));
@@ -409,9 +425,8 @@ static void sign_one(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], size_t *
     if (behind_lane(n, &s) || !recipients_ready(n, &s)) {
         return;
     }
-    if (!node_get(n, TMX_NT_OUT_INFO, node_id(s.id), &value) || !tmx_arena_copy(&n->scratch, value, &copy) ||
-        tmx_codec_unpack(&tmx__submit_request__descriptor, copy, copy.size, &n->scratch, &info) != TMX_CODEC_OK) {
-        node_fault(n, n->fault != 0 ? n->fault : -EBADMSG);
+    if (!info_read(n, s.id, &info) || info->message_type.len == 0) {
+        unsendable(n, &s);
         return;
     }
     if (!seal(n, &s, info)) {
@@ -432,6 +447,27 @@ static void sign_one(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], size_t *
     struct node_step step = { .what = "signed", .who = n->config.member };
     node_step_add(n, TMX_DIRECTION_SENT, s.id, &step);
     node_notice(n, "message.signed", false, NULL, s.id, TMX_CODE_OK, s.row.number);
+}
+
+/* Of the same numbers and for the same container: the broker never had the one before. */
+void node_header_again(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_out *row)
+{
+    struct signing s = { .row = *row };
+    Tmx__SubmitRequest *info;
+    struct node_key number = node_key_u64(row->number);
+    if (!info_read(n, id, &info)) {
+        return;
+    }
+    memcpy(s.id, id, sizeof(s.id));
+    for (size_t i = 0; i < row->n; i++) {
+        s.prev[i] = node_out_prev(n, row, &row->deliveries[i]);
+    }
+    node_drop(n, TMX_NT_OUT_OPEN, node_kb(&number));
+    header_sign(n, &s, info);
+    node_out_write(n, id, &s.row);
+    node_sign_flush(n);
+    node_notice(n, "message.signed-again", true, NULL, id, TMX_CODE_RECORD_DAMAGED, row->number);
+    *row = s.row;
 }
 
 static void head_look(struct tmx_node *n, struct node_destination *d)

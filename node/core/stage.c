@@ -65,7 +65,9 @@ void node_stage_begin(struct tmx_node *n, const Tmx__FeedItem *item, const uint8
         return;
     }
     write_row(n, id, at, packed);
-    node_evidence_keep(n, id, TMX_EVIDENCE_ACCEPTANCE, NULL, item);
+    if (item->path.len > 0) {   /* one without is kept already */
+        node_evidence_keep(n, id, TMX_EVIDENCE_ACCEPTANCE, NULL, item);
+    }
     if (!active(n)) {
         begin(n, id, at, size);
     } else if (memcmp(n->stage, id, TMX_ID_SIZE) == 0) {
@@ -80,6 +82,13 @@ static void forget(struct tmx_node *n)
     n->stage_look = true;
 }
 
+void node_stage_forget(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
+{
+    if (memcmp(n->stage, id, TMX_ID_SIZE) == 0) {
+        forget(n);
+    }
+}
+
 void node_stage_drop(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
 {
     struct tmx_bytes value;
@@ -89,8 +98,18 @@ void node_stage_drop(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
     uint64_t at = node_u64(value);
     node_container_drop(n, TMX_NT_IN_CONTAINER, id, at);
     node_delete(n, TMX_NT_IN_STAGE, node_id(id));
-    if (memcmp(n->stage, id, TMX_ID_SIZE) == 0) {
-        forget(n);
+    node_stage_forget(n, id);
+}
+
+/* One that is lost here and could not be taken in now is asked for again, but not at once. */
+static void lost_again(struct tmx_node *n, const Tmx__FeedItem *item, const uint8_t id[TMX_ID_SIZE], uint64_t size)
+{
+    struct tmx_row_in row;
+    if (node_in_read(n, id, &row) && row.state == TMX_IN_LOST) {
+        node_stage_begin(n, item, id, size);
+        node_stage_forget(n, id);
+        n->stage_from = node_key_after(node_id(id));
+        n->stage_retry_ms = n->now_ms + LOST_RETRY_MS;
     }
 }
 
@@ -101,16 +120,17 @@ static void complete(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__H
     memcpy(id, h->message_id.data, sizeof(id));
     uint64_t size = h->container_bytes;
     uint8_t *container = node_container_load(n, TMX_NT_IN_CONTAINER, id, size);
-    if (container == NULL) {
-        if (n->fault == 0) {
-            node_fault(n, -EBADMSG);
-        }
+    if (n->fault != 0) {
+        free(container);
         return;
     }
     node_stage_drop(n, id);
-    node_deliver_pulled(n, item, TMX_BYTES(container, size));
-    n->session.received_bytes -= n->session.received_bytes < size ? 0 : size;   /* counted when it was announced */
+    if (container != NULL) {
+        node_deliver_pulled(n, item, TMX_BYTES(container, size));
+        n->session.received_bytes -= n->session.received_bytes < size ? 0 : size;   /* counted when it was announced */
+    }
     free(container);
+    lost_again(n, item, id, size);   /* any other is delivered again */
 }
 
 /* Nobody has it now. One that was lost here is asked for again later; of any other an outcome is on its way, or it is
@@ -146,8 +166,8 @@ void node_stage_chunk(struct tmx_node *n, const Tmx__Chunk *chunk, struct tmx_by
         node_stage_drop(n, n->stage);
         return;
     }
-    if (!read_row(n, n->stage, &at, &bytes, &item, &h)) {
-        node_fault(n, -EBADMSG);
+    if (!read_row(n, n->stage, &at, &bytes, &item, &h) || at != n->stage_at) {   /* NODE-16: begun anew, or delivered again */
+        forget(n);
         return;
     }
     struct node_key k = node_key_id_u32(n->stage, (uint32_t)(n->stage_at / TMX_CHUNK_SIZE));
@@ -177,7 +197,7 @@ static void begin_next(struct tmx_node *n)
     assert(key.size == TMX_ID_SIZE);
     memcpy(id, key.data, sizeof(id));
     if (!read_row(n, id, &at, &bytes, &item, &h)) {
-        node_fault(n, -EBADMSG);
+        node_fault(n, n->fault != 0 ? n->fault : -EBADMSG);
         return;
     }
     begin(n, id, at, h->container_bytes);

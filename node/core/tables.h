@@ -92,6 +92,8 @@ enum tmx_node_table {
     TMX_NT_ATTACHMENT,
     /* wall ms u64, nonce[32] of what an operator asked -> the signed request: the record, and that it is not done again */
     TMX_NT_OPERATION,
+    /* number u64 of its alarm -> wall ms u64, table u8, key size u8, key, what was there: a damaged row, kept aside (NODE-16) */
+    TMX_NT_DAMAGED,
 };
 
 enum tmx_node_direction { TMX_DIRECTION_SENT = 1, TMX_DIRECTION_RECEIVED = 2 };

@@ -76,6 +76,8 @@ static bool due_take(struct tmx_node *n, enum tmx_due_kind kind, uint64_t from_m
         return false;
     }
     memcpy(ret_id, k.data + 9, TMX_ID_SIZE);
+    struct tmx_row_in row;
+    (void)(kind == TMX_DUE_LEASE && node_in_read(n, ret_id, &row));   /* while this row still says that it is leased (NODE-16) */
     node_delete(n, TMX_NT_DUE, node_kb(&k));
     return true;
 }

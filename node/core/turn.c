@@ -92,8 +92,10 @@ static void output_reset(struct tmx_node *n)
     kept_free(n);
     n->kept_bytes = 0;
     n->looks_left = NODE_LOOKS_MAX;
-    n->n_sends = n->n_answers = n->n_notices = 0;
+    n->n_sends = n->n_answers = 0;
+    n->n_notices = n->fresh ? n->n_notices : 0;
     n->notices_lost = 0;
+    n->fresh = false;
     n->operation = (struct tmx_node_operation){ .result = TMX_OPERATION_OK };
     n->more = n->directory_changed = n->session_begun = n->misbehaved = false;
     n->directory_result = TMX_DIRECTORY_OK;
@@ -189,10 +191,13 @@ int tmx_node_turn(struct tmx_node *n, const struct tmx_node_event *events, size_
         return n->fault;   /* of a read between turns */
     }
     output_reset(n);
+    n->turning = true;
+    node_mend_seen(n);
     for (size_t i = 0; i < n_events && n->fault == 0; i++) {
         step(n, &events[i]);
     }
     close_turn(n);
+    n->turning = false;
     int r = commit(n);
     if (r < 0) {
         return r;
@@ -300,6 +305,7 @@ int tmx_node_new(struct tmx_spool *spool, const struct tmx_node_config *config, 
     }
     n->spool = spool;
     n->config = *config;
+    n->turning = n->fresh = true;
     n->config.expiry_ms = config->expiry_ms != 0 ? config->expiry_ms : EXPIRY_DEFAULT_MS;
     node_member_key(config->member, n->member);
     n->config.member = node_member_code(n->member);
@@ -311,6 +317,7 @@ int tmx_node_new(struct tmx_spool *spool, const struct tmx_node_config *config, 
     int r = memory_new(n);
     r = r < 0 ? r : recover(n);
     r = r < 0 ? r : commit(n);
+    n->turning = false;
     if (r < 0) {
         tmx_node_free(n);
         return r;

@@ -30,6 +30,9 @@ static bool memory_read(struct tmx_node *n, const char *shard, struct tmx_witnes
     if (!node_get(n, TMX_NT_WITNESS, node_kb(&k), &value)) {
         return n->fault == 0;
     }
+    if (value.size == 0) {   /* NODE-16: what it has cosigned is not known any more */
+        return false;
+    }
     if (!tmx_arena_copy(&n->scratch, value, &copy)) {
         node_fault(n, -ENOMEM);
         return false;
@@ -105,6 +108,7 @@ void node_witness_in(struct tmx_node *n, const Tmx__WitnessRequest *request, str
     const char *shard = shard_of(asked.origin);
     const struct tmx_verify_key *key = tmx_directory_origin_key(n->directory, asked.origin);
     if (key != NULL && !memory_read(n, shard, &memory, &before)) {
+        reply(n, TMX_WITNESS_UNAVAILABLE, TMX_BYTES_NULL);
         return;
     }
     enum tmx_witness_status status = tmx_witness_decide(&rq, key, &memory, &c);

@@ -3,6 +3,8 @@
  */
 #include <inttypes.h>
 
+#include <tmx/code.h>
+
 #include "why.h"
 
 /* About this node's inbox, or a message in it that has no outcome. */
@@ -64,6 +66,11 @@ enum tmx_why_verdict why_held(const void *facts, struct tmx_why_finding *out)
     tmx_why_evidence(out, "held here: %" PRIu64, f->state.held);
     if (f->message ? f->look.in.state != TMX_IN_HELD : f->state.held == 0) {
         return TMX_WHY_NOT;
+    }
+    if (f->message && f->look.in.code == TMX_CODE_RECORD_DAMAGED) {
+        tmx_why_text(out, "the disk damaged what is needed to open it, and the log does not bring it again: it ends when it expires");
+        tmx_why_fix(out, "have its sender send it again, as one that replaces it; tmx-node doctor --config %s looks at the disk", f->d->settings.path);
+        return TMX_WHY_CRITICAL;
     }
     tmx_why_text(out, "its lease lapsed %u times without an answer of the application, so it is not offered any more", TMX_LEASES_LAPSED_MAX);
     tmx_why_evidence(out, "held here: %" PRIu64 " (log: message.held); each closes the lane of its movement", f->state.held);

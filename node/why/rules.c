@@ -249,6 +249,7 @@ const struct tmx_why_entry why_rules[] = {
     { "missing-prekey", missing_prekey },
     { "no-credit", no_credit },
     { "deferred", deferred },
+    { "damaged", why_damaged },
     { "held", why_held },
     { "lane-closed", why_lane_closed },
     { "slow-consumer", why_slow_consumer },

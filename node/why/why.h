@@ -3,6 +3,7 @@
  *
  *   why.c    the request; gathering the facts        link.c   the way to the broker
  *   rules.c  the node, the directory, what is sent   inbox.c  what came
+ *   damage.c records that the disk damaged
  */
 #pragma once
 
@@ -37,5 +38,7 @@ extern const size_t why_rules_n;
 
 /* link.c */
 tmx_why_rule why_no_gate, why_port_blocked, why_port_closed, why_wrong_key, why_gate_key, why_handshake, why_link_down;
+/* damage.c */
+tmx_why_rule why_damaged;
 /* inbox.c */
 tmx_why_rule why_inbox_full, why_lane_closed, why_held, why_slow_consumer;

@@ -214,6 +214,7 @@ static void fold_refusal(struct sim *s, const Tmx__LogEntry *e, uint64_t index)
     for (unsigned i = 0; i < s->n_nodes; i++) {
         const struct sim_node *n = &s->nodes[i];
         bool own = tmx_bytes_eq(tmx_pb(e->member), tmx_bytes_str(s->federation.members[i].code));
+        explained = explained || (e->code == TMX_CODE_CONTAINER_MISMATCH && damage_table(s) == TMX_NT_OUT_CONTAINER);   /* NODE-16 */
         if (own && !n->was_evil && !n->restored && !explained) {
             sim_fail(s, "I13: leaf %" PRIu64 " refuses what %s sent: %s", index, s->federation.members[i].code,
                      tmx_code_name(e->code));
@@ -500,6 +501,10 @@ static unsigned out_state(struct sim *s, unsigned i, const uint8_t id[TMX_ID_SIZ
 {
     struct tmx_bytes value;
     int r = tmx_spool_get(s->nodes[i].p.spool.inner, TMX_NT_OUT, TMX_BYTES(id, TMX_ID_SIZE), &value);
+    if (r == -EBADMSG) {   /* it is made again when somebody asks */
+        struct tmx_node_look look;
+        return s->nodes[i].p.up && tmx_node_look(s->nodes[i].node, id, &look) ? look.out.state : TMX_OUT_CLOSED;
+    }
     return r == 0 && value.size > 1 ? value.data[1] : 0;   /* after the version of the layout */
 }
 
@@ -585,7 +590,7 @@ bool check_drained(struct sim *s)
             return false;
         }
     }
-    return all_cosigned(s);
+    return damage_table(s) == TMX_NT_WITNESS || all_cosigned(s);   /* NODE-16: who does not know what it cosigned cosigns no more */
 }
 
 const char *check_report(struct sim *s)

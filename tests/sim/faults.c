@@ -163,7 +163,7 @@ static void restore(struct sim *s, unsigned i)
         assert(r == 0);
         return;
     }
-    if (s->disk_lost) {
+    if (s->disk_lost || damage_may(s)) {
         return;
     }
     SOMETIMES(node_restored);
@@ -177,7 +177,7 @@ static void restore(struct sim *s, unsigned i)
 /* The broker's disk is gone: a new shard begins, which names the last head that was kept beside it (LOG-4). */
 static void lose_broker_disk(struct sim *s)
 {
-    if (s->disk_lost || !s->broker_process.up || faults_lost_keys(s)) {   /* one disk at a time: that is the promise */
+    if (s->disk_lost || !s->broker_process.up || faults_lost_keys(s) || damage_may(s)) {   /* one disk at a time: that is the promise */
         return;
     }
     SOMETIMES(broker_disk_lost);
@@ -258,6 +258,7 @@ void faults_step(struct sim *s)
     links_step(s);
     node_disks_step(s);
     anchors_step(s);
+    damage_step(s);
     for (unsigned i = 0; i < s->n_nodes; i++) {
         if (s->nodes[i].cut && s->nodes[i].cut_until <= s->now_ms) {
             s->nodes[i].cut = false;

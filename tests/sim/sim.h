@@ -6,7 +6,7 @@
  *   world.c     processes and their turns          app.c       national applications
  *   faults.c    what goes wrong, and when          check.c     invariants, from outside
  *   leftovers.c what must not be left in a spool   audited.c   what an auditor finds
- *   operators.c what operators do
+ *   operators.c what operators do              damage.c    rows of nodes that their disks spoil
  *
  * A run is decided by its seed alone. Chaos phase: anything may fail, nothing wrong may happen. Then everything heals
  * and must drain in bounded time.
@@ -76,6 +76,7 @@
     X(ended_by_operators)                                                                                              \
     X(proposal_lapsed)                                                                                                 \
     X(evil_frames)                                                                                                     \
+    X(record_damaged)                                                                                                  \
     X(priority_overtook)
 
 enum sometimes {
@@ -272,6 +273,11 @@ void faults_step(struct sim *s);
 void faults_heal(struct sim *s);
 void faults_node_disk(struct sim *s, unsigned i, bool full);
 bool faults_lost_keys(const struct sim *s);   /* some node was put back to an older copy */
+
+/* damage.c */
+bool damage_may(const struct sim *s);      /* in this run */
+unsigned damage_table(const struct sim *s);   /* whose rows; 0 = none */
+void damage_step(struct sim *s);
 
 /* operators.c */
 void operators_step(struct sim *s);

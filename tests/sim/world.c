@@ -533,7 +533,7 @@ void sim_run(struct sim *s)
     faults_heal(s);
     uint64_t limit = s->now_ms + DRAIN_MS, half = s->now_ms + DRAIN_MS / 2;
     while (!sim_failed(s) && !check_drained(s)) {
-        if (s->now_ms > half && half != 0 && faults_lost_keys(s)) {
+        if (s->now_ms > half && half != 0 && (faults_lost_keys(s) || damage_table(s) == TMX_NT_OWN_PREKEY)) {
             /* What was sealed to a key that went with a node's disk can only expire. */
             half = 0;
             s->now_ms += 8 * SIM_DAY_MS;

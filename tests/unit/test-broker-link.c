@@ -63,6 +63,37 @@ static void test_send_window(void **state)
     assert_int_equal(DE->deferred_code, TMX_CODE_NO_CREDIT);
 }
 
+/* LINK-10, NODE-16: a sender that has lost a chunk says so with an empty one: refused, its number used, and nothing of it left. */
+static void test_lost_container(void **state)
+{
+    struct world *w = *state;
+    struct fake_frames f;
+    struct tmx_spool_stat stat;
+    fake_compose(DE, &(struct fake_node *){ IT }, 1, "CD001C", w->wall_ms, 300000, &message);
+    submit(w, DE);
+    Tmx__Chunk chunk = TMX__CHUNK__INIT;
+    Tmx__Link link = TMX__LINK__INIT;
+    chunk.message_id = message.header.message_id;
+    link.body_case = TMX__LINK__BODY_CHUNK;
+    link.chunk = &chunk;
+    struct tmx_bytes data = TMX_BYTES(message.container, TMX_CHUNK_SIZE);
+    fake_link(DE, &link, &data, 1, &f);
+    say(w, DE, &f);
+    chunk.offset = TMX_CHUNK_SIZE;
+    data = TMX_BYTES_NULL;
+    link.session = link.number = 0;
+    fake_link(DE, &link, &data, 1, &f);
+    say(w, DE, &f);
+    const struct fake_leaf *e = last_leaf(DE, TMX__ENTRY_KIND__ENTRY_REFUSAL);
+    assert_int_equal(e->code, TMX_CODE_CONTAINER_MISMATCH);
+    assert_int_equal(e->number, 1);
+    assert_int_equal(tmx_spool_stat(w->spool, &stat), 0);
+    assert_int_equal(stat.rows[TMX_T_STAGE] + stat.rows[TMX_T_CONTAINER], 0);
+    compose(w, DE, IT);
+    submit(w, DE);
+    last_leaf(DE, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE);
+}
+
 /* LINK-10: pulled chunk by chunk, accepted when complete, pulled again by the recipient; goes on after a restart. */
 static void test_large_container(void **state)
 {
@@ -310,6 +341,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_redelivery, setup, teardown),
         cmocka_unit_test_setup_teardown(test_credit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_send_window, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lost_container, setup, teardown),
         cmocka_unit_test_setup_teardown(test_large_container, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fork_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),
