@@ -80,6 +80,7 @@
 #define TMX_HTTP_CONNECTIONS_MAX 16u
 #define TMX_HTTP_MEMORY_MAX 16384u     /* of one: its request and the headers of its answer */
 #define TMX_HTTP_CLIENT_MS 10000u      /* from its beginning to its end */
+#define TMX_HTTP_CROWDED_MS 1000u      /* of the oldest while all places are taken */
 #define TMX_HTTP_FRESH_MS 1000u        /* an answer is made anew */
 
 /* what operators ask */

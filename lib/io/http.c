@@ -2,7 +2,8 @@
  * The HTTP endpoint: libmicrohttpd without a thread of its own, stepped by the daemon's loop. Contract: tmx/http.h.
  *
  * What is answered is a response object that all who ask within a second share. A connection has one request, and ten
- * seconds from its beginning: its socket is then shut down, which the library takes for the peer's end.
+ * seconds from its beginning: its socket is then shut down, which the library takes for the peer's end. While all places are taken
+ * the oldest goes after one second: those who do nothing keep nobody out.
  */
 #include <microhttpd.h>
 #include <stdio.h>
@@ -38,7 +39,7 @@ struct tmx_http {
     bool freed;              /* a place, in this step */
     struct connection {
         int fd;              /* -1: free */
-        uint64_t until_ms;
+        uint64_t from_ms;
     } connections[TMX_HTTP_CONNECTIONS_MAX];
     struct cached cached[WHATS];
 };
@@ -214,7 +215,7 @@ static void connection_noted(void *context, struct MHD_Connection *c, void **soc
         assert(i < TMX_N(h->connections));   /* the library lets in no more */
     }
     h->connections[i] = (struct connection){ .fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
-                                             .until_ms = h->now_ms + TMX_HTTP_CLIENT_MS };
+                                             .from_ms = h->now_ms };
     *socket_context = &h->connections[i];
 }
 
@@ -294,24 +295,46 @@ uint64_t tmx_http_due(const struct tmx_http *h)
     return h->due_ms;
 }
 
+/* The one that is there longest; NULL: a place is free. */
+static struct connection *crowded(struct tmx_http *h)
+{
+    struct connection *oldest = &h->connections[0];
+    for (size_t i = 0; i < TMX_N(h->connections); i++) {
+        if (h->connections[i].fd < 0) {
+            return NULL;
+        }
+        oldest = h->connections[i].from_ms < oldest->from_ms ? &h->connections[i] : oldest;
+    }
+    return oldest;
+}
+
+static void leave(struct tmx_http *h)
+{
+    struct connection *oldest = crowded(h);
+    for (size_t i = 0; i < TMX_N(h->connections); i++) {
+        struct connection *c = &h->connections[i];
+        uint64_t limit_ms = c == oldest ? TMX_HTTP_CROWDED_MS : TMX_HTTP_CLIENT_MS;
+        if (c->fd >= 0 && h->now_ms - c->from_ms >= limit_ms) {
+            (void)shutdown(c->fd, SHUT_RDWR);
+        }
+    }
+}
+
 void tmx_http_step(struct tmx_http *h, uint64_t now_ms)
 {
     h->now_ms = now_ms;
     h->freed = false;
-    for (size_t i = 0; i < TMX_N(h->connections); i++) {
-        if (h->connections[i].fd >= 0 && h->connections[i].until_ms <= now_ms) {
-            (void)shutdown(h->connections[i].fd, SHUT_RDWR);
-        }
-    }
+    leave(h);
     (void)MHD_run(h->daemon);
     MHD_UNSIGNED_LONG_LONG wait_ms;
     h->due_ms = MHD_get_timeout(h->daemon, &wait_ms) == MHD_YES ? now_ms + wait_ms : UINT64_MAX;
     if (h->freed) {
         h->due_ms = now_ms;   /* whoever waits for it is let in then */
     }
+    const struct connection *oldest = crowded(h);
     for (size_t i = 0; i < TMX_N(h->connections); i++) {
-        if (h->connections[i].fd >= 0 && h->connections[i].until_ms < h->due_ms) {
-            h->due_ms = h->connections[i].until_ms;
-        }
+        const struct connection *c = &h->connections[i];
+        uint64_t end_ms = c->from_ms + (c == oldest ? TMX_HTTP_CROWDED_MS : TMX_HTTP_CLIENT_MS);
+        h->due_ms = c->fd >= 0 && end_ms < h->due_ms ? end_ms : h->due_ms;
     }
 }
