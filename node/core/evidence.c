@@ -265,23 +265,19 @@ static void directories(struct tmx_node *n, struct bundle *b)
     }
 }
 
-/* Those between them, too: one that changes the authority's keys leads from the one before it to the one after it (EVI-2). */
-static void directories_between(struct tmx_node *n, struct bundle *b)
+/* Those between them, too: one that changes the authority's keys leads from the one before it to the one after it (EVI-2). And the
+ * later ones, as far as there is room: they say which key is compromised since (EVI-12). */
+static void directories_rest(struct tmx_node *n, struct bundle *b)
 {
-    if (b->pb.n_directories == 0) {
-        return;
-    }
-    uint64_t at = b->serials[0], last = b->serials[b->pb.n_directories - 1];
-    while (at + 1 < last && b->pb.n_directories < TMX_EVIDENCE_DIRECTORIES_MAX) {
+    uint64_t at = b->pb.n_directories > 0 ? b->serials[0] : UINT64_MAX;
+    struct tmx_bytes key, file;
+    while (at != UINT64_MAX && b->pb.n_directories < TMX_EVIDENCE_DIRECTORIES_MAX) {
         struct node_key k = node_key_u64(at + 1);
-        struct tmx_bytes key, file;
         if (!node_seek(n, TMX_NT_DIRECTORY, node_kb(&k), 0, &key, &file)) {
             return;
         }
         at = node_u64(key);
-        if (at < last) {
-            directory_add(n, b, at);
-        }
+        directory_add(n, b, at);
     }
 }
 
@@ -333,7 +329,7 @@ static void answer(struct tmx_node *n, const struct node_request *rq, struct bun
     message_leaves(n, b, id);
     slots(n, b, container != NULL ? TMX_BYTES(container, size) : TMX_BYTES_NULL);
     directories(n, b);
-    directories_between(n, b);
+    directories_rest(n, b);
     Tmx__EvidenceResponse body = TMX__EVIDENCE_RESPONSE__INIT;
     if (container != NULL && !r->without_container) {
         copy(b, TMX_BYTES(container, size), &b->pb.container);
@@ -418,6 +414,7 @@ static int file_of(struct tmx_node *n, struct bundle *b, const uint8_t id[TMX_ID
     message_leaves(n, b, id);
     slots(n, b, container != NULL ? TMX_BYTES(container, size) : TMX_BYTES_NULL);
     directories(n, b);
+    directories_rest(n, b);
     free(container);
     b->pb.leaves = b->leaves;
     b->pb.checkpoints = b->checkpoints;

@@ -306,11 +306,32 @@ static void test_reason_that_was_made(void **state)
     assert_true(tmx_bytes_eq(tmx_pb(report->attachment_digest), TMX_BYTES_OF(digest)));
 }
 
+/* EVI-12: a directory that came after the last leaf says which keys are compromised since: it is in the bundle, too. */
+static void test_later_directories(void **state)
+{
+    struct world *w = *state;
+    submit_ok(w, "a", "", 0, id);
+    accept_submit(w, 0);
+    assert_int_equal(bundle(w)->n_directories, 1);
+    for (unsigned i = 0; i < 2; i++) {
+        w->federation.serial++;
+        federation_sign(&w->federation);
+        directory_push(w);
+    }
+    const Tmx__Evidence *e = bundle(w);
+    struct tmx_directory *newest = NULL;
+    assert_int_equal(e->n_directories, 3);
+    assert_int_equal(tmx_directory_load(tmx_pb(e->directories[2]), &w->federation.authority, NULL, &newest), TMX_DIRECTORY_OK);
+    assert_int_equal(tmx_directory_serial(newest), w->federation.serial);
+    tmx_directory_free(newest);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reason_that_came),
         cmocka_unit_test_setup_teardown(test_reason_that_was_made, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_later_directories, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_many_sets, world_setup, world_teardown),
     };
     return cmocka_run_group_tests_name("node-evidence", tests, NULL, NULL);
