@@ -11,8 +11,10 @@ int spool_open(const struct settings *s, struct tmx_spool **ret_spool)
 {
     char error[512] = "", next[4096];
     struct stat st;
-    /* A spoilt container is its message's loss: its digest is in the log, and its sender has it still. */
-    int r = tmx_spool_lmdb_open_but(s->spool, s->capacity_bytes, "broker", UINT64_C(1) << TMX_T_CONTAINER, ret_spool, error, sizeof(error));
+    /* A spoilt container is its message's loss: its digest is in the log, and its sender has it still. A spoilt reason of a refusal is
+     * that reason's alone. */
+    const uint64_t spared = UINT64_C(1) << TMX_T_CONTAINER | UINT64_C(1) << TMX_T_ATTACHMENT;
+    int r = tmx_spool_lmdb_open_but(s->spool, s->capacity_bytes, "broker", spared, ret_spool, error, sizeof(error));
     if (r < 0) {
         fprintf(stderr, "tmx-broker: %s\n", error);
         spool_next_path(s, next, sizeof(next));

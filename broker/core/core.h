@@ -188,6 +188,8 @@ struct tmx_broker {
 /* rows.c: reads and writes in the open turn. A spool error sets fault; then reads find nothing, writes do nothing. */
 bool row_get(struct tmx_broker *b, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value);
 /* The first row at or after `from` whose key starts with its first `prefix` bytes. */
+/* Of a table whose rows the broker can do without: *ret_spoilt when the disk has damaged it, which is then no fault. */
+bool row_get_spared(struct tmx_broker *b, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value, bool *ret_spoilt);
 bool row_seek(struct tmx_broker *b, uint8_t table, struct tmx_bytes from, size_t prefix, struct tmx_bytes *ret_key,
               struct tmx_bytes *ret_value);
 void row_insert(struct tmx_broker *b, uint8_t table, struct tmx_bytes key, struct tmx_bytes value);

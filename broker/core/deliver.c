@@ -31,14 +31,11 @@ static bool chunk_get(struct tmx_broker *b, const uint8_t id[TMX_ID_SIZE], uint3
                       bool *ret_spoilt)
 {
     struct key k = key_container(id, chunk);
-    int r = b->fault != 0 ? TMX_SPOOL_E_NONE : tmx_spool_get(b->spool, TMX_T_CONTAINER, key_bytes(&k), ret_data);
-    *ret_spoilt = r == -EBADMSG;
+    bool whole = row_get_spared(b, TMX_T_CONTAINER, key_bytes(&k), ret_data, ret_spoilt);
     if (*ret_spoilt) {
         notice(b, "container.spoilt", true, NULL, id, TMX_CODE_CONTAINER_MISMATCH, index);
-    } else if (r < 0) {
-        broker_fault(b, r);
     }
-    return r == 0;
+    return whole;
 }
 
 /* Item and container frames of one delivery; false when there is no room for them. *seen_size is what the item before it

@@ -321,7 +321,8 @@ static bool feed_close(struct tmx_broker *b, struct peer *p)
         }
         struct tmx_bytes attachment = TMX_BYTES_NULL;
         struct key k = key_u64(index);
-        if (kind == TMX_FEED_ATTACHMENT && row_get(b, TMX_T_ATTACHMENT, key_bytes(&k), &attachment) &&
+        bool spoilt;   /* then the report goes without its reason, which is valid (REP-6) */
+        if (kind == TMX_FEED_ATTACHMENT && row_get_spared(b, TMX_T_ATTACHMENT, key_bytes(&k), &attachment, &spoilt) &&
             !tmx_arena_copy(&b->out, attachment, &attachment)) {
             p->feed_next = index;
             break;

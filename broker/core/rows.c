@@ -25,6 +25,16 @@ bool row_get(struct tmx_broker *b, uint8_t table, struct tmx_bytes key, struct t
     return r == 0;
 }
 
+bool row_get_spared(struct tmx_broker *b, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value, bool *ret_spoilt)
+{
+    int r = b->fault != 0 ? TMX_SPOOL_E_NONE : tmx_spool_get(b->spool, table, key, ret_value);
+    *ret_spoilt = r == -EBADMSG;
+    if (r < 0 && !*ret_spoilt) {
+        broker_fault(b, r);
+    }
+    return r == 0;
+}
+
 bool row_seek(struct tmx_broker *b, uint8_t table, struct tmx_bytes from, size_t prefix, struct tmx_bytes *ret_key,
               struct tmx_bytes *ret_value)
 {

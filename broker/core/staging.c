@@ -142,7 +142,12 @@ static void decide(struct tmx_broker *b, struct peer *p, uint64_t bytes)
     struct tmx_bytes first = TMX_BYTES_NULL, value;
     for (uint32_t i = 0; (uint64_t)i * TMX_CHUNK_SIZE < bytes; i++) {
         struct key k = key_container(id, i);
-        if (!row_get(b, TMX_T_CONTAINER, key_bytes(&k), &value)) {
+        bool spoilt;
+        if (!row_get_spared(b, TMX_T_CONTAINER, key_bytes(&k), &value, &spoilt)) {
+            if (spoilt) {   /* its sender has it: it is announced again, and pulled again */
+                notice(b, "container.spoilt", true, p->key, id, TMX_CODE_CONTAINER_MISMATCH, 0);
+                staging_abandon(b, p);
+            }
             return;
         }
         crypto_generichash_update(&hash, value.data, value.size);

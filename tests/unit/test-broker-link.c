@@ -94,6 +94,37 @@ static void test_lost_container(void **state)
     last_leaf(DE, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE);
 }
 
+/* QUE-8: the disk spoils a chunk before all of it is here: it is pulled once more, and the broker goes on. */
+static void test_spoilt_chunk(void **state)
+{
+    struct world *w = *state;
+    struct fake_frames f;
+    uint8_t key[TMX_ID_SIZE + 4] = { 0 };
+    Tmx__Chunk chunk = TMX__CHUNK__INIT;
+    Tmx__Link link = TMX__LINK__INIT;
+    fake_compose(DE, &(struct fake_node *){ IT }, 1, "CD001C", w->wall_ms, 300000, &message);
+    chunk.message_id = message.header.message_id;
+    link.body_case = TMX__LINK__BODY_CHUNK;
+    link.chunk = &chunk;
+    memcpy(key, message.id, TMX_ID_SIZE);
+    for (unsigned round = 0; round < 2; round++) {
+        submit(w, DE);
+        for (uint64_t at = 0; at < message.container_size; at += TMX_CHUNK_SIZE) {
+            size_t left = message.container_size - at;
+            struct tmx_bytes data = TMX_BYTES(message.container + at, left < TMX_CHUNK_SIZE ? left : TMX_CHUNK_SIZE);
+            chunk.offset = at;
+            link.session = link.number = 0;
+            fake_link(DE, &link, &data, 1, &f);
+            say(w, DE, &f);
+            if (round == 0 && at == 0) {
+                tmx_spool_ram_damage(w->spool, TMX_T_CONTAINER, TMX_BYTES_OF(key));
+            }
+        }
+        assert_true(DE->n_leaves == 0 || round == 1 || DE->leaves[DE->n_leaves - 1].kind != TMX__ENTRY_KIND__ENTRY_ACCEPTANCE);
+    }
+    last_leaf(DE, TMX__ENTRY_KIND__ENTRY_ACCEPTANCE);
+}
+
 /* LINK-10: pulled chunk by chunk, accepted when complete, pulled again by the recipient; goes on after a restart. */
 static void test_large_container(void **state)
 {
@@ -342,6 +373,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_credit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_send_window, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lost_container, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_spoilt_chunk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_large_container, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fork_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),
