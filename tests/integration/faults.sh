@@ -19,7 +19,7 @@ id_of() { fed_tmx "$1" --json message "$2" | python3 -c 'import json, sys; print
 gate() { look broker "next(g$2 for g in d['gates'] if g['member'] == '$1')"; }
 endpoint() { "$AUTHORITY" show "$FED/directory.tmx" --json | python3 -c 'import json, sys
 print(next(g["endpoint"] for g in json.load(sys.stdin)["gates"] if g["member"] == sys.argv[1]))' "$1"; }
-authority() { "$AUTHORITY" "$@" --dir "$FED/authority" >"$root/said" 2>&1 || fail "tmx-authority $*: $(cat "$root/said")"; }
+authority() { "$AUTHORITY" "$@" --dir "$FED/authority" >"$root/said" 2>&1 || fail "tmx-authority $*: ended with $?: $(cat "$root/said")"; }
 install() {     # install NAME: the directory that was signed
     fed_ctl "$1" directory install "$FED/directory.tmx" >"$root/said" 2>&1 || fail "$1 does not take the directory: $(cat "$root/said")"
 }
