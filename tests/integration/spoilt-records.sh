@@ -7,6 +7,8 @@ set -uo pipefail
 MEMBERS=(DE IT)
 # shellcheck source=tests/integration/world.sh
 . "$(dirname "$0")/world.sh"
+# shellcheck source=tests/integration/causes.sh
+. "$(dirname "$0")/causes.sh"
 
 SPOIL=$FED_BUILD/tests/integration/spoil-row
 IN_CONTAINER=15 OUT_CONTAINER=9 OUT_PAYLOAD=7 META=1 LAST=41   # node/core/tables.h
@@ -28,11 +30,10 @@ await take || fail "the others, or the damaged one, are not handed over"
 for name in one two three; do [ "$(copies IT $name)" -eq 1 ] || fail "$name came out $(copies IT $name) times"; done
 await log_has IT record.damaged || fail "the node does not say so"
 await log_has IT message.recovered || fail "it was not fetched from the broker"
-is IT "any('damaged by the disk' in p['text'] and p['see'] == 'tmxctl why IT' for p in d['problems'])" True || fail "status does not say so"
+problem IT warning 'damaged by the disk'
 is IT 'd["spool"]["damaged"]["records"]' 1 || fail "it is not counted"
-because IT IT damaged || fail "why does not name it"
-fed_ctl IT check disk >"$root/said"
-[ $? -eq 1 ] && grep -q "it damaged 1 record" "$root/said" || { cat "$root/said"; fail "check disk does not warn"; }
+cause IT IT damaged
+checks IT 1 'it damaged 1 record' disk
 await settled || fail "something is open"
 
 # Before it is sealed, and after that: the broker is away.
