@@ -188,6 +188,8 @@ void control_operating_problems(const json_t *operating, json_t *problems);
 json_t *control_select(struct daemon *d, const struct tmx_control_request *r);
 /* control/slots.c: `slots ID`. */
 json_t *control_slots(struct daemon *d, const char *word);
+/* The actions that may be about that delivery now. */
+json_t *control_actions(struct daemon *d, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY]);
 json_t *control_status(struct daemon *d);
 
 /* Opens the endpoint that is configured, if one is. Prints what is wrong and returns an exit code, 0 = fine. */

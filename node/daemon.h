@@ -138,3 +138,6 @@ json_t *control_slots(struct daemon *d, const char *word);
 bool control_operator(struct daemon *d, const struct tmx_control_request *r);
 /* The turn is over: answers who asked. */
 void control_operated(struct daemon *d, const struct tmx_node_operation *result);
+/* control/select.c: deliveries that an action may be about; the actions that may be about one. */
+json_t *control_select(struct daemon *d, const struct tmx_control_request *r);
+json_t *control_actions(struct daemon *d, const uint8_t id[TMX_ID_SIZE], struct tmx_bytes recipient);

@@ -35,6 +35,7 @@ struct tool {
     uint64_t valid_days;
     bool json;
     bool vkeys;
+    bool passphrase;
     const char *key_files[TMX_AUTHORITY_KEYS_MAX];
     size_t n_key_files;
     const char *gates[TMX_MEMBERS_MAX];

@@ -3,13 +3,14 @@
  */
 #include "authority.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <tmx/identifier.h>
-#include <tmx/keyfile.h>
+#include <tmx/passphrase.h>
 #include <tmx/text.h>
 
 #include "envelope.pb-c.h"
@@ -31,16 +32,63 @@ static void set_authority(struct tool *t, Tmx__Directory *d, const struct tmx_au
     d->authority_keys = keys;
 }
 
+/* A new key; sealed, when that is wanted, with a passphrase that its holder types. */
+static bool create_key(struct tool *t, const char *path, uint8_t ret_public[32])
+{
+    struct tmx_keyfile key = { .installation = "" };
+    char error[512];
+    struct tmx_passphrase *passphrase = t->passphrase ? tmx_passphrase_get(path, true, error, sizeof(error)) : NULL;
+    if (t->passphrase && passphrase == NULL) {
+        fail("%s", error);
+        return false;
+    }
+    (void)sodium_mlock(&key, sizeof(key));
+    tmx_keyfile_generate("authority", key.public, key.secret);
+    int r = tmx_keyfile_write(path, "authority", &key, passphrase != NULL ? tmx_passphrase_bytes(passphrase) : TMX_BYTES_NULL);
+    memcpy(ret_public, key.public, 32);
+    (void)sodium_munlock(&key, sizeof(key));   /* wipes it */
+    tmx_passphrase_free(passphrase);
+    if (r < 0) {
+        fail("%s: cannot create the key file: %s", path, strerror(-r));
+    }
+    return r == 0;
+}
+
+/* The key in a file; its passphrase is asked for. */
+static bool load_key(const char *path, struct tmx_keyfile *ret_key)
+{
+    char error[512];
+    struct tmx_passphrase *passphrase = NULL;
+    int r = tmx_keyfile_read(path, "authority", tmx_passphrase_ask, &passphrase, ret_key, error, sizeof(error));
+    tmx_passphrase_free(passphrase);
+    if (r < 0) {
+        fail("%s", error);
+    }
+    return r == 0;
+}
+
+/* What was begun before goes on with the keys that are there. */
+static bool ensure_key(struct tool *t, const char *path, uint8_t ret_public[32])
+{
+    struct tmx_keyfile key;
+    if (access(path, F_OK) < 0 && errno == ENOENT) {
+        return create_key(t, path, ret_public);
+    }
+    bool good = load_key(path, &key);
+    memcpy(ret_public, key.public, 32);
+    sodium_memzero(&key, sizeof(key));
+    return good;
+}
+
 static bool create_keys(struct tool *t, struct tmx_authority *ret_authority)
 {
     struct tmx_authority a = { .threshold = (unsigned)t->threshold, .n = (unsigned)t->keys };
     for (unsigned i = 0; i < a.n; i++) {
         uint8_t public[32];
-        char file[32], name[TMX_KEYNAME_MAX], error[512];
+        char file[32], name[TMX_KEYNAME_MAX];
         struct tmx_writer w = TMX_WRITER_OF(name);
         snprintf(file, sizeof(file), "authority-%u.key", i + 1);
-        if (tmx_keyfile_ensure(path_in(t, t->argument, file), "authority", public, error, sizeof(error)) < 0) {
-            fail("%s", error);
+        if (!ensure_key(t, path_in(t, t->argument, file), public)) {
             return false;
         }
         tmx_authority_key_name(t->federation, i + 1, &w);
@@ -136,20 +184,21 @@ static bool find_signer(struct tool *t, const Tmx__Directory *d, const uint8_t p
 
 static bool add_signature(struct tool *t, const char *file, const Tmx__Directory *d, Tmx__SignedDirectory *s)
 {
-    uint8_t public[32], secret[64];
-    char error[512], text[512];
+    struct tmx_keyfile own;
+    char text[512];
     struct tmx_verify_key key;
-    if (tmx_keyfile_load(file, "authority", public, secret, sizeof(secret), error, sizeof(error)) < 0) {
-        fail("%s", error);
+    (void)sodium_mlock(&own, sizeof(own));
+    if (!load_key(file, &own)) {
+        (void)sodium_munlock(&own, sizeof(own));
         return false;
     }
-    bool known = find_signer(t, d, public, &key);
+    bool known = find_signer(t, d, own.public, &key);
     if (known) {
         Tmx__AuthoritySignature *sig = take(t, sizeof(*sig));
         uint8_t bytes[64];
         struct tmx_writer w = TMX_WRITER_OF(text);
         tmx_directory_text(tmx_pb(d->federation), d->serial, tmx_pb(s->directory), &w);
-        crypto_sign_ed25519_detached(bytes, NULL, tmx_written(&w).data, tmx_written(&w).size, secret);
+        crypto_sign_ed25519_detached(bytes, NULL, tmx_written(&w).data, tmx_written(&w).size, own.secret);
         *sig = (Tmx__AuthoritySignature)TMX__AUTHORITY_SIGNATURE__INIT;
         sig->key_id = key.id;
         sig->signature = tmx_to_pb(keep(t, TMX_BYTES_OF(bytes)));
@@ -167,7 +216,7 @@ static bool add_signature(struct tool *t, const char *file, const Tmx__Directory
     } else {
         fail("%s: not a key of this federation's authority: see authority.pub", file);
     }
-    sodium_memzero(secret, sizeof(secret));
+    (void)sodium_munlock(&own, sizeof(own));   /* wipes it */
     return known;
 }
 

@@ -42,6 +42,7 @@ enum option_key {
     OPTION_IN_FORCE,
     OPTION_VKEYS,
     OPTION_JSON,
+    OPTION_PASSPHRASE,
 };
 
 #define DIR_OPTION { "dir", OPTION_DIR, "DIR", 0, "the authority's folder (default: the current one)", 0 }
@@ -51,6 +52,7 @@ static const struct argp_option init_options[] = {
     { "keys", OPTION_KEYS, "N", 0, "how many authority keys there are (required)", 0 },
     { "threshold", OPTION_THRESHOLD, "K", 0, "how many of them sign (required)", 0 },
     { "valid-days", OPTION_VALID_DAYS, "D", 0, "how long a directory is valid (default: 365)", 0 },
+    { "passphrase", OPTION_PASSPHRASE, NULL, 0, "seal each key with a passphrase, which its holder types", 0 },
     { 0 },
 };
 static const struct argp_option request_options[] = {
@@ -226,6 +228,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         return 0;
     case OPTION_VALID_DAYS:
         t->valid_days = number(argument, 3660, "valid-days", state);
+        return 0;
+    case OPTION_PASSPHRASE:
+        t->passphrase = true;
         return 0;
     case OPTION_JSON:
         t->json = true;

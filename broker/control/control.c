@@ -350,7 +350,7 @@ static json_t *deliveries_of(struct daemon *d, const uint8_t id[TMX_ID_SIZE], co
         if (tmx_spool_get(d->spool, TMX_T_DELIVERY, TMX_BYTES_OF(key), &value) == 0 &&
             tmx_row_delivery_get(value, &row)) {
             json_array_append_new(
-                list, json_pack("{so sb sI ss sI sI}", "recipient", tmx_answer_text(tmx_pb(h->recipients[i]->member)),
+                list, json_pack("{so so sb sI ss sI sI}", "actions", control_actions(d, id, key + TMX_ID_SIZE), "recipient", tmx_answer_text(tmx_pb(h->recipients[i]->member)),
                                 "held", control_held(d, id, key + TMX_ID_SIZE) ? 1 : 0, "seq", (json_int_t)row.seq, "state", tmx_delivery_state_name(row.state), "coa_index",
                                 (json_int_t)row.coa_index, "index", (json_int_t)row.outcome_index));
         }
@@ -432,6 +432,9 @@ static struct log_source log_source(const struct daemon *d)
 
 void control_answer(struct daemon *d, const struct tmx_control_request *r)
 {
+    if (tmx_answer_read_only(d->control, r)) {
+        return;
+    }
     if (r->n_words == 2 && strcmp(r->words[0], "directory") == 0 && strcmp(r->words[1], "install") == 0) {
         tmx_install_ask(&d->install, d->control, r);
         return;

@@ -13,7 +13,7 @@
 #define DUE_KEY (8u + TMX_ID_SIZE + TMX_MEMBER_KEY)
 
 struct filter {
-    bool held, free;            /* those are wanted */
+    enum tmx_action action;
     uint8_t member[TMX_MEMBER_KEY];
     bool any_member;
     uint64_t older_ms;
@@ -62,6 +62,25 @@ static bool read_header(struct daemon *d, const struct filter *f, struct row *ro
     return true;
 }
 
+static bool fits(void *daemon, const struct tmx_operation_delivery *t, enum tmx_action action)
+{
+    return tmx_broker_action_fits(((struct daemon *)daemon)->broker, t, action);
+}
+
+static struct tmx_operation_delivery target_of(const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY])
+{
+    struct tmx_operation_delivery t = { .recipient = "" };
+    memcpy(t.id, id, TMX_ID_SIZE);
+    memcpy(t.recipient, member, TMX_MEMBER_KEY);
+    return t;
+}
+
+json_t *control_actions(struct daemon *d, const uint8_t id[TMX_ID_SIZE], const uint8_t member[TMX_MEMBER_KEY])
+{
+    const struct tmx_operation_delivery t = target_of(id, member);
+    return tmx_answer_actions(fits, d, &t);
+}
+
 /* By its key alone. */
 static bool may_pass(struct daemon *d, const struct filter *f, struct row *row)
 {
@@ -69,12 +88,13 @@ static bool may_pass(struct daemon *d, const struct filter *f, struct row *row)
         return false;
     }
     row->held = control_held(d, row->id, row->member);
-    return row->held ? f->held : f->free;
+    return f->action == TMX_ACTION_RELEASE ? row->held : f->action == TMX_ACTION_EXPIRE || !row->held;
 }
 
 static bool passes(struct daemon *d, const struct filter *f, struct row *row, struct tmx_arena *arena)
 {
-    return read_header(d, f, row, arena) &&
+    const struct tmx_operation_delivery t = target_of(row->id, row->member);
+    return fits(d, &t, f->action) && read_header(d, f, row, arena) &&
            (f->type == NULL || tmx_bytes_eq(tmx_pb(row->header->message_type), tmx_bytes_str(f->type)));
 }
 
@@ -123,19 +143,17 @@ static json_t *select_rows(struct daemon *d, const struct filter *f, uint8_t key
     return reply;
 }
 
-/* select queued|held|free MEMBER|- OLDER-THAN-MS TYPE|- [KEY] */
+/* select ACTION MEMBER|- OLDER-THAN-MS TYPE|- [KEY] */
 json_t *control_select(struct daemon *d, const struct tmx_control_request *r)
 {
     const char *const *w = r->words;
     struct filter f = { .now_ms = tmx_clock_wall_ms() };
     uint8_t key[DUE_KEY + 1] = { 0 };
     struct tmx_arena arena;
-    if (r->n_words < 5 || r->n_words > 6 || strlen(w[2]) > TMX_MEMBER_MAX || !tmx_parse_u64(tmx_bytes_str(w[3]), UINT64_MAX, &f.older_ms) ||
+    if (r->n_words < 5 || r->n_words > 6 || strlen(w[2]) > TMX_MEMBER_MAX || !tmx_action_find(tmx_bytes_str(w[1]), &f.action) || !tmx_parse_u64(tmx_bytes_str(w[3]), UINT64_MAX, &f.older_ms) ||
         (r->n_words == 6 && !tmx_unhex(tmx_bytes_str(w[5]), key, DUE_KEY))) {
-        return tmx_answer_refusal("malformed", "select queued|held|free MEMBER|- OLDER-THAN-MS TYPE|- [KEY]");
+        return tmx_answer_refusal("malformed", "select ACTION MEMBER|- OLDER-THAN-MS TYPE|- [KEY]");
     }
-    f.held = strcmp(w[1], "free") != 0;
-    f.free = strcmp(w[1], "held") != 0;
     f.any_member = strcmp(w[2], "-") == 0;
     f.type = strcmp(w[4], "-") == 0 ? NULL : w[4];
     if (!f.any_member && tmx_directory_member(tmx_broker_directory(d->broker), tmx_bytes_str(w[2])) == NULL) {

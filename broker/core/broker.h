@@ -164,6 +164,8 @@ struct tmx_broker_link_view {
 /* `member` need not be listed: then everything is zero. */
 int tmx_broker_link(struct tmx_broker *b, struct tmx_bytes member, struct tmx_broker_link_view *ret_view) TMX_MUST_CHECK;
 
+/* Whether a delivery is in the state for an action (OPS-7, OPS-8). */
+bool tmx_broker_action_fits(struct tmx_broker *b, const struct tmx_operation_delivery *t, enum tmx_action action) TMX_MUST_CHECK;
 /* How old what is queued for a member is. False: it is not known, where a process has just begun with a long queue. */
 bool tmx_broker_ages(const struct tmx_broker *b, struct tmx_bytes member, struct tmx_ages_view *ret_view) TMX_MUST_CHECK;
 /* How much of what was queued when the process began is counted by its age, in percent; 100: all of it. */

@@ -28,7 +28,7 @@ static bool resubmitted(struct tmx_broker *b, const struct tmx_row_delivery *d)
 }
 
 /* The state in which a delivery must be, or, for `retry`, in flight. */
-static bool target_fits(struct tmx_broker *b, const struct tmx_operation_delivery *t, enum tmx_action action)
+bool tmx_broker_action_fits(struct tmx_broker *b, const struct tmx_operation_delivery *t, enum tmx_action action)
 {
     uint8_t member[TMX_MEMBER_KEY];
     struct tmx_row_delivery d;
@@ -46,15 +46,17 @@ static bool target_fits(struct tmx_broker *b, const struct tmx_operation_deliver
         return p != NULL && flight_find(p, d.index) != NULL;
     case TMX_ACTION_LOSE:
         return d.state == TMX_DELIVERY_ARRIVED;
-    default:
+    case TMX_ACTION_EXPIRE:
         return d.state == TMX_DELIVERY_QUEUED && !resubmitted(b, &d);
+    default:
+        return false;
     }
 }
 
 static enum tmx_operation_result judge_targets(struct tmx_broker *b, const struct tmx_operation *op, enum tmx_action action)
 {
     for (size_t i = 0; i < op->n_targets; i++) {
-        if (!target_fits(b, &op->targets[i], action)) {
+        if (!tmx_broker_action_fits(b, &op->targets[i], action)) {
             b->operation.target = op->targets[i];
             return TMX_OPERATION_E_DELIVERY;
         }
@@ -107,7 +109,7 @@ static enum tmx_operation_result judge(struct tmx_broker *b, const struct tmx_br
     if (asked_before(b, op)) {
         return TMX_OPERATION_E_REPEATED;
     }
-    if (op->action == TMX_ACTION_TRUST) {
+    if (!tmx_action_at_broker(op->action)) {
         return TMX_OPERATION_E_HERE;
     }
     if (b->halted) {

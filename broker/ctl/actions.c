@@ -2,14 +2,11 @@
  * Actions: first what they would be about, and the line that does it; with --yes they are signed and asked for.
  */
 #include <ctype.h>
-#include <sodium.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <tmx/clock.h>
 #include <tmx/help.h>
-#include <tmx/keyfile.h>
 #include <tmx/text.h>
 
 #include "actions.h"
@@ -17,6 +14,7 @@
 #include "check.h"
 #include "commands.h"
 #include "screen.h"
+#include "signer.h"
 
 
 static const struct verb {
@@ -29,6 +27,8 @@ static const struct verb {
     { "hold", "[ID...]", "let single deliveries wait" },
     { "release", "[ID...]", "send what was held" },
     { "retry", "MEMBER | ID...", "send what has no answer now" },
+    { "requeue", "MEMBER | ID...", "(broker) the same" },
+    { "replay", "[ID...]", "(node) offer what an application took again" },
     { "disconnect", "MEMBER", "end its session; its node opens another" },
     { "reload", "", "read configuration and directory, as SIGHUP" },
     { "trust", "", "(node) link again after it was looked into" },
@@ -43,9 +43,9 @@ static const struct verb {
 };
 
 static struct {
-    bool yes, expected;
+    bool yes, expected, passphrase;
     uint64_t expect;
-    const char *reason, *key;
+    const char *reason, *key, *installation;
     struct action_filter filter;
     int argc;
     char **argv;
@@ -67,7 +67,7 @@ static _Noreturn void usage(const char *fmt, ...)
 error_t action_option(int key, char *value, struct argp_state *state)
 {
     struct action_filter *f = &given.filter;
-    f->given = f->given || key == OPT_TO || key == OPT_OLDER || key == OPT_TYPE;
+    f->given = f->given || key == OPT_TO || key == OPT_FROM || key == OPT_OLDER || key == OPT_TYPE;
     switch (key) {
     case OPT_YES:
         given.yes = true;
@@ -84,6 +84,9 @@ error_t action_option(int key, char *value, struct argp_state *state)
     case OPT_TO:
         f->to = value;
         return 0;
+    case OPT_FROM:
+        f->from = value;
+        return 0;
     case OPT_OLDER:
         if (!check_duration(value, &f->older_ms)) {
             argp_error(state, "`%s' is no time: 90s, 20m, 4h or 30d", value);
@@ -94,6 +97,12 @@ error_t action_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPT_KEY:
         given.key = value;
+        return 0;
+    case OPT_INSTALLATION:
+        given.installation = value;
+        return 0;
+    case OPT_PASSPHRASE:
+        given.passphrase = true;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -155,77 +164,7 @@ bool action_refused(const json_t *reply)
     return true;
 }
 
-/* ---- the key, and who it belongs to ---- */
-
-struct signer {
-    struct tmx_verify_key key;
-    char installation[TMX_KEYNAME_MAX + 1];
-    uint8_t secret[64];
-};
-
-static const char *key_path(char path[4096])
-{
-    const char *own = given.key != NULL ? given.key : getenv("TMX_OPERATOR_KEY");
-    const char *home = getenv("HOME");
-    if (own != NULL) {
-        return own;
-    }
-    (void)snprintf(path, 4096, "%s/.config/tmx/operator.key", home != NULL ? home : "");
-    return path;
-}
-
-/* The operator of the daemon's list whose key this is. */
-static int signer_load(struct signer *s)
-{
-    char path[4096], error[512];
-    uint8_t public[32];
-    json_t *reply = NULL, *row;
-    size_t i;
-    int code = EXIT_REFUSED;
-    if (action_ask((const char *[]){ "operators" }, 1, TMX_BYTES_NULL, &reply) < 0) {
-        return EXIT_UNKNOWN;
-    }
-    if (action_refused(reply)) {
-        json_decref(reply);
-        return EXIT_REFUSED;
-    }
-    if (tmx_keyfile_load(key_path(path), "operator", public, s->secret, sizeof(s->secret), error, sizeof(error)) < 0) {
-        fprintf(stderr, "tmxctl: %s\n", error);
-        json_decref(reply);
-        return EXIT_REFUSED;
-    }
-    json_array_foreach(json_object_get(reply, "operators"), i, row)
-    {
-        const char *text = json_string_value(json_object_get(row, "key"));
-        if (text != NULL && tmx_verify_key_parse(tmx_bytes_str(text), &s->key) && memcmp(s->key.key, public, sizeof(public)) == 0) {
-            code = EXIT_OK;
-            break;
-        }
-    }
-    (void)snprintf(s->installation, sizeof(s->installation), "%s", text_of(reply, "installation"));
-    if (code != EXIT_OK) {
-        fprintf(stderr, "tmxctl: %s is no key of an operator of %s: tmxctl operators lists them\n", key_path(path), s->installation);
-    }
-    json_decref(reply);
-    return code;
-}
-
 /* ---- asking ---- */
-
-/* Signs and asks; *ret_reply is what was said. */
-static int operate(const struct signer *s, struct tmx_operation *op, json_t **ret_reply)
-{
-    static uint8_t text[TMX_OPERATION_MAX], note[TMX_OPERATION_MAX];
-    struct tmx_writer w = TMX_WRITER_OF(text), signed_text = TMX_WRITER_OF(note);
-    memcpy(op->installation, s->installation, sizeof(op->installation));
-    memcpy(op->reason, given.reason, strlen(given.reason) + 1);
-    op->time_ms = tmx_clock_wall_ms();
-    randombytes_buf(op->nonce, sizeof(op->nonce));
-    tmx_operation_text(op, &w);
-    tmx_note_sign(&signed_text, tmx_written(&w), &s->key, s->secret);
-    int r = action_ask((const char *[]){ "operate" }, 1, tmx_written(&signed_text), ret_reply);
-    return r < 0 ? EXIT_UNKNOWN : action_refused(*ret_reply) ? EXIT_REFUSED : EXIT_OK;
-}
 
 /* As a shell reads it. */
 static void print_word(const char *word)
@@ -272,39 +211,49 @@ static int ask_one(struct tmx_operation *op, bool json)
 {
     struct signer s;
     json_t *reply = NULL;
-    int code = signer_load(&s);
-    code = code != EXIT_OK ? code : operate(&s, op, &reply);
+    int code = signer_load(&s, given.key, given.installation);
+    code = code != EXIT_OK ? code : signer_ask(&s, op, given.reason, &reply);
     if (code == EXIT_OK) {
         json ? print_json(reply) : say_done(reply);
     }
-    sodium_memzero(&s, sizeof(s));
+    signer_end(&s);
     json_decref(reply);
     return code;
 }
 
-/* In requests of at most TMX_OPERATION_TARGETS_MAX deliveries; the first that is refused ends it. */
+/* The next TMX_OPERATION_TARGETS_MAX deliveries at most, from *at on. */
+static void take_targets(struct tmx_operation *op, const struct action_targets *t, size_t *at)
+{
+    for (op->n_targets = 0; *at < t->n && op->n_targets < TMX_OPERATION_TARGETS_MAX; ++*at) {
+        const json_t *row = json_array_get(t->rows, *at);
+        struct tmx_operation_delivery *d = &op->targets[op->n_targets++];
+        const char *id = json_string_value(json_object_get(row, "id")), *to = json_string_value(json_object_get(row, "recipient"));
+        if (id == NULL || !tmx_parse_id(tmx_bytes_str(id), d->id) || to == NULL || strlen(to) > TMX_MEMBER_MAX) {
+            usage("the answer of the daemon is not understood");
+        }
+        memcpy(d->recipient, to, strlen(to) + 1);
+    }
+}
+
+/* In as many signed requests as it takes, each done as a whole or not at all; the first that is refused ends it. */
 static int ask_in_parts(struct tmx_operation *op, const struct action_targets *t, bool json)
 {
     struct signer s;
-    int code = signer_load(&s);
+    size_t done = 0;
+    int code = signer_load(&s, given.key, given.installation);
     for (size_t at = 0; code == EXIT_OK && at < t->n;) {
         json_t *reply = NULL;
-        for (op->n_targets = 0; at < t->n && op->n_targets < TMX_OPERATION_TARGETS_MAX; at++) {
-            const json_t *row = json_array_get(t->rows, at);
-            struct tmx_operation_delivery *d = &op->targets[op->n_targets++];
-            const char *id = json_string_value(json_object_get(row, "id")), *to = json_string_value(json_object_get(row, "recipient"));
-            if (id == NULL || !tmx_parse_id(tmx_bytes_str(id), d->id) || to == NULL || strlen(to) > TMX_MEMBER_MAX) {
-                usage("the answer of the daemon is not understood");
-            }
-            memcpy(d->recipient, to, strlen(to) + 1);
-        }
-        code = operate(&s, op, &reply);
+        take_targets(op, t, &at);
+        code = signer_ask(&s, op, given.reason, &reply);
         if (code == EXIT_OK) {
             json ? print_json(reply) : say_done(reply);
+            done = at;
+        } else if (done > 0) {
+            fprintf(stderr, "tmxctl: %zu of %zu deliveries are done; look again for the others\n", done, t->n);
         }
         json_decref(reply);
     }
-    sodium_memzero(&s, sizeof(s));
+    signer_end(&s);
     return code;
 }
 
@@ -324,7 +273,7 @@ static int about_deliveries(struct tmx_operation *op, enum tmx_action action, co
     struct action_targets t;
     int code;
     if (n == 0 && !given.filter.given) {
-        usage("about which deliveries? ids, - for ids on standard input, or --to, --older-than, --type");
+        usage("about which deliveries? ids, - for ids on standard input, or --to, --from, --older-than, --type");
     }
     if (!action_gather(action, ids, n, &given.filter, &t, &code)) {
         return code;
@@ -332,7 +281,11 @@ static int about_deliveries(struct tmx_operation *op, enum tmx_action action, co
     if (json && !given.yes) {
         print_json(t.rows);
     } else if (!given.yes && t.n > 0) {
-        printf("%s would be about %zu %s\n", tmx_action_name(action), t.n, t.n == 1 ? "delivery" : "deliveries");
+        printf("%s would be about %zu %s", tmx_action_name(action), t.n, t.n == 1 ? "delivery" : "deliveries");
+        if (t.n > TMX_OPERATION_TARGETS_MAX) {
+            printf(", in %zu requests, each of which is done as a whole or not at all", (t.n - 1) / TMX_OPERATION_TARGETS_MAX + 1);
+        }
+        printf("\n");
         action_show_rows(&t);
     }
     code = EXIT_OK;
@@ -345,9 +298,6 @@ static int about_deliveries(struct tmx_operation *op, enum tmx_action action, co
         code = EXIT_REFUSED;
     } else if (given.yes) {
         want_reason();
-        if (action != op->action && t.n > TMX_OPERATION_TARGETS_MAX) {
-            usage("a proposal is about %u deliveries at most", TMX_OPERATION_TARGETS_MAX);
-        }
         code = ask_in_parts(op, &t, json);
     } else if (!json) {
         print_line(t.n, true);
@@ -364,7 +314,7 @@ static int about_member(struct tmx_operation *op, const char *member, bool json)
     }
     (void)snprintf(op->member, sizeof(op->member), "%s", member != NULL ? member : "");
     if (given.filter.given) {
-        usage("`%s' takes no --to, --older-than or --type", tmx_action_name(op->action));
+        usage("`%s' takes no --to, --from, --older-than or --type", tmx_action_name(op->action));
     }
     if (given.yes) {
         want_reason();
@@ -419,12 +369,53 @@ static int about_proposal(struct tmx_operation *op, const char *text, bool json)
     return code;
 }
 
+/* A delivery without CoA never leaves its queue; so the field's word for putting it back there is `retry`. */
+static bool find_action(const char *word, enum tmx_action *ret_action)
+{
+    return tmx_action_find(tmx_bytes_str(strcmp(word, "requeue") == 0 ? "retry" : word), ret_action);
+}
+
+/* Not asked in vain of the wrong daemon. */
+static void want_place(const char *word, enum tmx_action action)
+{
+    const char *kind = action_kind();
+    bool requeue = strcmp(word, "requeue") == 0;
+    if (strcmp(kind, "broker") == 0 && !tmx_action_at_broker(action)) {
+        usage("`%s' is an action of a node: tmxctl --node DIR %s", word, word);
+    }
+    if (strcmp(kind, "node") == 0 && (!tmx_action_at_node(action) || requeue)) {
+        usage("`%s' is an action of the broker: tmxctl --broker DIR %s%s", word, word, requeue ? "; of a node it is `retry' or `replay'" : "");
+    }
+}
+
+bool action_signs_ping(void)
+{
+    return given.reason != NULL || given.yes;
+}
+
+int action_ping(const char *member, json_t **ret_reply)
+{
+    struct tmx_operation op = { .action = TMX_ACTION_PING };
+    struct signer s;
+    want_place("ping", op.action);
+    want_reason();
+    if (!given.yes || strlen(member) > TMX_MEMBER_MAX) {
+        usage(given.yes ? "`%s' is no member" : "ping %s is signed with --yes", member);
+    }
+    memcpy(op.member, member, strlen(member) + 1);
+    int code = signer_load(&s, given.key, given.installation);
+    code = code != EXIT_OK ? code : signer_ask(&s, &op, given.reason, ret_reply);
+    signer_end(&s);
+    return code;
+}
+
 int action_run(const char *const *words, size_t n, bool json)
 {
     struct tmx_operation op = { .action = TMX_ACTION_NONE };
-    if (!tmx_action_find(tmx_bytes_str(words[0]), &op.action)) {
-        return operators_command(words, n, json);
+    if (!find_action(words[0], &op.action)) {
+        return operators_command(words, n, given.installation, given.passphrase, json);
     }
+    want_place(words[0], op.action);
     switch (tmx_action_target(op.action)) {
     case TMX_TARGET_NONE:
         if (n != 1) {

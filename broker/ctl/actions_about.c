@@ -16,13 +16,24 @@
 
 /* ---- by a filter ---- */
 
+static void add_rows(const struct action_filter *f, const json_t *found, json_t *rows)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(found, i, row)
+    {
+        if (f->from == NULL || strcmp(f->from, text_of(row, "sender")) == 0) {
+            json_array_append(rows, row);
+        }
+    }
+}
+
 static bool gather_filtered(enum tmx_action action, const struct action_filter *f, json_t *rows, int *ret_code)
 {
-    const char *which = action == TMX_ACTION_RELEASE ? "held" : action == TMX_ACTION_HOLD || action == TMX_ACTION_RETRY ? "free" : "queued";
     char older[32], next[160] = "";
     (void)snprintf(older, sizeof(older), "%llu", (unsigned long long)f->older_ms);
     do {
-        const char *words[] = { "select", which, f->to != NULL ? f->to : "-", older, f->type != NULL ? f->type : "-", next };
+        const char *words[] = { "select", tmx_action_name(action), f->to != NULL ? f->to : "-", older, f->type != NULL ? f->type : "-", next };
         json_t *reply = NULL;
         if (action_ask(words, next[0] != '\0' ? 6 : 5, TMX_BYTES_NULL, &reply) < 0) {
             *ret_code = EXIT_UNKNOWN;
@@ -33,29 +44,31 @@ static bool gather_filtered(enum tmx_action action, const struct action_filter *
             *ret_code = EXIT_REFUSED;
             return false;
         }
-        json_array_extend(rows, json_object_get(reply, "deliveries"));
+        add_rows(f, json_object_get(reply, "deliveries"), rows);
         const char *more = json_string_value(json_object_get(reply, "next"));
         (void)snprintf(next, sizeof(next), "%s", more != NULL ? more : "");
         json_decref(reply);
     } while (next[0] != '\0' && json_array_size(rows) < GATHER_MAX);
+    if (next[0] != '\0') {
+        fprintf(stderr, "tmxctl: there are more: these are the first %zu\n", json_array_size(rows));
+    }
     return true;
 }
 
 /* ---- by ids ---- */
 
-static const char *state_wanted(enum tmx_action action)
+/* The daemon says of each delivery which actions may be about it. */
+static bool fits_action(enum tmx_action action, const json_t *delivery)
 {
-    return action == TMX_ACTION_LOSE ? "arrived" : "queued";
-}
-
-/* A broker says whether it holds what is queued; what a node holds is in that state. */
-static bool fits_action(enum tmx_action action, const char *state, const json_t *held)
-{
-    if (held == NULL) {
-        return strcmp(state, action == TMX_ACTION_RELEASE ? "held" : "arrived") == 0;
+    size_t i;
+    json_t *name;
+    json_array_foreach(json_object_get(delivery, "actions"), i, name)
+    {
+        if (json_is_string(name) && strcmp(json_string_value(name), tmx_action_name(action)) == 0) {
+            return true;
+        }
     }
-    return strcmp(state, state_wanted(action)) == 0 && (action != TMX_ACTION_HOLD || !json_is_true(held)) &&
-           (action != TMX_ACTION_RELEASE || json_is_true(held));
+    return false;
 }
 
 /* Its deliveries that the action may be about; the daemon will look again. */
@@ -76,8 +89,7 @@ static bool add_message(enum tmx_action action, const char *id, const struct act
     bool refused = action_refused(reply);
     json_array_foreach(json_object_get(reply, "deliveries"), i, d)
     {
-        bool fits = fits_action(action, text_of(d, "state"), json_object_get(d, "held"));
-        if (fits && (f->to == NULL || strcmp(f->to, text_of(d, "recipient")) == 0)) {
+        if (fits_action(action, d) && (f->to == NULL || strcmp(f->to, text_of(d, "recipient")) == 0)) {
             json_array_append_new(rows, json_pack("{sO sO sO? sO?}", "id", json_object_get(reply, "id"), "recipient",
                                                   json_object_get(d, "recipient"), "sender", json_object_get(reply, "sender"), "type",
                                                   json_object_get(reply, "type")));
@@ -115,8 +127,8 @@ bool action_gather(enum tmx_action action, const char *const *ids, size_t n_ids,
         good = false;
     } else if (n_ids == 0) {
         good = gather_filtered(action, filter, rows, ret_code);
-    } else if (filter->older_ms > 0 || filter->type != NULL) {
-        fprintf(stderr, "tmxctl: ids, or --older-than and --type: not both\n");
+    } else if (filter->older_ms > 0 || filter->type != NULL || filter->from != NULL) {
+        fprintf(stderr, "tmxctl: ids, or --from, --older-than and --type: not both\n");
         *ret_code = EXIT_USAGE;
         good = false;
     }
@@ -174,13 +186,17 @@ bool action_look(enum tmx_action action, const char *member, int *ret_code)
         queued += meant ? u64_of(row, "queued") : 0;
         flying += meant ? u64_of(row, "in_flight") : 0;
     }
-    if (found == NULL) {
+    if (found == NULL && member != NULL && strcmp(text_of(reply, "member"), member) == 0) {
+        printf("%s %s would meet the reports that the broker has not answered\n", tmx_action_name(action), member);
+        found = reply;
+    } else if (found == NULL) {
         fprintf(stderr, "tmxctl: no such member in the directory (unknown-member)\n");
         *ret_code = EXIT_REFUSED;
     } else {
         printf("%s%s%s would meet %llu queued deliveries, %llu of them in flight\n", tmx_action_name(action), member != NULL ? " " : "",
                member != NULL ? member : "", (unsigned long long)queued, (unsigned long long)flying);
     }
+    const bool there = found != NULL;
     json_decref(reply);
-    return found != NULL;
+    return there;
 }

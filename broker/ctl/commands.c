@@ -157,6 +157,11 @@ int action_ask(const char *const *words, size_t n, struct tmx_bytes attachment, 
     return r;
 }
 
+const char *action_kind(void)
+{
+    return arguments.at.kind;
+}
+
 /* What was typed, but for the file that goes along. */
 static int ask(const struct command *c, json_t **ret_reply)
 {
@@ -244,8 +249,13 @@ static int run_message(const struct command *c, const char *argument)
 static int run_ping(const struct command *c, const char *argument)
 {
     json_t *reply = NULL;
-    (void)argument;
-    if (ask(c, &reply) < 0) {
+    if (action_signs_ping()) {
+        int refused = action_ping(argument, &reply);
+        if (refused != EXIT_OK) {
+            json_decref(reply);
+            return refused;
+        }
+    } else if (ask(c, &reply) < 0) {
         return EXIT_UNKNOWN;
     }
     int code = show_ping(reply) ? ping_follow(reply, socket_path(), arguments.authority, ASK_TIMEOUT_MS, arguments.json)

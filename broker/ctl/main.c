@@ -27,7 +27,7 @@ struct arguments arguments = { .at = { .folder = FOLDER_DEFAULT, .kind = "broker
 /* argp looks for it by name */
 __attribute__((visibility("default"))) const char *argp_program_version = "tmxctl " TMX_VERSION;
 
-enum { OPTION_MAX_AGE = 256, OPTION_WITHIN, OPTION_AUTHORITY, OPTION_MEMBER, OPTION_OUTCOME, OPTION_COUNT, OPTION_FROM, OPTION_EXPORT };
+enum { OPTION_MAX_AGE = 256, OPTION_WITHIN, OPTION_AUTHORITY, OPTION_MEMBER, OPTION_OUTCOME, OPTION_COUNT, OPTION_EXPORT };
 
 /* In groups with a heading each; those of actions are group 1. */
 static const struct argp_option options[] = {
@@ -49,8 +49,7 @@ static const struct argp_option options[] = {
     { "member", OPTION_MEMBER, "CODE", 0, "Only what is from or for this member", -3 },
     { "outcome", OPTION_OUTCOME, "WHAT", 0, "Only accepted, arrived, delivered, refused, expired, exception or rejected ones", -3 },
     { "count", OPTION_COUNT, "N", 0, "End after so many lines", -3 },
-    { NULL, 0, NULL, 0, "Of compromise (and --to, before this entry or time):", -2 },
-    { "from", OPTION_FROM, "PLACE", 0, "From this entry of the log on, or this time", -2 },
+    { NULL, 0, NULL, 0, "Of compromise (and --from, --to: from this entry of the log or time on, before this one):", -2 },
     { "export", OPTION_EXPORT, "DIR", 0, "Keep the export of the log there, or continue it", -2 },
     { 0 },
 };
@@ -125,9 +124,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
     case OPTION_COUNT:
         a->trace.count = take_number("--count", value, UINT32_MAX, state, "lines");
         return 0;
-    case OPTION_FROM:
+    case OPT_FROM:
         a->compromise.from = value;
-        return 0;
+        return action_option(key, value, state);
     case OPTION_EXPORT:
         a->compromise.dir = value;
         return 0;

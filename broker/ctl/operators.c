@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <tmx/keyfile.h>
+#include <tmx/passphrase.h>
 #include <tmx/startup.h>
 
 #include "actions.h"
@@ -78,27 +78,50 @@ static void show_operations(const json_t *reply)
     table_show(json_object_get(reply, "operations"), fields, TMX_N(fields));
 }
 
-static int make_key(const char *name, const char *path)
+/* Writes the key, under a passphrase when that is wanted; what is wrong is said. */
+static bool write_key(const char *path, const struct tmx_keyfile *key, bool sealed)
 {
-    uint8_t public[32], secret[64];
+    char error[512];
+    struct tmx_passphrase *passphrase = sealed ? tmx_passphrase_get(path, true, error, sizeof(error)) : NULL;
+    if (sealed && passphrase == NULL) {
+        fprintf(stderr, "tmxctl: %s\n", error);
+        return false;
+    }
+    int r = tmx_keyfile_write(path, "operator", key, sealed ? tmx_passphrase_bytes(passphrase) : TMX_BYTES_NULL);
+    if (r < 0) {
+        fprintf(stderr, "tmxctl: %s: %s\n", path, strerror(-r));
+    }
+    tmx_passphrase_free(passphrase);
+    return r == 0;
+}
+
+static int make_key(const char *name, const char *path, const char *installation, bool sealed)
+{
+    struct tmx_keyfile file = { .installation = "" };
     struct tmx_verify_key key;
     char text[TMX_KEYNAME_MAX + 128];
     struct tmx_writer w = TMX_WRITER_OF(text);
-    tmx_keyfile_generate("operator", public, secret);
-    if (!tmx_verify_key_init(tmx_bytes_str(name), TMX_NOTE_ED25519, public, &key)) {
-        fprintf(stderr, "tmxctl: `%s' is no name of a key: printable characters without space and +\n", name);
+    if (installation != NULL && !tmx_key_name_ok(tmx_bytes_str(installation))) {
+        fprintf(stderr, "tmxctl: `%s' is no name of an installation: printable characters without space and +\n", installation);
         return EXIT_USAGE;
     }
-    int r = tmx_keyfile_create(path, "operator", public, secret, sizeof(secret));
-    sodium_memzero(secret, sizeof(secret));
-    if (r < 0) {
-        fprintf(stderr, "tmxctl: %s: %s\n", path, strerror(-r));
-        return EXIT_REFUSED;
+    (void)snprintf(file.installation, sizeof(file.installation), "%s", installation != NULL ? installation : "");
+    (void)sodium_mlock(&file, sizeof(file));
+    tmx_keyfile_generate("operator", file.public, file.secret);
+    int code = EXIT_OK;
+    if (!tmx_verify_key_init(tmx_bytes_str(name), TMX_NOTE_ED25519, file.public, &key)) {
+        fprintf(stderr, "tmxctl: `%s' is no name of a key: printable characters without space and +\n", name);
+        code = EXIT_USAGE;
+    } else if (!write_key(path, &file, sealed)) {
+        code = EXIT_REFUSED;
     }
-    tmx_verify_key_format(&key, &w);
-    tmx_write_u8(&w, '\n');
-    fwrite(text, 1, tmx_written(&w).size, stdout);
-    return EXIT_OK;
+    (void)sodium_munlock(&file, sizeof(file));   /* wipes it */
+    if (code == EXIT_OK) {
+        tmx_verify_key_format(&key, &w);
+        tmx_write_u8(&w, '\n');
+        fwrite(text, 1, tmx_written(&w).size, stdout);
+    }
+    return code;
 }
 
 /* The text of the list: all of the file, or what is above its signature of before. */
@@ -110,9 +133,11 @@ static struct tmx_bytes text_of_list(struct tmx_bytes file)
 
 static int sign_list(const char *path, const char *key_path)
 {
-    uint8_t *file = NULL, public[32], secret[64], note[TMX_OPERATORS_FILE_MAX + 1024];
+    uint8_t *file = NULL, note[TMX_OPERATORS_FILE_MAX + 1024];
     size_t size;
     char error[512];
+    struct tmx_keyfile installation;
+    struct tmx_passphrase *passphrase = NULL;
     struct tmx_verify_key key;
     struct tmx_operators list;
     struct tmx_writer w = TMX_WRITER_OF(note);
@@ -121,12 +146,13 @@ static int sign_list(const char *path, const char *key_path)
     }
     struct tmx_bytes text = text_of_list(TMX_BYTES(file, size));
     int code = EXIT_REFUSED;
+    (void)sodium_mlock(&installation, sizeof(installation));
     if (!tmx_operators_parse(text, &list, error, sizeof(error))) {
         fprintf(stderr, "tmxctl: %s: %s\n", path, error);
-    } else if (tmx_keyfile_load(key_path, "operator", public, secret, sizeof(secret), error, sizeof(error)) < 0) {
+    } else if (tmx_keyfile_read(key_path, "operator", tmx_passphrase_ask, &passphrase, &installation, error, sizeof(error)) < 0) {
         fprintf(stderr, "tmxctl: %s\n", error);
-    } else if (tmx_verify_key_init(tmx_bytes_str(list.installation), TMX_NOTE_ED25519, public, &key)) {
-        tmx_note_sign(&w, text, &key, secret);
+    } else if (tmx_verify_key_init(tmx_bytes_str(list.installation), TMX_NOTE_ED25519, installation.public, &key)) {
+        tmx_note_sign(&w, text, &key, installation.secret);
         struct stat st;
         int r = w.failed ? -EMSGSIZE : stat(path, &st) < 0 ? -errno : tmx_startup_keep(path, tmx_written(&w));
         r = r < 0 ? r : chmod(path, st.st_mode & 07777) < 0 ? -errno : 0;
@@ -137,16 +163,17 @@ static int sign_list(const char *path, const char *key_path)
             printf("operators of %s: %zu\n", list.installation, list.n);
         }
     }
-    sodium_memzero(secret, sizeof(secret));
+    tmx_passphrase_free(passphrase);
+    (void)sodium_munlock(&installation, sizeof(installation));   /* wipes it */
     free(file);
     return code;
 }
 
-int operators_command(const char *const *words, size_t n, bool json)
+int operators_command(const char *const *words, size_t n, const char *installation, bool passphrase, bool json)
 {
     bool list = strcmp(words[0], "operators") == 0;
     if (list && n == 4 && strcmp(words[1], "key") == 0) {
-        return make_key(words[2], words[3]);
+        return make_key(words[2], words[3], installation, passphrase);
     }
     if (list && n == 4 && strcmp(words[1], "sign") == 0) {
         return sign_list(words[2], words[3]);

@@ -60,12 +60,22 @@ void tmx_answer_pace(json_t *status, const struct tmx_series *s, const struct tm
 json_t *tmx_answer_history(const struct tmx_series *s, const struct tmx_answer_series *names,
                            const struct tmx_control_request *r, uint64_t wall_ms);
 
+/* Who may ask (OPS-11): whoever may connect looks, and signs what is to be done; anything else is for root and for `own`, the daemon's
+ * own user. */
+bool tmx_answer_may_ask(const struct tmx_control_request *r, uid_t own);
+/* True: it was not for who asked, and is refused. */
+bool tmx_answer_read_only(struct tmx_control *control, const struct tmx_control_request *r);
+
 /* Operators. The file at `path`, signed by the key in `key_text`; n is 0 when both are NULL. Negative errno; then ret_error says in a
  * sentence what is wrong. */
 int tmx_operators_load(const char *path, const char *key_text, struct tmx_operators *ret_operators, char *ret_error, size_t capacity)
     TMX_MUST_CHECK;
 json_t *tmx_answer_no_operators(void);   /* the refusal that says what to do */
 json_t *tmx_answer_operators(const struct tmx_operators *operators);
+/* Whether a delivery is in the state for an action. */
+typedef bool tmx_answer_fits_fn(void *daemon, const struct tmx_operation_delivery *t, enum tmx_action action);
+/* The names of the actions that may be about that delivery now. */
+json_t *tmx_answer_actions(tmx_answer_fits_fn *fits, void *daemon, const struct tmx_operation_delivery *t);
 /* What an operator asks, for the next turn, which answers. */
 struct tmx_operation_wish {
     struct tmx_bytes note;   /* malloc'ed; empty: nothing is asked */

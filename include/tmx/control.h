@@ -7,8 +7,9 @@
  *
  * In a word, bytes up to 0x20, 0x7f and '%' are written %XX. The answer is one JSON document on one line; then the daemon
  * closes. Some answers have a payload: the document's member "payload" is its size, LF and so many bytes follow.
- * Servers bound everything: clients, sizes, time. Whoever may connect may look; what changes something is signed: by an
- * operator (`operate`), or, what is installed, by those whose it is.
+ * Servers bound everything: clients, sizes, time. Whoever may connect may look. What changes something is signed by an operator
+ * (`operate`), or comes from root or the daemon's own user, who hold its spool and keys anyway (lib/io/answer_rights.c); it is marked !
+ * here, and refused to others with the code "read-only".
  *
  * Requests and their answers. Members marked ? may be missing. Times are milliseconds: of the wall clock where the name
  * ends in _at_ms, otherwise how long ago or how long. Members may be added; readers ignore what they do not know.
@@ -66,7 +67,8 @@
  *   queue MEMBER    {"member", "queued", "messages": [{"id", "sender", "recipient"?, "type", "priority", "age_ms",
  *                    "bytes", "state"}]}: the first TMX_CONTROL_QUEUE_ROWS, in the order they will go
  *   message ID      {"id", "sender", "type"?, "priority"?, "bytes"?, "sent_at_ms"?, "expires_at_ms"?, "index"?, "replaces"?,
- *                    "deliveries": [{"recipient", "seq"?, "state", "index"?, "at_ms"?, "attempts"?, "code"?}]};
+ *                    "deliveries": [{"recipient", "seq"?, "state", "index"?, "at_ms"?, "attempts"?, "code"?,
+ *                    "actions"?: [those that may be about it now]}]};
  *                   when several senders used that id: {"messages": [one such, ...]}
  *   evidence ID     {"authority": the file with the pinned keys, as configured, "payload": the entries of the log about the message with
  *                   their proofs, as an evidence bundle (proto/README.md) without container}: a node's as it keeps them, the broker's
@@ -77,7 +79,7 @@
  *                   ...], "code"?}]}: of a broker the entries of its log from that index on, of a node its events behind that cursor; at
  *                   most TMX_CONTROL_TRACE_ROWS. Without FROM: none, and where the newest ends. "what" is accepted, arrived, delivered,
  *                   refused, expired, exception, rejected (at admission), resubmitted, submitted or signed (node), or of no message
- *   ping MEMBER     (node) a probe is sent (NODE-14): {"member", "id"}; what comes of it: evidence ID
+ * ! ping MEMBER     (node) a probe is sent (NODE-14): {"member", "id"}; what comes of it: evidence ID
  *   why MEMBER      why what is for or from that member does not go on; at a node its own code asks about what came, and the link
  *   why ID          the same of a message, for each of its deliveries
  *                   {"subject", "kind": "member" | "message", "health": "ok" | "warning" | "critical",
@@ -87,22 +89,23 @@
  *                   A note is what it waits for when nothing is wrong. Codes: tmxctl(8)
  *   directory show  {"serial", "federation", "issued_at_ms", "expires_at_ms",
  *                    "members": [{"member", "name", "status"}], "authority": the file with the pinned keys, as configured}
- *   directory install, with the file attached                             {"installed": true, "serial"}
+ * ! directory install, with the file attached                             {"installed": true, "serial"}
  *   misbehaviour    (node) the newest of what did not fit the log: {"file": where it is, "written": it is there, "came_at_ms",
  *                   "text": the file (tmx/misbehaviour.h)}
  *   operators       who may act: {"installation", "operators": [{"name", "key": verifier key, "rights": [action]}]}
- *   operate, with the signed request attached (tmx/operator.h): {"done": action, "deliveries", "index"? (broker): its first entry}
+ *   operate, with the signed request attached (tmx/operator.h): {"done": action, "deliveries", "index"? (broker): its first entry};
+ *                   of `ping` (node) {"done", "member", "id"}, as the request of that name
  *   operations      the last 50 of them: {"operations": [{"action", "by", "at_ms", "reason", "of"?, "member"?, "proposal"?, "index"?,
  *                   "deliveries": [{"id", "recipient"}]}]}, the newest first
  *   proposals       (broker) {"proposals": [the same, and "until_at_ms", "digest": of the signed request, base64]}
- *   select queued|held|free MEMBER|- OLDER-THAN-MS TYPE|- [KEY]
- *                   (broker) what an action would be about: {"deliveries": [{"id", "recipient", "sender", "type", "age_ms", "bytes",
- *                   "held"}], "next"?: KEY to go on from}; without `next` to the end of the queues
+ *   select ACTION MEMBER|- OLDER-THAN-MS TYPE|- [KEY]
+ *                   what an action may be about: {"deliveries": [{"id", "recipient", "sender", "type", "age_ms", "bytes",
+ *                   "held"? (broker)}], "next"?: KEY to go on from}; without `next` to the end. MEMBER is the recipient
  *   anchor show     (broker) what a time-stamp token is to be made over   {"size", "text": three lines}
- *   anchor install SIZE, with the token attached (DER)                    {"anchored": SIZE}
+ * ! anchor install SIZE, with the token attached (DER)                    {"anchored": SIZE}
  *   witness request NAME  (broker) what a witness that no link leads to is to be asked: {"witness", "size": of the head,
  *                   "url"?: of the policy's line, "body": of c2sp.org/tlog-witness add-checkpoint}
- *   witness reply NAME STATUS, with the answer's body attached, if it has one (broker): {"cosigned": its cosignature counts
+ * ! witness reply NAME STATUS, with the answer's body attached, if it has one (broker): {"cosigned": its cosignature counts
  *                   (false: 409, the size it said was noted: ask again), and of the newest head that the quorum has
  *                   cosigned "size", "by", "witnesses"}
  *

@@ -15,8 +15,8 @@
  *     action <name>
  *     of <action>                     propose: what is to be done
  *     proposal <entry> <base64>       approve, withdraw: the PROPOSE entry, D(its signed request)
- *     member <code>                   pause, resume, disconnect; retry
- *     delivery <id> <recipient>       hold, release, expire, lose; retry: each on a line, each once
+ *     member <code>                   pause, resume, disconnect, ping; retry
+ *     delivery <id> <recipient>       hold, release, replay, expire, lose; retry: each on a line, each once
  *     reason <text>
  *     time <ms since 1970>
  *     nonce <base64 of 32 bytes>
@@ -54,7 +54,9 @@ enum tmx_operation_target {
     X(13, APPROVE, "approve", TMX_TARGET_PROPOSAL, false)                                                             \
     X(14, WITHDRAW, "withdraw", TMX_TARGET_PROPOSAL, false)                                                           \
     X(15, LAPSE, "lapse", TMX_TARGET_PROPOSAL, false)   /* by the broker: nobody has approved in time */              \
-    X(16, TRUST, "trust", TMX_TARGET_NONE, false)
+    X(16, TRUST, "trust", TMX_TARGET_NONE, false)                                                                     \
+    X(17, REPLAY, "replay", TMX_TARGET_DELIVERIES, false)                                                             \
+    X(18, PING, "ping", TMX_TARGET_MEMBER, false)
 
 enum tmx_action {
     TMX_ACTION_NONE,
@@ -70,6 +72,9 @@ bool tmx_action_find(struct tmx_bytes name, enum tmx_action *ret_action) TMX_MUS
 enum tmx_operation_target tmx_action_target(enum tmx_action action);
 /* It destroys: one operator proposes it, another one executes it. */
 bool tmx_action_by_two(enum tmx_action action);
+/* Which daemon does it; some both do. */
+bool tmx_action_at_broker(enum tmx_action action);
+bool tmx_action_at_node(enum tmx_action action);
 
 struct tmx_operator {
     struct tmx_verify_key key;
@@ -136,6 +141,7 @@ enum tmx_operation_result {
     TMX_OPERATION_E_PROPOSER,              /* who proposed it may not do that any more */
     TMX_OPERATION_E_PROPOSALS,             /* too many are open */
     TMX_OPERATION_E_HERE,                  /* not an action of this daemon */
+    TMX_OPERATION_E_PROBE,                 /* no probe can be sent now */
 };
 const char *tmx_operation_result_name(enum tmx_operation_result result);
 /* What is wrong, and what to do. */

@@ -27,6 +27,7 @@ static const struct {
     [TMX_OPERATION_E_PROPOSER] = { "proposer-gone", "who proposed it has no right to it any more: it has to be proposed again" },
     [TMX_OPERATION_E_PROPOSALS] = { "too-many", "32 proposals are open: approve or withdraw some" },
     [TMX_OPERATION_E_HERE] = { "unknown-action", "this daemon does not do this" },
+    [TMX_OPERATION_E_PROBE] = { "not-ready", "no probe can be sent now: tmxctl status says why" },
 };
 
 const char *tmx_operation_result_name(enum tmx_operation_result result)

@@ -45,10 +45,21 @@ bool tmx_action_by_two(enum tmx_action action)
     return actions[action].by_two;
 }
 
+bool tmx_action_at_broker(enum tmx_action action)
+{
+    return action != TMX_ACTION_TRUST && action != TMX_ACTION_REPLAY && action != TMX_ACTION_PING;
+}
+
+bool tmx_action_at_node(enum tmx_action action)
+{
+    return !tmx_action_at_broker(action) || action == TMX_ACTION_HOLD || action == TMX_ACTION_RELEASE || action == TMX_ACTION_RETRY ||
+           action == TMX_ACTION_RELOAD;
+}
+
 /* Rights are to actions that change something: who may do one may propose it, approve and withdraw it. */
 static bool is_right(enum tmx_action action)
 {
-    return action < TMX_ACTION_PROPOSE || action == TMX_ACTION_TRUST;
+    return action < TMX_ACTION_PROPOSE || action > TMX_ACTION_LAPSE;
 }
 
 /* `text` up to `end`, or all of it when that is missing; the rest is what is left. */

@@ -72,6 +72,18 @@ json_t *tmx_answer_operators(const struct tmx_operators *operators)
     return json_pack("{ss so}", "installation", operators->installation, "operators", list);
 }
 
+json_t *tmx_answer_actions(tmx_answer_fits_fn *fits, void *daemon, const struct tmx_operation_delivery *t)
+{
+    json_t *list = json_array();
+    for (unsigned a = 1; a < TMX_ACTIONS_END; a++) {
+        const enum tmx_operation_target target = tmx_action_target((enum tmx_action)a);
+        if ((target == TMX_TARGET_DELIVERIES || target == TMX_TARGET_EITHER) && fits(daemon, t, (enum tmx_action)a)) {
+            json_array_append_new(list, json_string(tmx_action_name(a)));
+        }
+    }
+    return list;
+}
+
 json_t *tmx_answer_record(struct tmx_bytes note, const struct tmx_operators *operators)
 {
     struct tmx_bytes text, lines;
@@ -118,6 +130,9 @@ void tmx_answer_operated(struct tmx_control *c, uint64_t client, enum tmx_operat
         tmx_id_text(target->id, id);
         tmx_control_refuse(c, client, tmx_operation_result_name(result), "nothing was done. %s to %s: %s", id, target->recipient,
                            tmx_operation_result_text(result));
+    } else if (result == TMX_OPERATION_E_HERE) {
+        tmx_control_refuse(c, client, tmx_operation_result_name(result), "nothing was done: %s is an action of %s DIR)", tmx_action_name(action),
+                           tmx_action_at_broker(action) ? "the broker: ask that (--broker" : "a node: ask one (--node");
     } else {
         tmx_control_refuse(c, client, tmx_operation_result_name(result), "nothing was done: %s", tmx_operation_result_text(result));
     }

@@ -10,11 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <tmx/note.h>
 #include <tmx/text.h>
 
 #include "files.h"
+#include "keyfile_seal.h"
 
-#define KEYFILE_MAX 512u
+#define KEYFILE_MAX 1024u
 
 enum key_form { FORM_ED25519, FORM_X25519, FORM_RANDOM };
 
@@ -105,23 +107,47 @@ static int write_new_file(const char *path, struct tmx_bytes text)
     return r < 0 ? r : tmx_sync_folder_of(path);   /* its name is durable before the key is used */
 }
 
+int tmx_keyfile_write(const char *path, const char *purpose, const struct tmx_keyfile *key, struct tmx_bytes passphrase)
+{
+    const size_t size = tmx_keyfile_secret_size(purpose);
+    char public_text[TMX_BASE64_SIZE(32)];
+    char secret_text[TMX_BASE64_SIZE(TMX_KEYFILE_SECRET_MAX)] = "";
+    char text[KEYFILE_MAX];
+    struct tmx_writer w = TMX_WRITER_OF(text);
+    if (!halves_match(purpose, key->public, key->secret)) {
+        return -EINVAL;
+    }
+    tmx_write_fmt(&w, "tmx-key 1 %s\n", purpose);
+    if (key->installation[0] != '\0') {
+        tmx_write_fmt(&w, "installation %s\n", key->installation);
+    }
+    tmx_base64(TMX_BYTES(key->public, 32), public_text);
+    tmx_write_fmt(&w, "public %s\n", public_text);
+    int r = 0;
+    if (passphrase.size > 0) {
+        const struct tmx_bytes above = tmx_written(&w);
+        tmx_write_fmt(&w, "sealed ");
+        r = tmx_keyfile_seal(above, key->secret, size, passphrase, &w) ? 0 : -ENOMEM;
+    } else {
+        tmx_base64(TMX_BYTES(key->secret, size), secret_text);
+        tmx_write_fmt(&w, "secret %s", secret_text);
+    }
+    tmx_write_u8(&w, '\n');
+    r = r < 0 ? r : write_new_file(path, tmx_written(&w));
+    sodium_memzero(secret_text, sizeof(secret_text));
+    sodium_memzero(text, sizeof(text));
+    return r;
+}
+
 int tmx_keyfile_create(const char *path, const char *purpose, const uint8_t public[32], const uint8_t *secret,
                        size_t secret_size)
 {
+    struct tmx_keyfile key = { .installation = "" };
     assert(secret_size == tmx_keyfile_secret_size(purpose));
-    if (!halves_match(purpose, public, secret)) {
-        return -EINVAL;
-    }
-    char public_text[TMX_BASE64_SIZE(32)];
-    char secret_text[TMX_BASE64_SIZE(TMX_KEYFILE_SECRET_MAX)];
-    char text[KEYFILE_MAX];
-    tmx_base64(TMX_BYTES(public, 32), public_text);
-    tmx_base64(TMX_BYTES(secret, secret_size), secret_text);
-    struct tmx_writer w = TMX_WRITER_OF(text);
-    tmx_write_fmt(&w, "tmx-key 1 %s\npublic %s\nsecret %s\n", purpose, public_text, secret_text);
-    int r = write_new_file(path, tmx_written(&w));
-    sodium_memzero(secret_text, sizeof(secret_text));
-    sodium_memzero(text, sizeof(text));
+    memcpy(key.public, public, sizeof(key.public));
+    memcpy(key.secret, secret, secret_size);
+    int r = tmx_keyfile_write(path, purpose, &key, TMX_BYTES_NULL);
+    sodium_memzero(&key, sizeof(key));
     return r;
 }
 
@@ -140,26 +166,41 @@ static bool take_line(struct tmx_bytes *text, const char *word, struct tmx_bytes
     return true;
 }
 
+/* What a file says, before its secret. */
+struct parsed {
+    struct tmx_bytes above, secret, sealed;   /* one of the last two is not empty */
+};
+
 /* What is wrong with the text, or NULL. */
-static const char *parse(struct tmx_bytes text, const char *purpose, uint8_t ret_public[32], uint8_t *ret_secret,
-                         size_t secret_size)
+static const char *parse(struct tmx_bytes text, const char *purpose, struct tmx_keyfile *k, struct parsed *ret_parsed)
 {
-    struct tmx_bytes kind, public_text, secret_text;
+    const struct tmx_bytes all = text;
+    struct tmx_bytes kind, public_text, installation;
+    struct parsed p = { .secret = TMX_BYTES_NULL };
     char wanted[32];
     size_t size = 0;
     snprintf(wanted, sizeof(wanted), "1 %s", purpose);
-    if (!take_line(&text, "tmx-key", &kind) || !take_line(&text, "public", &public_text) ||
-        !take_line(&text, "secret", &secret_text) || text.size != 0) {
+    if (!take_line(&text, "tmx-key", &kind)) {
+        return "not a tmx key file";
+    }
+    if (take_line(&text, "installation", &installation)) {
+        if (!tmx_key_name_ok(installation)) {
+            return "its installation is no name of a key";
+        }
+        memcpy(k->installation, installation.data, installation.size);
+    }
+    if (!take_line(&text, "public", &public_text)) {
+        return "not a tmx key file";
+    }
+    p.above = tmx_bytes_slice(all, 0, all.size - text.size);
+    if ((!take_line(&text, "secret", &p.secret) && !take_line(&text, "sealed", &p.sealed)) || text.size != 0) {
         return "not a tmx key file";
     }
     if (!tmx_bytes_eq(kind, tmx_bytes_str(wanted))) {
         return "a key of another purpose";
     }
-    if (!tmx_unbase64(public_text, ret_public, 32, &size) || size != 32 ||
-        !tmx_unbase64(secret_text, ret_secret, secret_size, &size) || size != secret_size) {
-        return "a key of the wrong size or not base64";
-    }
-    return halves_match(purpose, ret_public, ret_secret) ? NULL : "its public half does not belong to its secret";
+    *ret_parsed = p;
+    return tmx_unbase64(public_text, k->public, 32, &size) && size == 32 ? NULL : "a key of the wrong size or not base64";
 }
 
 static int read_text(const char *path, char ret_text[KEYFILE_MAX], size_t *ret_size, char *ret_error, size_t capacity)
@@ -193,29 +234,78 @@ static int read_text(const char *path, char ret_text[KEYFILE_MAX], size_t *ret_s
     return r;
 }
 
+/* A sealed secret, with a passphrase that is asked for. */
+static int open_sealed(const char *path, const struct parsed *p, size_t size, tmx_keyfile_ask_fn *ask, void *ctx, uint8_t *ret_secret,
+                       char *ret_error, size_t capacity)
+{
+    struct tmx_bytes passphrase;
+    if (ask == NULL) {
+        snprintf(ret_error, capacity, "%s: sealed with a passphrase: a key without one is needed here, for nobody is there to type it", path);
+        return -EINVAL;
+    }
+    if (!ask(ctx, path, &passphrase, ret_error, capacity)) {
+        return -EACCES;
+    }
+    const char *wrong = tmx_keyfile_unseal(p->above, p->sealed, passphrase, ret_secret, size);
+    if (wrong != NULL) {
+        snprintf(ret_error, capacity, "%s: %s", path, wrong);
+        return -EACCES;
+    }
+    return 0;
+}
+
+static int open_text(const char *path, struct tmx_bytes text, const char *purpose, tmx_keyfile_ask_fn *ask, void *ctx, struct tmx_keyfile *k,
+                     char *ret_error, size_t capacity)
+{
+    const size_t wanted = tmx_keyfile_secret_size(purpose);
+    struct parsed p = { .secret = TMX_BYTES_NULL };
+    size_t size = 0;
+    const char *wrong = text.size == KEYFILE_MAX ? "too long for a key file" : parse(text, purpose, k, &p);
+    if (wrong == NULL && p.sealed.size > 0) {
+        int r = open_sealed(path, &p, wanted, ask, ctx, k->secret, ret_error, capacity);
+        if (r < 0) {
+            return r;
+        }
+    } else if (wrong == NULL && (!tmx_unbase64(p.secret, k->secret, wanted, &size) || size != wanted)) {
+        wrong = "a key of the wrong size or not base64";
+    }
+    if (wrong == NULL && !halves_match(purpose, k->public, k->secret)) {
+        wrong = "its public half does not belong to its secret";
+    }
+    if (wrong != NULL) {
+        snprintf(ret_error, capacity, "%s: %s: a key file for '%s' is needed here", path, wrong, purpose);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int tmx_keyfile_read(const char *path, const char *purpose, tmx_keyfile_ask_fn *ask, void *ctx, struct tmx_keyfile *ret_key,
+                     char *ret_error, size_t capacity)
+{
+    char text[KEYFILE_MAX];
+    struct tmx_keyfile key = { .installation = "" };
+    size_t size = 0;
+    int r = read_text(path, text, &size, ret_error, capacity);
+    r = r < 0 ? r : open_text(path, TMX_BYTES(text, size), purpose, ask, ctx, &key, ret_error, capacity);
+    if (r == 0) {
+        *ret_key = key;
+    }
+    sodium_memzero(text, sizeof(text));
+    sodium_memzero(&key, sizeof(key));
+    return r;
+}
+
 int tmx_keyfile_load(const char *path, const char *purpose, uint8_t ret_public[32], uint8_t *ret_secret,
                      size_t secret_size, char *ret_error, size_t capacity)
 {
+    struct tmx_keyfile key;
     assert(secret_size == tmx_keyfile_secret_size(purpose));
-    char text[KEYFILE_MAX];
-    size_t size = 0;
-    int r = read_text(path, text, &size, ret_error, capacity);
-    if (r < 0) {
-        return r;
+    int r = tmx_keyfile_read(path, purpose, NULL, NULL, &key, ret_error, capacity);
+    if (r == 0) {
+        memcpy(ret_public, key.public, 32);
+        memcpy(ret_secret, key.secret, secret_size);
+        sodium_memzero(&key, sizeof(key));
     }
-    uint8_t public[32];
-    uint8_t secret[TMX_KEYFILE_SECRET_MAX];
-    const char *wrong = size == KEYFILE_MAX ? "too long for a key file"
-                                            : parse(TMX_BYTES(text, size), purpose, public, secret, secret_size);
-    if (wrong != NULL) {
-        snprintf(ret_error, capacity, "%s: %s: a key file for '%s' is needed here", path, wrong, purpose);
-        r = -EINVAL;
-    } else {
-        memcpy(ret_public, public, 32);
-        memcpy(ret_secret, secret, secret_size);
-    }
-    sodium_memzero(text, sizeof(text));
-    sodium_memzero(secret, sizeof(secret));
     return r;
 }
 

@@ -231,7 +231,7 @@ static json_t *message_of(struct daemon *d, const char *word)
     json_t *deliveries = json_array();
     for (size_t i = 0; i < m->n_deliveries; i++) {
         json_array_append_new(deliveries,
-                              json_pack("{so sI so}", "recipient", tmx_answer_text(tmx_pb(m->deliveries[i]->recipient)),
+                              json_pack("{so so sI so}", "actions", control_actions(d, id, tmx_pb(m->deliveries[i]->recipient)), "recipient", tmx_answer_text(tmx_pb(m->deliveries[i]->recipient)),
                                         "seq", (json_int_t)m->deliveries[i]->seq, "state",
                                         tmx_answer_text(tmx_pb(m->deliveries[i]->state))));
     }
@@ -307,6 +307,9 @@ static json_t *answer(struct daemon *d, const struct tmx_control_request *r)
 
 void control_answer(struct daemon *d, const struct tmx_control_request *r)
 {
+    if (tmx_answer_read_only(d->control, r)) {
+        return;
+    }
     if (r->n_words == 2 && strcmp(r->words[0], "directory") == 0 && strcmp(r->words[1], "install") == 0) {
         tmx_install_ask(&d->install, d->control, r);
         return;

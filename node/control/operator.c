@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <tmx/clock.h>
+#include <tmx/code.h>
 #include <tmx/text.h>
 
 #include "../daemon.h"
@@ -61,6 +62,10 @@ static json_t *records(struct daemon *d)
 
 bool control_operator(struct daemon *d, const struct tmx_control_request *r)
 {
+    if (strcmp(r->words[0], "select") == 0) {
+        tmx_control_reply(d->control, r->client, control_select(d, r));
+        return true;
+    }
     if (r->n_words != 1) {
         return false;
     }
@@ -76,6 +81,21 @@ bool control_operator(struct daemon *d, const struct tmx_control_request *r)
     return true;
 }
 
+/* `ping` is answered as the request of that name is. */
+static bool probed(struct daemon *d, const struct tmx_node_operation *result)
+{
+    if (result->result == TMX_OPERATION_E_PROBE) {
+        tmx_control_refuse(d->control, d->operation.client, tmx_code_name(result->probe_code), "nothing was done: no probe is sent: %s",
+                           tmx_code_meaning(result->probe_code));
+    } else if (result->result == TMX_OPERATION_OK && result->action == TMX_ACTION_PING) {
+        tmx_control_reply(d->control, d->operation.client, json_pack("{ss ss so}", "done", tmx_action_name(result->action), "member",
+                                                                     result->member, "id", tmx_answer_id(TMX_BYTES_OF(result->probe_id))));
+    } else {
+        return false;
+    }
+    return true;
+}
+
 void control_operated(struct daemon *d, const struct tmx_node_operation *result)
 {
     if (d->operation.note.size == 0) {
@@ -84,6 +104,8 @@ void control_operated(struct daemon *d, const struct tmx_node_operation *result)
     if (result->result == TMX_OPERATION_OK) {
         d->reload = d->reload || result->action == TMX_ACTION_RELOAD;
     }
-    tmx_answer_operated(d->control, d->operation.client, result->result, result->action, 0, result->n, &result->target);
+    if (!probed(d, result)) {
+        tmx_answer_operated(d->control, d->operation.client, result->result, result->action, 0, result->n, &result->target);
+    }
     tmx_operation_wish_done(&d->operation);
 }

@@ -17,6 +17,7 @@
  *   status.c    views for operators                 look.c      one message, and the inbox, closely
  *   probe.c     is the way open, and how long       replaces.c  what is sent again
  *   damage.c    rows that the disk has spoilt       mend_sent.c, mend_received.c  made again from others
+ *   operator.c  what operators ask                  retry.c     what waits is tried now, what was handed over offered again
  */
 #pragma once
 
@@ -496,6 +497,8 @@ void node_report_make(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const s
                       Tmx__Outcome outcome, unsigned code, struct tmx_bytes attachment);
 /* Sends what was made for this message again. */
 void node_report_again(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
+/* Those of them that have no leaf yet, now. */
+void node_report_now(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
 /* Sent or to be sent, without a leaf. w: 0 the CoA, 1 the outcome. */
 bool node_report_open(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], uint8_t w);
 void node_report_logged(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry,
@@ -530,7 +533,8 @@ struct node_key node_in_ready_key(const struct tmx_row_in *row, const uint8_t id
 void node_in_ended_by_broker(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry);
 
 /* probe.c (NODE-14) */
-void node_probe(struct tmx_node *n, struct tmx_bytes member);   /* sets probe_code and probe_id */
+/* TMX_CODE_OK, and the probe; or why none is sent. */
+unsigned node_probe(struct tmx_node *n, struct tmx_bytes member, uint8_t ret_id[TMX_ID_SIZE]);
 bool node_probe_is(const struct tmx_row_in *row);
 void node_probe_answer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row);   /* its CoA is verified */
 
@@ -554,6 +558,8 @@ void node_pump_reset(struct tmx_node *n);   /* a new session: everything unanswe
 void node_window_add(struct node_window *w, uint64_t number, const uint8_t id[TMX_ID_SIZE], uint64_t due_ms);
 void node_window_done(struct node_window *w, uint64_t number);
 void node_window_due(struct node_window *w, uint64_t number, uint64_t due_ms);
+/* The first open number at or after *number; false: there is none. */
+bool node_window_next(struct node_window *w, uint64_t *number, uint8_t ret_id[TMX_ID_SIZE]);
 void node_deferred(struct tmx_node *n, const Tmx__Deferred *deferred);
 
 /* app.c */
@@ -596,6 +602,16 @@ void node_in_expired(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct t
 /* A message that waits to be leased is offered no more, until it is released. */
 void node_hold(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
 void node_release(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
+/* retry.c: what waits is tried now. Of a message sent, by its recipient; of one received, its reports. */
+bool node_retry_fits(struct tmx_node *n, const struct tmx_operation_delivery *t);
+void node_retry(struct tmx_node *n, const struct tmx_operation_delivery *t);
+/* All that is for the member, of this node's own code its reports; the link besides, when it is down. How much waits; not `now`: it is
+ * only looked. */
+size_t node_retry_member(struct tmx_node *n, struct tmx_bytes member, bool now);
+/* The lease of a message is taken from its application. */
+bool node_replay_fits(struct tmx_node *n, const struct tmx_operation_delivery *t);
+void node_replay(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
+
 /* operator.c */
 void node_operation(struct tmx_node *n, const struct tmx_node_event *ev);
 void node_query_movement(struct tmx_node *n, const struct node_request *rq);

@@ -89,6 +89,52 @@ bool tmx_node_deferral(struct tmx_node *n, const uint8_t *id, struct tmx_bytes m
     return false;
 }
 
+static void text_of(struct tmx_bytes b, char *ret_text, size_t max)
+{
+    const size_t size = b.size < max ? b.size : max;
+    memcpy(ret_text, b.size > 0 ? b.data : (const uint8_t *)"", size);
+    ret_text[size] = '\0';
+}
+
+/* The type stands with what was submitted, not in the row. */
+static bool brief_sent(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_node_brief_view *v)
+{
+    struct tmx_row_out row;
+    struct tmx_bytes value;
+    Tmx__SubmitRequest *info;
+    const size_t used = n->scratch.used;
+    const bool good = node_out_read(n, id, &row) && node_get(n, TMX_NT_OUT_INFO, node_id(id), &value) &&
+                      tmx_codec_unpack(&tmx__submit_request__descriptor, value, value.size, &n->scratch, &info) == TMX_CODEC_OK;
+    if (good) {
+        text_of(n->config.member, v->sender, TMX_MEMBER_MAX);
+        text_of(tmx_pb(info->message_type), v->type, TMX_TYPE_MAX);
+        v->at_ms = row.submitted_ms;
+        v->bytes = row.payload_bytes;
+        v->n = row.n;
+        for (size_t i = 0; i < row.n; i++) {
+            text_of(node_member_code(row.deliveries[i].member), v->recipients[i], TMX_MEMBER_MAX);
+        }
+    }
+    tmx_arena_rewind(&n->scratch, used);
+    return good;
+}
+
+bool tmx_node_brief(struct tmx_node *n, unsigned direction, const uint8_t id[TMX_ID_SIZE], struct tmx_node_brief_view *ret_view)
+{
+    struct tmx_row_in row;
+    if (direction == TMX_DIRECTION_SENT) {
+        return brief_sent(n, id, ret_view);
+    }
+    if (!node_in_read(n, id, &row)) {
+        return false;
+    }
+    *ret_view = (struct tmx_node_brief_view){ .at_ms = accepted_ms(n, id), .bytes = row.container_bytes, .n = 1 };
+    text_of(node_member_code(row.sender), ret_view->sender, TMX_MEMBER_MAX);
+    text_of(TMX_BYTES(row.type, strnlen((const char *)row.type, TMX_TYPE_MAX)), ret_view->type, TMX_TYPE_MAX);
+    text_of(n->config.member, ret_view->recipients[0], TMX_MEMBER_MAX);
+    return true;
+}
+
 void tmx_node_inbox(struct tmx_node *n, struct tmx_node_inbox_view *ret_view)
 {
     struct tmx_node_inbox_view v = { .oldest_ms = UINT64_MAX };

@@ -73,7 +73,7 @@ enum tmx_node_event_kind {
     TMX_NODE_DIRECTORY,          /* an operator installs a directory file */
     TMX_NODE_DISK,               /* how much the spool may still take in */
     TMX_NODE_PROBE,              /* an operator wants a probe sent to `member` (NODE-14) */
-    TMX_NODE_OPERATION,          /* what an operator asks, signed: release, hold, trust, reload (OPS-10) */
+    TMX_NODE_OPERATION,          /* what an operator asks, signed (OPS-10) */
     TMX_NODE_STOP,               /* the last event of a node that ends in good order: the broker is told */
 };
 
@@ -141,6 +141,9 @@ struct tmx_node_output {
         enum tmx_action action;            /* of a request that could be read */
         size_t n;                          /* messages that it changed */
         struct tmx_operation_delivery target;   /* E_DELIVERY: which */
+        char member[TMX_MEMBER_MAX + 1];   /* PING: whom, and the probe */
+        uint8_t probe_id[TMX_ID_SIZE];
+        unsigned probe_code;               /* E_PROBE: why none is sent */
     } operation;
     bool misbehaved;                       /* there is a proof more: see tmx_node_misbehaviour */
 };
@@ -292,5 +295,15 @@ void tmx_node_damage(struct tmx_node *n, struct tmx_node_damage_view *ret_view);
  * NULL when there is none in that direction (enum tmx_node_direction). */
 struct Tmx__MessageState;
 struct Tmx__MessageState *tmx_node_message(struct tmx_node *n, unsigned direction, const uint8_t id[TMX_ID_SIZE]);
+/* A message for who picks some of many, of a direction; between turns. False: there is none. */
+struct tmx_node_brief_view {
+    char sender[TMX_MEMBER_MAX + 1], type[TMX_TYPE_MAX + 1];
+    uint64_t at_ms, bytes;         /* submitted, of its payload; or accepted, of its container */
+    size_t n;
+    char recipients[TMX_RECIPIENTS_MAX][TMX_MEMBER_MAX + 1];   /* of one received: this node */
+};
+bool tmx_node_brief(struct tmx_node *n, unsigned direction, const uint8_t id[TMX_ID_SIZE], struct tmx_node_brief_view *ret_view) TMX_MUST_CHECK;
+/* Whether a delivery is in the state for an action (OPS-10). */
+bool tmx_node_action_fits(struct tmx_node *n, const struct tmx_operation_delivery *t, enum tmx_action action) TMX_MUST_CHECK;
 /* The first submissions that wait for `member`, in the order they will go. Returns how many. */
 size_t tmx_node_queue(struct tmx_node *n, struct tmx_bytes member, uint8_t (*ret_ids)[TMX_ID_SIZE], size_t max);

@@ -19,11 +19,26 @@ static struct node_key record_key(uint64_t time_ms, const uint8_t nonce[TMX_OPER
 }
 
 /* A message for this node, in that state: held to be released, ready to be held. */
-static bool target_fits(struct tmx_node *n, const struct tmx_operation_delivery *t, enum tmx_action action)
+bool tmx_node_action_fits(struct tmx_node *n, const struct tmx_operation_delivery *t, enum tmx_action action)
 {
     struct tmx_row_in row;
-    return tmx_bytes_eq(tmx_bytes_str(t->recipient), n->config.member) && node_in_read(n, t->id, &row) &&
+    if (action == TMX_ACTION_RETRY || action == TMX_ACTION_REPLAY) {
+        return action == TMX_ACTION_RETRY ? node_retry_fits(n, t) : node_replay_fits(n, t);
+    }
+    return (action == TMX_ACTION_HOLD || action == TMX_ACTION_RELEASE) && tmx_bytes_eq(tmx_bytes_str(t->recipient), n->config.member) && node_in_read(n, t->id, &row) &&
            row.state == (action == TMX_ACTION_RELEASE ? TMX_IN_HELD : TMX_IN_READY);
+}
+
+/* Of no delivery. */
+static enum tmx_operation_result judge_member(struct tmx_node *n, const struct tmx_operation *op)
+{
+    const struct tmx_bytes member = tmx_bytes_str(op->member);
+    if (op->member[0] != '\0' && tmx_directory_member(n->directory, member) == NULL) {
+        return TMX_OPERATION_E_MEMBER;
+    }
+    const bool changes = (op->action != TMX_ACTION_TRUST || n->state.distrust) &&
+                         (op->action != TMX_ACTION_RETRY || node_retry_member(n, member, false) > 0);
+    return changes ? TMX_OPERATION_OK : TMX_OPERATION_E_NOTHING;
 }
 
 static enum tmx_operation_result judge(struct tmx_node *n, const struct tmx_node_event *ev, struct tmx_operation *op)
@@ -39,24 +54,37 @@ static enum tmx_operation_result judge(struct tmx_node *n, const struct tmx_node
     if (node_get(n, TMX_NT_OPERATION, node_kb(&k), &value)) {
         return TMX_OPERATION_E_REPEATED;
     }
-    switch ((unsigned)op->action) {
-    case TMX_ACTION_HOLD:
-    case TMX_ACTION_RELEASE:
-        break;
-    case TMX_ACTION_TRUST:
-        return n->state.distrust ? TMX_OPERATION_OK : TMX_OPERATION_E_NOTHING;
-    case TMX_ACTION_RELOAD:
-        return TMX_OPERATION_OK;
-    default:
+    if (!tmx_action_at_node(op->action)) {
         return TMX_OPERATION_E_HERE;
     }
+    if (op->n_targets == 0) {
+        return judge_member(n, op);
+    }
     for (size_t i = 0; i < op->n_targets; i++) {
-        if (!target_fits(n, &op->targets[i], op->action)) {
+        if (!tmx_node_action_fits(n, &op->targets[i], op->action)) {
             n->operation.target = op->targets[i];
             return TMX_OPERATION_E_DELIVERY;
         }
     }
     return TMX_OPERATION_OK;
+}
+
+static void change_delivery(struct tmx_node *n, enum tmx_action action, const struct tmx_operation_delivery *t)
+{
+    switch ((unsigned)action) {
+    case TMX_ACTION_HOLD:
+        node_hold(n, t->id);
+        break;
+    case TMX_ACTION_RELEASE:
+        node_release(n, t->id);
+        break;
+    case TMX_ACTION_REPLAY:
+        node_replay(n, t->id);
+        break;
+    default:
+        node_retry(n, t);
+        break;
+    }
 }
 
 static void carry_out(struct tmx_node *n, const struct tmx_operation *op)
@@ -65,17 +93,33 @@ static void carry_out(struct tmx_node *n, const struct tmx_operation *op)
         n->state.distrust = false;
         n->state_dirty = true;
         node_notice(n, "log.trusted", false, NULL, NULL, TMX_CODE_OK, n->state.head.size);
+    } else if (op->action == TMX_ACTION_RETRY && op->n_targets == 0) {
+        node_retry_member(n, tmx_bytes_str(op->member), true);
     }
     for (size_t i = 0; i < op->n_targets; i++) {
-        op->action == TMX_ACTION_HOLD ? node_hold(n, op->targets[i].id) : node_release(n, op->targets[i].id);
+        change_delivery(n, op->action, &op->targets[i]);
     }
     n->operation.n = op->n_targets;
+}
+
+/* A probe that cannot be sent is an operation that was not done. */
+static enum tmx_operation_result probe(struct tmx_node *n, const struct tmx_operation *op)
+{
+    if (op->action != TMX_ACTION_PING) {
+        return TMX_OPERATION_OK;
+    }
+    memcpy(n->operation.member, op->member, sizeof(op->member));
+    n->operation.probe_code = node_probe(n, tmx_bytes_str(op->member), n->operation.probe_id);
+    return n->operation.probe_code == TMX_CODE_OK ? TMX_OPERATION_OK : TMX_OPERATION_E_PROBE;
 }
 
 void node_operation(struct tmx_node *n, const struct tmx_node_event *ev)
 {
     struct tmx_operation op;
     n->operation.result = judge(n, ev, &op);
+    if (n->operation.result == TMX_OPERATION_OK) {
+        n->operation.result = probe(n, &op);
+    }
     if (n->operation.result != TMX_OPERATION_OK) {
         node_notice(n, "operator.refused", true, NULL, NULL, TMX_CODE_FORBIDDEN, n->operation.result);
         return;

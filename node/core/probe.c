@@ -28,7 +28,7 @@ static unsigned check(struct tmx_node *n, struct tmx_bytes member)
     return node_disk_submit(n, sizeof(payload_text) - 1, 1) ? TMX_CODE_OK : TMX_CODE_DISK_FULL;
 }
 
-void node_probe(struct tmx_node *n, struct tmx_bytes member)
+unsigned node_probe(struct tmx_node *n, struct tmx_bytes member, uint8_t ret_id[TMX_ID_SIZE])
 {
     uint8_t random[10], digest[32] = { 0 };
     char reference[TMX_ID_TEXT_SIZE + 8];
@@ -36,14 +36,14 @@ void node_probe(struct tmx_node *n, struct tmx_bytes member)
     ProtobufCBinaryData recipient = tmx_to_pb(member);
     Tmx__SubmitRequest s = TMX__SUBMIT_REQUEST__INIT;
     const struct node_request rq = { .payload = &payload, .n_payload = 1 };
-    n->probe_code = check(n, member);
-    if (n->probe_code != TMX_CODE_OK) {
-        return;
+    const unsigned code = check(n, member);
+    if (code != TMX_CODE_OK) {
+        return code;
     }
     node_random(n, random, sizeof(random));
-    tmx_message_id(n->wall_ms, random, n->probe_id);
+    tmx_message_id(n->wall_ms, random, ret_id);
     memcpy(reference, "probe-", 6);
-    tmx_id_text(n->probe_id, reference + 6);
+    tmx_id_text(ret_id, reference + 6);
     s.reference = tmx_to_pb(tmx_bytes_str(reference));
     s.n_recipients = 1;
     s.recipients = &recipient;
@@ -51,7 +51,8 @@ void node_probe(struct tmx_node *n, struct tmx_bytes member)
     s.priority = PROBE_PRIORITY;
     s.expires_ms = n->wall_ms + PROBE_EXPIRY_MS;
     s.media_type = tmx_to_pb(TMX_LIT("text/plain"));
-    node_submit_store(n, &rq, &s, digest, n->probe_id);
+    node_submit_store(n, &rq, &s, digest, ret_id);
+    return TMX_CODE_OK;
 }
 
 bool node_probe_is(const struct tmx_row_in *row)

@@ -44,6 +44,18 @@ void node_window_due(struct node_window *w, uint64_t number, uint64_t due_ms)
     }
 }
 
+bool node_window_next(struct node_window *w, uint64_t *number, uint8_t ret_id[TMX_ID_SIZE])
+{
+    const struct node_flight *f = NULL;
+    while (*number < w->next && (f = slot_of(w, *number)) == NULL) {
+        ++*number;
+    }
+    if (f != NULL) {
+        memcpy(ret_id, f->id, TMX_ID_SIZE);
+    }
+    return f != NULL;
+}
+
 static void window_reset(struct tmx_node *n, struct node_window *w, uint8_t table, uint64_t last)
 {
     static const uint8_t from[8];

@@ -91,6 +91,15 @@ bool node_report_open(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], uint8_t
     return node_has(n, TMX_NT_REPORT_OPEN, node_kb(&open));
 }
 
+void node_report_now(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
+{
+    for (uint8_t w = 0; w < 2; w++) {
+        if (node_report_open(n, id, w)) {
+            again(n, id, w);
+        }
+    }
+}
+
 void node_report_again(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE])
 {
     again(n, id, 0);

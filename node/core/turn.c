@@ -131,7 +131,7 @@ static void step(struct tmx_node *n, const struct tmx_node_event *ev)
         node_operation(n, ev);
         break;
     case TMX_NODE_PROBE:
-        node_probe(n, ev->member);
+        n->probe_code = node_probe(n, ev->member, n->probe_id);
         break;
     case TMX_NODE_STOP:
         node_link_end(n);

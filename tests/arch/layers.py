@@ -18,7 +18,7 @@ HEADERS = {
     'envelope': 'batch seal identifier catalogue directory envelope evidence operator',
     'audit': 'merkle misbehaviour note policy projection tree witness',
     'queue': 'spool',
-    'io': 'transport zap gate_stream gate_link spool_lmdb keyfile config control locale log notify clock startup answer outbox room findings help inspect http doctor why',
+    'io': 'transport zap gate_stream gate_link spool_lmdb keyfile passphrase config control locale log notify clock startup answer outbox room findings help inspect http doctor why',
     'client': 'client',
 }
 LAYER_OF_HEADER = {h: layer for layer, names in HEADERS.items() for h in names.split()}

@@ -340,9 +340,9 @@ def control():
         b"deliveries 77777777777777779977777777777777", b"messages ff", b"messages " + b"ff" * 64, b"messages " + b"ff" * 65,
         b"pairs 0", b"pairs 0x", b"pairs 00 00", b"tables", b"")])
     many("control", "operator", *[b"\x05" + t for t in (
-        b"operators\n", b"operations\n", b"proposals\n", b"operate\n", b"operate\ntmx-operation@v1\n", b"select queued - 0 -\n",
-        b"select held IT 0 CD001C\n", b"select free XX 0 -\n", b"select queued - x -\n", b"select queued - 0 - " + b"ff" * 32 + b"\n",
-        b"select queued - 0 - ff\n", b"select queued MEMBER999 0 -\n", b"select\n", b"log-state stops\n", b"log-state holds\n",
+        b"operators\n", b"operations\n", b"proposals\n", b"operate\n", b"operate\ntmx-operation@v1\n", b"select expire - 0 -\n",
+        b"select release IT 0 CD001C\n", b"select hold XX 0 -\n", b"select retry - x -\n", b"select retry - 0 - " + b"ff" * 32 + b"\n",
+        b"select expire - 0 - ff\n", b"select expire MEMBER999 0 -\n", b"select\n", b"log-state stops\n", b"log-state holds\n",
         b"log-state proposals\n")])
 
 

@@ -17,7 +17,7 @@ world_made() {
     mkdir op
     fed_ctl broker operators key tmx.demo/broker op/installation.key >op/installation.pub || fail "no key of the installation"
     for o in alice bob carol; do
-        fed_ctl broker operators key $o op/$o.key >op/$o.pub || fail "no key of $o"
+        fed_ctl broker operators key $o op/$o.key --installation tmx.demo/broker >op/$o.pub || fail "no key of $o"
     done
     [ "$(stat -c %a op/alice.key)" = 400 ] || fail "others may read the key"
     {
@@ -145,6 +145,35 @@ OPERATOR=bob refused 1 "$(id_of seven) to IT: .*target-changed" approve "$n" --r
 does withdraw "$n"
 [ "$(copies IT five) $(copies IT six)" = '0 0' ] || fail "what was ended came"
 
+# --- more than one request holds: each is done as a whole
+for n in $(seq 140); do printf 'payload many %s\n' "$n" >"$root/out/many$n"; done
+does pause IT
+fed_tmx DE send --to IT --type CD974C "$root"/out/many* >/dev/null || fail "they are not sent"
+await queued 140 || fail "not queued: $(look broker 'd["destinations"]')"
+refused 1 'no delivery is meant' retry --to IT --reason x --yes      # by a filter: what is in flight, and nothing is
+ctl hold --to IT >"$root/said" || fail "no dry run"
+says 'hold would be about 140 deliveries, in 2 requests'
+does hold --to IT --expect 140
+[ "$(grep -c '^done: hold' said)" = 2 ] || fail "not two requests: $(cat "$root/said")"
+does release --to IT
+does resume IT
+collect IT 30 --ack
+while [ "$(find "$root/in/IT" -type f -exec grep -l '^payload many' {} + | wc -l)" -lt 140 ]; do
+    before=$(find "$root/in/IT" -type f | wc -l)
+    collect IT 30 --ack
+    [ "$(find "$root/in/IT" -type f | wc -l)" -gt "$before" ] || fail "no more than $before came"
+done
+
+# --- requeue: the field's word for it
+fed_stop IT KILL
+send DE IT late
+await queued 1 || fail "not queued: $(look broker 'd["destinations"]')"
+ctl requeue IT >"$root/said" || fail "no dry run"
+says 'retry IT would meet 1 queued'
+fed_start_node IT || fail "IT does not start"
+collect IT 30 --ack
+[ "$(copies IT late)" = 1 ] || fail "it did not come"
+
 # --- the broker's file is what the installation signed, and nothing else
 sed -i "s/^operator carol/operator dora/" op/operators
 fed_stop broker
@@ -159,7 +188,7 @@ ctl operations >"$root/said" || fail "operations"
 says ' bob +approve '
 says 'sent twice'
 verify
-grep -qE '^ +operator +1[0-9]$' "$root/verdict" || fail "not every action is in the log: $(cat "$root/verdict")"
+grep -qE '^ +operator +29[0-9]$' "$root/verdict" || fail "not every action is in the log: $(cat "$root/verdict")"
 grep -rqE 'alice|bob|carol|sent twice|a test' "$root/export" && fail "the log has names in it"
 "$AUDIT" fold "$root/folded" --authority "$FED/authority.pub" --socket "$FED/broker/run/control" >"$root/verdict" 2>&1 || fail "fold: $(cat "$root/verdict")"
 say "$(grep -E '^(stops|holds|proposals)' "$root/verdict" | tr -s ' \n' ' ')by the log; $(grep -c 'event=operator.done' "$FED/broker/log") actions"

@@ -94,6 +94,28 @@ static void one_action(struct sim *s)
     }
 }
 
+/* Of a node: what its application has is offered again, and what waits for the broker is tried now. OPS-12, OPS-13 */
+static void one_node_action(struct sim *s)
+{
+    const unsigned i = (unsigned)rng_below(&s->slow_rng, s->n_nodes);
+    const struct lease *l = &s->nodes[i].app.leases[rng_below(&s->slow_rng, SIM_LEASES_MAX)];
+    const char *any = s->federation.members[rng_below(&s->slow_rng, s->n_nodes)].code;
+    uint8_t id[TMX_ID_SIZE] = { 0 };
+    struct process *p = &s->nodes[i].p;
+    struct tmx_operation op = operating_ask(&s->operating, l->used ? TMX_ACTION_REPLAY : TMX_ACTION_RETRY, process_wall_ms(s, p));
+    if (l->used) {
+        operating_target(&op, l->id, s->federation.members[i].code);
+    } else if (rng_chance(&s->slow_rng, 500) && s->checker != NULL) {
+        check_any_id(s, rng_next(&s->slow_rng), id);
+        operating_target(&op, id, any);
+    } else {
+        memcpy(op.member, any, sizeof(op.member));
+    }
+    if (p->up) {
+        ask(s, p, 0, &op);
+    }
+}
+
 /* Nothing stays stopped or held. */
 static void put_right(struct sim *s)
 {
@@ -119,6 +141,10 @@ static void put_right(struct sim *s)
 void operators_step(struct sim *s)
 {
     bool with_operators = s->seed % 16 == 5 || s->seed % 16 == 6 || s->seed % 16 == 11 || s->seed % 16 == 12;
+    bool with_node_operators = s->seed % 16 == 8 || s->seed % 16 == 12;
+    if (with_node_operators && !s->healed && rng_chance(&s->slow_rng, 200)) {
+        one_node_action(s);
+    }
     if (!with_operators || !s->broker_process.up) {
         return;
     }

@@ -75,6 +75,7 @@
     X(delivery_held)                                                                                                   \
     X(ended_by_operators)                                                                                              \
     X(proposal_lapsed)                                                                                                 \
+    X(taken_from_application)                                                                                          \
     X(evil_frames)                                                                                                     \
     X(record_damaged)                                                                                                  \
     X(priority_overtook)

@@ -457,6 +457,9 @@ static void node_turn(struct sim *s, unsigned i)
         if (strcmp(x->event, "delivery.no-room") == 0) {
             SOMETIMES(delivery_without_room);
         }
+        if (strcmp(x->event, "message.replayed") == 0) {
+            SOMETIMES(taken_from_application);
+        }
     }
     for (size_t k = 0; k < out.n_sends; k++) {
         network_send(s, i, true, out.sends[k].frames, out.sends[k].n_frames);

@@ -35,7 +35,7 @@ static size_t select_all(const char *member, const char *type, unsigned *ret_ans
     size_t n = 0;
     *ret_answers = 0;
     do {
-        struct tmx_control_request r = { .n_words = next[0] != '\0' ? 6 : 5, .words = { "select", "free", member, "0", type, next } };
+        struct tmx_control_request r = { .n_words = next[0] != '\0' ? 6 : 5, .words = { "select", "hold", member, "0", type, next } };
         json_t *reply = control_select(&d, &r);
         const json_t *more = json_object_get(reply, "next");
         size_t rows = json_array_size(json_object_get(reply, "deliveries"));

@@ -48,11 +48,11 @@ static void write_text(const char *text, mode_t mode)
     close(fd);
 }
 
-static void read_file_text(char text[512])
+static void read_file_text(char text[1024])
 {
     FILE *f = fopen(path, "r");
     assert_non_null(f);
-    text[fread(text, 1, 511, f)] = 0;
+    text[fread(text, 1, 1023, f)] = 0;
     fclose(f);
 }
 
@@ -76,6 +76,73 @@ static void test_round_trip(void **state)
     }
 }
 
+static unsigned asked;
+
+static bool answer(void *ctx, const char *file, struct tmx_bytes *ret_passphrase, char *ret_error, size_t capacity)
+{
+    asked++;
+    assert_string_equal(file, path);
+    if (ctx == NULL) {
+        snprintf(ret_error, capacity, "nobody knows it");
+        return false;
+    }
+    *ret_passphrase = tmx_bytes_str(ctx);
+    return true;
+}
+
+/* Sealed with a passphrase: opens with that one, and never where none can be typed. */
+static void test_sealed(void **state)
+{
+    struct tmx_keyfile key = { .installation = "tmx.test/broker" }, got;
+    char good[] = "a passphrase", bad[] = "a passphrasf", text[1024];
+    uint8_t public[32], secret[64];
+    tmx_keyfile_generate("operator", key.public, key.secret);
+    assert_int_equal(tmx_keyfile_write(path, "operator", &key, tmx_bytes_str(good)), 0);
+    asked = 0;
+    assert_int_equal(tmx_keyfile_read(path, "operator", answer, good, &got, error, sizeof(error)), 0);
+    assert_int_equal(asked, 1);
+    assert_memory_equal(&got, &key, sizeof(key));
+    assert_int_equal(tmx_keyfile_read(path, "operator", answer, bad, &got, error, sizeof(error)), -EACCES);
+    assert_non_null(strstr(error, "wrong passphrase"));
+    assert_int_equal(tmx_keyfile_read(path, "operator", answer, NULL, &got, error, sizeof(error)), -EACCES);
+    assert_string_equal(error, "nobody knows it");
+    assert_int_equal(tmx_keyfile_load(path, "operator", public, secret, sizeof(secret), error, sizeof(error)), -EINVAL);
+    assert_non_null(strstr(error, "sealed with a passphrase"));
+    asked = 0;
+    assert_int_equal(tmx_keyfile_read(path, "authority", answer, good, &got, error, sizeof(error)), -EINVAL);
+    assert_int_equal(asked, 0);   /* a key of another purpose: nothing is typed for it */
+    read_file_text(text);
+    for (const char *const *w = (const char *const[]){ " 3 ", " 99 ", " 268435456 ", " 4096000000 ", "argon2id", "argon3id", NULL }; *w != NULL; w += 2) {
+        char bent[1200];
+        char *at = strstr(text, w[0]);
+        assert_non_null(at);
+        snprintf(bent, sizeof(bent), "%.*s%s%s", (int)(at - text), text, w[1], at + strlen(w[0]));
+        write_text(bent, 0400);
+        assert_int_equal(tmx_keyfile_read(path, "operator", answer, good, &got, error, sizeof(error)), -EACCES);
+        assert_non_null(strstr(error, "sealed in another way"));
+    }
+    unlink(path);
+}
+
+/* An operator's key may name its installation; a line that is no name is no key file. */
+static void test_installation(void **state)
+{
+    struct tmx_keyfile key = { .installation = "tmx.test/node/DE" }, got;
+    char text[1024], bent[1024];
+    tmx_keyfile_generate("operator", key.public, key.secret);
+    assert_int_equal(tmx_keyfile_write(path, "operator", &key, TMX_BYTES_NULL), 0);
+    assert_int_equal(tmx_keyfile_read(path, "operator", NULL, NULL, &got, error, sizeof(error)), 0);
+    assert_memory_equal(&got, &key, sizeof(key));
+    read_file_text(text);
+    char *at = strstr(text, "tmx.test");
+    assert_non_null(at);
+    snprintf(bent, sizeof(bent), "%.*stmx test%s", (int)(at - text), text, at + 8);
+    write_text(bent, 0400);
+    assert_int_equal(tmx_keyfile_read(path, "operator", NULL, NULL, &got, error, sizeof(error)), -EINVAL);
+    assert_non_null(strstr(error, "its installation"));
+    unlink(path);
+}
+
 static void test_halves(void **state)
 {
     for (size_t i = 0; i < TMX_N(purposes); i++) {
@@ -97,7 +164,7 @@ static void test_modes(void **state)
 {
     static const mode_t bad[] = { 0440, 0404, 0640, 0604, 0666, 0410 };
     uint8_t public[32], secret[64];
-    char text[512];
+    char text[1024];
     tmx_keyfile_generate("signing", public, secret);
     assert_int_equal(tmx_keyfile_create(path, "signing", public, secret, 64), 0);
     read_file_text(text);
@@ -159,7 +226,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_halves), cmocka_unit_test(test_modes),
-        cmocka_unit_test(test_bad_text),   cmocka_unit_test(test_ensure),
+        cmocka_unit_test(test_bad_text),   cmocka_unit_test(test_ensure), cmocka_unit_test(test_sealed),
+        cmocka_unit_test(test_installation),
     };
     return cmocka_run_group_tests_name("keyfile", tests, setup, teardown);
 }

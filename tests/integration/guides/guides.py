@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 
-LOOKS = re.compile(r'(tmxctl\b(?!.* (install|release|trust|reload|reply|hold|retry|expire|pause|resume|propose|approve)\b)'
+LOOKS = re.compile(r'(tmxctl\b(?!.* (install|release|trust|reload|reply|hold|retry|requeue|replay|expire|pause|resume|propose|approve)\b)'
                    r'|tmx (.*)?(message|movement|list|info|events(?!.*--follow))\b'
                    r'|(ls|stat|journalctl|curl|grep|cat|sed -n|openssl x509)\b)')
 INSTALLING, INSTALLED = 'operators-guide', '## Daily look'
@@ -134,7 +134,7 @@ class Guide:
     def exists(self, block):
         """Of what is not run: every program of TMX has the command and the options that are named."""
         for command in block.commands():
-            words = command.split()
+            words = re.sub(r'^sudo -u \S+ ', '', command).split()
             if not PROGRAMS.fullmatch(words[0]):
                 continue
             if not shutil.which(words[0]):
