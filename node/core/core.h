@@ -6,7 +6,7 @@
  *   records.c   layouts of messages sent, received  lease.c     lease, renew, acknowledge, refuse
  *   sign.c      batches; what is signed next        query.c     movement, message, list, events
  *   seal.c      prekeys of others, sealing          wait.c      requests that wait
- *   link.c      session with the broker             inbox.c     deliveries
+ *   link.c      session with the broker             arrival.c   deliveries
  *   head.c      heads and inclusion, evidence       stage.c     large containers, in chunks
  *   feed.c      leaves in                           prekeys.c   own prekeys
  *   sent.c      leaves about own messages           timers.c    expiry, leases, retention, clock
@@ -18,6 +18,7 @@
  *   probe.c     is the way open, and how long       replaces.c  what is sent again
  *   damage.c    rows that the disk has spoilt       mend_sent.c, mend_received.c  made again from others
  *   operator.c  what operators ask                  retry.c     what waits is tried now, what was handed over offered again
+ *   inbox.c     the queue of what has arrived
  */
 #pragma once
 
@@ -506,10 +507,20 @@ void node_report_logged(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx
 void node_report_refused(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry,
                          const Tmx__Report *report);
 
-/* inbox.c */
+/* arrival.c (LINK-12, NODE-4) */
 void node_deliver_item(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx_bytes container);
 /* One whose item came earlier and whose container has been pulled since. */
 void node_deliver_pulled(struct tmx_node *n, const Tmx__FeedItem *item, struct tmx_bytes container);
+/* Its CoA is in the log, and this spool does not hold it (NODE-10). False: its acceptance is not known. */
+bool node_in_lost(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *ret_row);
+/* Its row as the acceptance that is kept gives it, ARRIVED; false: that is not here. */
+bool node_in_fill(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *ret_row);
+/* Its INFO row, as far as the header tells. */
+bool node_in_tell(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
+
+/* inbox.c (NODE-5, NODE-6) */
+/* A row of a message that arrived, with what keeps order and time for it. */
+void node_in_enter(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const struct tmx_row_in *row);
 /* A sequence number of a sender has its outcome here or proved in the log: what waits for it may be offered. */
 void node_seq_resolved(struct tmx_node *n, const uint8_t sender[TMX_MEMBER_MAX], uint64_t seq);
 void node_seq_wake(struct tmx_node *n, const uint8_t sender[TMX_MEMBER_MAX], uint64_t seq);   /* what waits for it alone */
@@ -522,12 +533,6 @@ void node_in_unoffer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], const st
 void node_in_end(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *row, enum tmx_in_state state,
                  unsigned code);
 void node_in_drop(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
-/* Its CoA is in the log, and this spool does not hold it (NODE-10). False: its acceptance is not known. */
-bool node_in_lost(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *ret_row);
-/* Its row as the acceptance that is kept gives it, ARRIVED; false: that is not here. */
-bool node_in_fill(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct tmx_row_in *ret_row);
-/* Its INFO row, as far as the header tells. */
-bool node_in_tell(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE]);
 struct node_key node_in_ready_key(const struct tmx_row_in *row, const uint8_t id[TMX_ID_SIZE]);
 /* The broker ended a delivery to this node. */
 void node_in_ended_by_broker(struct tmx_node *n, const Tmx__FeedItem *item, const Tmx__LogEntry *entry);
@@ -542,6 +547,8 @@ void node_probe_answer(struct tmx_node *n, const uint8_t id[TMX_ID_SIZE], struct
 void node_gaps_close(struct tmx_node *n);
 /* What is below the number of a resubmitted message is not missed: the log that could tell is lost (LOG-4). */
 void node_gaps_pardon(struct tmx_node *n, const Tmx__Header *resubmitted);
+/* Nor what is below a number that is known: only the log that was could have said that it ended. */
+void node_gaps_new_shard(struct tmx_node *n);
 
 /* stage.c */
 void node_stage_begin(struct tmx_node *n, const Tmx__FeedItem *item, const uint8_t id[TMX_ID_SIZE], uint64_t size);

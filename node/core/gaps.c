@@ -8,6 +8,7 @@
 #define GAP_LOOK_MS 60000u
 #define GAP_ALARM_MS 600000u   /* of one session: what is missing when the link comes up has that long, too */
 #define GAP_BUDGET 256u        /* numbers of a sender looked at in one turn */
+#define GAP_SHARD_MAX 65536u   /* and once in a shard: those behind the first that is missing */
 
 static uint64_t next_read(struct tmx_node *n, const uint8_t member[TMX_MEMBER_MAX])
 {
@@ -95,6 +96,20 @@ void node_gaps_pardon(struct tmx_node *n, const Tmx__Header *resubmitted)
         const Tmx__Recipient *to = resubmitted->recipients[i];
         if (tmx_bytes_eq(tmx_pb(to->member), n->config.member) && next_read(n, sender) < to->seq) {
             next_write(n, sender, to->seq);
+        }
+    }
+}
+
+void node_gaps_new_shard(struct tmx_node *n)
+{
+    for (size_t i = 0; i < n->n_destinations && n->fault == 0; i++) {
+        struct node_destination *d = &n->destinations[i];
+        uint64_t from = next_read(n, d->member), next = from, known = 0;
+        for (unsigned k = 0; k < GAP_SHARD_MAX && known_seek(n, d->member, next, &known); k++) {
+            next = known + 1;
+        }
+        if (next != from) {
+            next_write(n, d->member, next);
         }
     }
 }

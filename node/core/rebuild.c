@@ -44,6 +44,7 @@ static void shard_change(struct tmx_node *n, const Tmx__Welcome *w)
     node_head_keep(n);
     node_alarm(n, "log.new-shard", NULL, NULL, TMX_CODE_OK, tmx_node_checkpoint(n));
     stages_drop(n);
+    node_gaps_new_shard(n);
     memset(head, 0, sizeof(*head));
     memcpy(head->shard, w->shard.data, w->shard.len);
     n->seen_size = 0;

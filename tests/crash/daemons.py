@@ -174,10 +174,12 @@ class Operators:
         self.control, self.done = FED / name / 'run/control', []
         self.folder = FED / f'operators-{name}'
         self.folder.mkdir()
-        key = lambda file, of: self.tmxctl('operators', 'key', of, self.folder / file).stdout.strip()
-        installation, alice, bob = key('installation', f'tmx.demo/{name}'), key('alice', 'alice'), key('bob', 'bob')
+        here = f'tmx.demo/{name}'
+        key = lambda file, *of: self.tmxctl('operators', 'key', *of, self.folder / file).stdout.strip()
+        installation = key('installation', here)
+        alice, bob = (key(o, '--installation', here, o) for o in ('alice', 'bob'))
         listed = self.folder / 'operators'
-        listed.write_text(f'tmx-operators@v1\ninstallation tmx.demo/{name}\noperator {alice} all\noperator {bob} all\n')
+        listed.write_text(f'tmx-operators@v1\ninstallation {here}\noperator {alice} all\noperator {bob} all\n')
         self.tmxctl('operators', 'sign', listed, self.folder / 'installation')
         with open(config, 'a') as f:
             f.write(f'operators = {listed}\noperators_key = {installation}\n')

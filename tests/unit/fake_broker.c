@@ -708,3 +708,15 @@ uint64_t accept_submit(struct world *w, size_t i)
     feed_one(w, index);
     return index;
 }
+
+void pass(struct world *w, unsigned seconds)
+{
+    for (unsigned i = 0; i < seconds; i += 10) {
+        tick(w, 10000);
+        pong(w);
+        if (w->n_reports > 1) {   /* what is not logged is sent again and again (FEED-3) */
+            w->reports[0] = w->reports[w->n_reports - 1];
+            w->n_reports = 1;
+        }
+    }
+}

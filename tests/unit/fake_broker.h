@@ -142,6 +142,8 @@ const Tmx__MessageState *message(struct world *w, const uint8_t *id);
 const Tmx__Step *step_of(const Tmx__MessageState *m, const char *what);
 
 /* A message from CH to DE, accepted and delivered; returns its index. `label`: of movement 0x0101…, else none. */
+/* So many seconds of a link on which nothing comes but pongs. */
+void pass(struct world *w, unsigned seconds);
 struct fake_message *compose(struct world *w, bool label, uint64_t prev);
 uint64_t deliver_message(struct world *w, struct fake_message *m);
 /* The last report the node sent is logged and fed. */

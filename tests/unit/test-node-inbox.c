@@ -53,18 +53,6 @@ static void ch_sees(struct world *w, bool other)
     w->ch.head.root.b[0] ^= other ? 1 : 0;
 }
 
-static void pass(struct world *w, unsigned seconds)
-{
-    for (unsigned i = 0; i < seconds; i += 10) {
-        tick(w, 10000);
-        pong(w);
-        if (w->n_reports > 1) {   /* what is not logged is sent again and again (FEED-3) */
-            w->reports[0] = w->reports[w->n_reports - 1];
-            w->n_reports = 1;
-        }
-    }
-}
-
 /* NODE-13: a number that never comes is missed after a while, one that the log explains is not. */
 static void test_missing_number(void **state)
 {
