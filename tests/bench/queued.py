@@ -7,7 +7,6 @@ held up at most meanwhile: the longest answer to a question that costs it nothin
 first line is of nothing else asked.
 """
 import json
-import os
 import socket
 import statistics
 import subprocess
@@ -50,21 +49,21 @@ class Probe(threading.Thread):
 
 
 def cpu_ms(pid):
-    fields = open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf('SC_CLK_TCK')
+    """Of the thread that does it all."""
+    return int(open(f'/proc/{pid}/schedstat').read().split()[0]) / 1e6
 
 
 def timed(path, pid, action, pause=0.0):
     probe = Probe(path)
     probe.start()
-    took, before = [], cpu_ms(pid)
+    took, cpu = [], 0.0
     while len(took) < RUNS and not (len(took) >= FEW and (pause > 0 or took[-1] > LONG_MS)):
         time.sleep(pause)
-        at = time.monotonic()
+        at, before = time.monotonic(), cpu_ms(pid)
         action()
         took.append((time.monotonic() - at) * 1000)
-    cpu = (cpu_ms(pid) - before) / len(took)
-    return statistics.median(took), max(took), cpu, probe.end()
+        cpu += cpu_ms(pid) - before
+    return statistics.median(took), max(took), cpu / len(took), probe.end()
 
 
 def typed(tmxctl, path, command):

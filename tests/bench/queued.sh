@@ -58,7 +58,7 @@ traffic() {
 
 queued() {
     local many=$((count / ${#away[@]} / 8 * 8)) port id n   # as many of each submitter
-    FED_CAPACITY='512 MiB' FED_CAPACITY_CH='4 GiB' FED_CAPACITY_FR="$((512 + count / 600)) MiB" FED_CAPACITY_DE="$((2048 + count / 60)) MiB" FED_BROKER_CAPACITY="$((2048 + count / 60)) MiB"
+    FED_CAPACITY='512 MiB' FED_CAPACITY_CH='4 GiB' FED_CAPACITY_FR="$((512 + count / 600)) MiB" FED_CAPACITY_DE="$((4096 + count / 60)) MiB" FED_BROKER_CAPACITY="$((2048 + count / 60)) MiB"
     read -r -a port < <(fed_free_ports 3)
     FED_BROKER_CONF="queue_max = 4000000
 http = 127.0.0.1:${port[0]}"
