@@ -160,11 +160,15 @@ static enum tmx_why_verdict not_arriving(const void *facts, struct tmx_why_findi
     if (f->gate == NULL || !f->link.up) {
         return TMX_WHY_NOT_ASKED;
     }
+    if (f->link.destination.queued == 0) {
+        tmx_why_evidence(out, "nothing is queued for it");
+        return TMX_WHY_NOT;
+    }
     char span[TMX_WHY_SPAN_MAX];
     uint64_t still_ms = f->mono_ms - f->gate->watch.arrived_ms;
     tmx_why_evidence(out, "%" PRIu64 " queued, %zu in flight; the last one left the queue %s ago", f->link.destination.queued,
                      f->link.in_flight, tmx_why_span(still_ms, span));
-    if (f->link.destination.queued == 0 || still_ms < WHY_LATE_MS || f->member->status != TMX__MEMBER_STATUS__MEMBER_ACTIVE) {
+    if (still_ms < WHY_LATE_MS || f->member->status != TMX__MEMBER_STATUS__MEMBER_ACTIVE) {
         return TMX_WHY_NOT;
     }
     tmx_why_text(out, "full inbox, or keys lost: the node of %s is linked and does not confirm what it is sent", f->code);
@@ -187,11 +191,15 @@ static enum tmx_why_verdict slow_consumer(const void *facts, struct tmx_why_find
         if (f->gate == NULL) {
             return TMX_WHY_NOT_ASKED;
         }
+        if (f->link.destination.arrived == 0) {
+            tmx_why_evidence(out, "nothing has arrived that is not taken");
+            return TMX_WHY_NOT;
+        }
         still_ms = f->mono_ms - f->gate->watch.ended_ms;
         tmx_why_evidence(out, "%" PRIu64 " arrived and not taken; the last outcome came %s ago", f->link.destination.arrived,
                          tmx_why_span(still_ms, span));
     }
-    if ((!f->delivery && f->link.destination.arrived == 0) || still_ms < WHY_LATE_MS) {
+    if (still_ms < WHY_LATE_MS) {
         return TMX_WHY_NOT;
     }
     tmx_why_text(out, "the national application of %s does not take what has arrived at its node", f->code);

@@ -63,6 +63,18 @@ static void expect_not(struct world *w, const char *word, const char *code)
     json_decref(answer);
 }
 
+/* It is not in the way, and that is what was seen. */
+static void seen(struct world *w, const char *word, const char *evidence)
+{
+    json_t *answer = ask(w, word);
+    char *text = json_dumps(answer, JSON_COMPACT);
+    if (strstr(text, evidence) == NULL) {
+        fail_msg("why %s does not say '%s': %s", word, evidence, text);
+    }
+    free(text);
+    json_decref(answer);
+}
+
 static const char *id_of(const struct fake_message *m)
 {
     static char text[TMX_ID_TEXT_SIZE];
@@ -182,10 +194,12 @@ static void test_stuck(void **state)
     report(w, IT, &IT->received[0], TMX__OUTCOME__OUTCOME_COA, 0);
     why_watch(&d, now - WHY_LATE_MS - 500);
     expect_not(w, "IT", "not-arriving");
+    seen(w, "IT", "nothing is queued for it");
     expect(w, "IT", "slow-consumer", "warning");
     report(w, IT, &IT->received[0], TMX__OUTCOME__OUTCOME_COD_POSITIVE, 0);
     why_watch(&d, now);
     expect_not(w, "IT", "slow-consumer");
+    seen(w, "IT", "nothing has arrived that is not taken");
     gate_end(g);
 }
 
