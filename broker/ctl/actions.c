@@ -2,7 +2,6 @@
  * Actions: first what they would be about, and the line that does it; with --yes they are signed and asked for.
  */
 #include <ctype.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,19 +49,6 @@ static struct {
     int argc;
     char **argv;
 } given;
-
-static _Noreturn void usage(const char *fmt, ...) TMX_PRINTF(1, 2);
-
-static _Noreturn void usage(const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    fprintf(stderr, "tmxctl: ");
-    vfprintf(stderr, fmt, args);
-    fprintf(stderr, "\nTry `tmxctl --help'.\n");
-    va_end(args);
-    exit(EXIT_USAGE);
-}
 
 error_t action_option(int key, char *value, struct argp_state *state)
 {

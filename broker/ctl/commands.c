@@ -59,9 +59,7 @@ static const struct command commands[] = {
 
 /* ---- finding one ---- */
 
-static _Noreturn void usage(const char *fmt, ...) TMX_PRINTF(1, 2);
-
-static _Noreturn void usage(const char *fmt, ...)
+_Noreturn void usage(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);

@@ -31,3 +31,6 @@ extern struct arguments arguments;
 int command_run(void);
 /* A line for each. */
 void commands_help(FILE *out);
+
+/* What was typed is wrong, and how to see what is right; ends the program. */
+_Noreturn void usage(const char *fmt, ...) TMX_PRINTF(1, 2);

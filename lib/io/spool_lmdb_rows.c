@@ -195,16 +195,25 @@ int tmx_env_value(struct tmx_env *e, MDB_txn *txn, struct tmx_bytes full_key, st
     return 0;
 }
 
-int tmx_env_get(struct tmx_env *e, MDB_txn *txn, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value)
+/* The row as it lies there, and its key. */
+static int find(struct tmx_env *e, MDB_txn *txn, uint8_t table, struct tmx_bytes key, struct tmx_row_key *ret_key, struct tmx_bytes *ret_stored)
 {
-    struct tmx_row_key k;
-    tmx_row_key(&k, table, key);
-    MDB_val stored, v = val_of(tmx_row_key_bytes(&k));
+    tmx_row_key(ret_key, table, key);
+    MDB_val stored, v = val_of(tmx_row_key_bytes(ret_key));
     int rc = mdb_get(txn, e->dbi, &v, &stored);
     if (rc != 0) {
         return rc == MDB_NOTFOUND ? TMX_SPOOL_E_NONE : tmx_env_error(rc);
     }
-    return tmx_env_value(e, txn, tmx_row_key_bytes(&k), bytes_of(&stored), ret_value);
+    *ret_stored = bytes_of(&stored);
+    return 0;
+}
+
+int tmx_env_get(struct tmx_env *e, MDB_txn *txn, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value)
+{
+    struct tmx_row_key k;
+    struct tmx_bytes stored;
+    int r = find(e, txn, table, key, &k, &stored);
+    return r != 0 ? r : tmx_env_value(e, txn, tmx_row_key_bytes(&k), stored, ret_value);
 }
 
 int tmx_env_seek(struct tmx_env *e, MDB_txn *txn, uint8_t table, struct tmx_bytes from, struct tmx_bytes *ret_key,
@@ -261,14 +270,12 @@ static int join_stored(struct tmx_env *e, MDB_txn *txn, uint8_t table, struct tm
 int tmx_env_stored(struct tmx_env *e, MDB_txn *txn, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value)
 {
     struct tmx_row_key k;
-    tmx_row_key(&k, table, key);
-    MDB_val row, v = val_of(tmx_row_key_bytes(&k));
-    int rc = mdb_get(txn, e->dbi, &v, &row);
-    if (rc != 0) {
-        return rc == MDB_NOTFOUND ? TMX_SPOOL_E_NONE : tmx_env_error(rc);
+    struct tmx_bytes stored;
+    int r = find(e, txn, table, key, &k, &stored);
+    if (r != 0) {
+        return r;
     }
-    struct tmx_bytes stored = bytes_of(&row);
-    int r = tmx_row_may_have_pieces(stored) ? join_stored(e, txn, table, key, ret_value) : 0;
+    r = tmx_row_may_have_pieces(stored) ? join_stored(e, txn, table, key, ret_value) : 0;
     if (r == 0 && (!tmx_row_may_have_pieces(stored) || ret_value->size == 0)) {
         *ret_value = tmx_bytes_slice(stored, 0, stored.size);
         if (stored.size > TMX_ROW_DIGEST) {   /* and the byte that tells its kind */

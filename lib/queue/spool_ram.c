@@ -303,31 +303,28 @@ static int ram_commit(struct tmx_spool *s)
     return 0;
 }
 
-static int ram_get(struct tmx_spool *s, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value)
+static int ram_look(struct ram *ram, uint8_t table, struct tmx_bytes key, bool damaged_too, struct tmx_bytes *ret_value)
 {
-    struct ram *ram = ram_of(s);
     take_back(ram);
     if (ram->failed) {
         return -EIO;
     }
     struct path path;
     const struct row *row = find_exact(ram, table, key, &path);
-    if (row == NULL || row->damaged) {
+    if (row == NULL || (row->damaged && !damaged_too)) {
         return row == NULL ? TMX_SPOOL_E_NONE : -EBADMSG;
     }
     return lend(ram, 1, TMX_BYTES(row->value, row->value_size), ret_value);
 }
 
+static int ram_get(struct tmx_spool *s, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value)
+{
+    return ram_look(ram_of(s), table, key, false, ret_value);
+}
+
 static int ram_stored(struct tmx_spool *s, uint8_t table, struct tmx_bytes key, struct tmx_bytes *ret_value)
 {
-    struct ram *ram = ram_of(s);
-    take_back(ram);
-    if (ram->failed) {
-        return -EIO;
-    }
-    struct path path;
-    const struct row *row = find_exact(ram, table, key, &path);
-    return row == NULL ? TMX_SPOOL_E_NONE : lend(ram, 1, TMX_BYTES(row->value, row->value_size), ret_value);
+    return ram_look(ram_of(s), table, key, true, ret_value);
 }
 
 static int ram_seek(struct tmx_spool *s, uint8_t table, struct tmx_bytes from, struct tmx_bytes *ret_key,
